@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The kernel image while it is examined: one flat copy of its sections and, for each byte, what
+ * is known about it.
+ */
+#ifndef ANNOTATE_IMAGE_H
+#define ANNOTATE_IMAGE_H
+
+#include "annotate/annotate.h"
+#include <stdint.h>
+
+/* Bytes behind the image that may be read: a decoder looks ahead. */
+#define IMAGE_SLACK 16
+
+/*
+ * What is known of a byte. The first three are set by two threads at once: through
+ * image_mark() only.
+ */
+enum {
+	BYTE_START = 1,  /* an instruction starts here */
+	BYTE_HARD = 2,   /* reached by something that cannot be sent elsewhere */
+	BYTE_SOFT = 4,   /* reached by a jmp or jcc rel32, which can */
+	BYTE_FORBID = 8, /* the kernel itself writes or names this byte: never touched */
+	BYTE_FIXUP = 16, /* an instruction with an exception table entry */
+	BYTE_SITE = 32,  /* a sensitive instruction starts here */
+	BYTE_TAKEN = 64, /* part of a window */
+	BYTE_TEXT = 128, /* may be rewritten by windows */
+};
+
+/* A direct branch or call with a 32-bit displacement. */
+struct branch {
+	uint32_t from; /* offset of the instruction */
+	uint32_t to;   /* offset of its target */
+};
+
+struct branches {
+	struct branch *v;
+	size_t n, room;
+};
+
+/* A sensitive instruction, found by the sweep. */
+struct site {
+	uint32_t at; /* offset */
+	uint8_t length;
+	uint8_t kind; /* enum annotate_kind */
+};
+
+struct sites {
+	struct site *v;
+	size_t n, room;
+};
+
+/* All positions in the image are offsets from its lowest address. */
+struct image {
+	const struct annotate_input *in;
+	uint32_t base;                /* guest-virtual address of offset 0 */
+	uint32_t size;                /* bytes */
+	uint32_t text_low, text_high; /* offsets around all executable sections */
+	uint8_t *bytes;               /* size + IMAGE_SLACK */
+	uint8_t *map;                 /* size + IMAGE_SLACK, BYTE_* */
+	uint8_t *length;              /* of the instruction that starts here */
+	struct branches branches;     /* ascending by from within a section */
+	struct sites sites;           /* ascending by at */
+	uint32_t head_end;            /* offset behind the code that runs at physical addresses */
+};
+
+/**
+ * image_open() - copy the sections into one piece
+ *
+ * Return: 0, -EINVAL (nothing executable, sections outside any sensible range, ...) or -ENOMEM,
+ * with @error filled. image_close() is due in any case.
+ */
+int image_open(struct image *im, const struct annotate_input *in, char error[ANNOTATE_ERROR_SIZE]);
+void image_close(struct image *im);
+
+/* Is the address inside the image? Then *at is its offset. */
+static inline bool image_offset(const struct image *im, uint32_t va, uint32_t *at)
+{
+	*at = va - im->base;
+	return *at < im->size;
+}
+
+/* Is the address inside the span of executable sections? Then *at is its offset. */
+static inline bool image_text_offset(const struct image *im, uint32_t va, uint32_t *at)
+{
+	*at = va - im->base;
+	return *at >= im->text_low && *at < im->text_high;
+}
+
+static inline void image_mark(struct image *im, uint32_t at, uint8_t what)
+{
+	if ((__atomic_load_n(&im->map[at], __ATOMIC_RELAXED) & what) != what)
+		__atomic_fetch_or(&im->map[at], what, __ATOMIC_RELAXED);
+}
+
+/* Little-endian reads at an offset; the caller has checked that the bytes are there. */
+static inline uint32_t image_u32(const struct image *im, uint32_t at)
+{
+	const uint8_t *p = im->bytes + at;
+
+	return p[0] | p[1] << 8 | p[2] << 16 | (uint32_t)p[3] << 24;
+}
+
+/* image_section() - the section of that name with data, or NULL */
+const struct annotate_section *image_section(const struct image *im, const char *name);
+
+/* image_branches_add(), image_sites_add() - append; false when memory is short */
+bool image_branches_add(struct branches *b, uint32_t from, uint32_t to);
+bool image_sites_add(struct sites *s, uint32_t at, uint8_t length, uint8_t kind);
+
+#endif

@@ -1,0 +1,235 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Decoding takes 70 ns per instruction and a kernel has three million: operands are never
+ * decoded here, the raw fields tell enough, and large sections are swept in two halves at once.
+ */
+#include "annotate/sweep.h"
+#include "annotate/sensitive.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Below this many bytes a second thread costs more than it brings. */
+#define SWEEP_SPLIT_MIN (256u << 10)
+
+struct part {
+	struct image *im;
+	uint32_t from, to; /* offsets; an instruction may extend to section_end */
+	uint32_t section_end;
+	bool collect;  /* note sites and soft branches */
+	uint32_t next; /* offset behind the last instruction */
+	uint32_t instructions, undecodable;
+	struct branches branches;
+	struct sites sites;
+	bool failed;
+};
+
+static void note_target(struct part *p, uint32_t at, const ZydisDecodedInstruction *in)
+{
+	struct image *im = p->im;
+	uint32_t to;
+
+	for (int i = 0; i < 2; i++) {
+		if (!in->raw.imm[i].size)
+			continue;
+		if (!in->raw.imm[i].is_relative) {
+			if (in->raw.imm[i].size == 32 &&
+			    image_text_offset(im, in->raw.imm[i].value.u, &to))
+				image_mark(im, to, BYTE_HARD);
+			continue;
+		}
+		if (!image_text_offset(
+		        im, im->base + at + in->length + (uint32_t)in->raw.imm[i].value.s, &to))
+			continue;
+		if (!p->collect || in->raw.imm[i].size != 32) {
+			image_mark(im, to, BYTE_HARD);
+			continue;
+		}
+		if (!image_branches_add(&p->branches, at, to))
+			p->failed = true;
+		/* A call is never retargeted: its target is a function's entry. */
+		image_mark(im, to,
+		           in->meta.category == ZYDIS_CATEGORY_CALL ? BYTE_HARD : BYTE_SOFT);
+	}
+	/* A computed jump into unrolled code names it by displacement: jmp *label(,%eax,4). */
+	if (in->raw.disp.size == 32 && image_text_offset(im, (uint32_t)in->raw.disp.value, &to))
+		image_mark(im, to, BYTE_HARD);
+}
+
+static void *sweep_part(void *arg)
+{
+	struct part *p = arg;
+	struct image *im = p->im;
+	ZydisDecoder decoder;
+	ZydisDecodedInstruction in;
+	uint32_t at = p->from;
+
+	ZydisDecoderInit(&decoder, ZYDIS_MACHINE_MODE_LEGACY_32, ZYDIS_STACK_WIDTH_32);
+	while (at < p->to) {
+		enum annotate_kind kind;
+
+		if (!ZYAN_SUCCESS(ZydisDecoderDecodeInstruction(&decoder, NULL, im->bytes + at,
+		                                                p->section_end - at, &in))) {
+			image_mark(im, at, BYTE_FORBID);
+			p->undecodable++;
+			at++;
+			continue;
+		}
+		p->instructions++;
+		im->length[at] = in.length;
+		image_mark(im, at, BYTE_START);
+		note_target(p, at, &in);
+		/* A BUG() is continued behind its ud2 when it was only a WARN(). */
+		if (in.mnemonic == ZYDIS_MNEMONIC_UD2 && at + in.length < p->section_end)
+			image_mark(im, at + in.length, BYTE_HARD);
+		kind = p->collect ? sensitive_kind(&in) : ANNOTATE_NONE;
+		if (kind != ANNOTATE_NONE) {
+			if (!image_sites_add(&p->sites, at, in.length, kind))
+				p->failed = true;
+			image_mark(im, at, BYTE_SITE);
+		}
+		at += in.length;
+	}
+	p->next = at;
+	return NULL;
+}
+
+/*
+ * The second half started at a guessed boundary, the first ran up to there or a few bytes
+ * further. Instruction streams fall into step quickly: find where they do, let the first half
+ * have everything before that, and forget what the second half saw there (a branch target it
+ * marked stays, which only makes windows rarer).
+ *
+ * Return: the offset from which on the second half is right.
+ */
+static uint32_t join(struct part *p1, struct part *p2)
+{
+	struct image *im = p1->im;
+	ZydisDecoder decoder;
+	ZydisDecodedInstruction in;
+	uint32_t at = p1->next;
+
+	ZydisDecoderInit(&decoder, ZYDIS_MACHINE_MODE_LEGACY_32, ZYDIS_STACK_WIDTH_32);
+	while (at < p2->to && !(im->map[at] & BYTE_START))
+		at += ZYAN_SUCCESS(ZydisDecoderDecodeInstruction(&decoder, NULL, im->bytes + at,
+		                                                 p1->section_end - at, &in))
+		          ? in.length
+		          : 1;
+	for (uint32_t i = p2->from; i < at && i < p2->to; i++)
+		im->map[i] &= (uint8_t) ~(BYTE_START | BYTE_SITE);
+	p1->from = p1->next;
+	p1->to = at;
+	sweep_part(p1);
+	return at;
+}
+
+static int append(struct image *im, const struct part *p, uint32_t from)
+{
+	for (size_t i = 0; i < p->branches.n; i++)
+		if (p->branches.v[i].from >= from &&
+		    !image_branches_add(&im->branches, p->branches.v[i].from, p->branches.v[i].to))
+			return -ENOMEM;
+	for (size_t i = 0; i < p->sites.n; i++)
+		if (p->sites.v[i].at >= from &&
+		    !image_sites_add(&im->sites, p->sites.v[i].at, p->sites.v[i].length,
+		                     p->sites.v[i].kind))
+			return -ENOMEM;
+	return 0;
+}
+
+static int sweep_section(struct image *im, const struct annotate_section *s, int threads,
+                         struct annotate_report *report)
+{
+	uint32_t from = s->va - im->base, end = from + s->size, right_from = from;
+	struct part parts[2] = {
+	    {.im = im, .from = from, .to = end, .section_end = end},
+	    {.im = im, .from = end, .to = end, .section_end = end},
+	};
+	pthread_t second;
+	int result = 0;
+
+	/* Alternatives run elsewhere, and their branches cannot be retargeted here. */
+	parts[0].collect = strncmp(s->name, ".altinstr", 9) != 0;
+	parts[1].collect = parts[0].collect;
+
+	if (threads > 1 && s->size >= SWEEP_SPLIT_MIN) {
+		parts[0].to = parts[1].from = from + s->size / 2;
+		if (pthread_create(&second, NULL, sweep_part, &parts[1])) {
+			parts[0].to = parts[1].from = end;
+		} else {
+			sweep_part(&parts[0]);
+			pthread_join(second, NULL);
+			right_from = join(&parts[0], &parts[1]);
+		}
+	}
+	if (parts[0].next == 0)
+		sweep_part(&parts[0]);
+	if (parts[0].failed || parts[1].failed || append(im, &parts[0], from) ||
+	    append(im, &parts[1], right_from))
+		result = -ENOMEM;
+	for (int i = 0; i < 2; i++) {
+		report->instructions += parts[i].instructions;
+		report->undecodable += parts[i].undecodable;
+		free(parts[i].branches.v);
+		free(parts[i].sites.v);
+	}
+	return result;
+}
+
+static int by_address(const void *a, const void *b)
+{
+	const struct site *x = a, *y = b;
+
+	return (x->at > y->at) - (x->at < y->at);
+}
+
+/* Two sites at one address, as overlapping sections in a damaged file have them, become one. */
+static void sort_sites(struct sites *s)
+{
+	size_t n = 0;
+
+	if (!s->n)
+		return;
+	qsort(s->v, s->n, sizeof(s->v[0]), by_address);
+	for (size_t i = 1; i < s->n; i++)
+		if (s->v[i].at != s->v[n].at)
+			s->v[++n] = s->v[i];
+	s->n = n + 1;
+}
+
+/*
+ * The interrupt shadow of sti covers the next instruction, so an idle loop's `sti; hlt` cannot
+ * miss an interrupt in between. As two sites it could: they become one, and the hlt stays a site
+ * of its own for those who jump to it.
+ */
+static void pair_sti_hlt(struct image *im)
+{
+	for (size_t i = 0; i + 1 < im->sites.n; i++) {
+		struct site *s = &im->sites.v[i];
+
+		if (s->kind != ANNOTATE_STI || s[1].kind != ANNOTATE_HLT ||
+		    s[1].at != s->at + s->length)
+			continue;
+		s->kind = ANNOTATE_STI_HLT;
+		s->length += s[1].length;
+	}
+}
+
+int sweep(struct image *im, int threads, struct annotate_report *report)
+{
+	for (size_t i = 0; i < im->in->nsections; i++) {
+		const struct annotate_section *s = &im->in->sections[i];
+		int result;
+
+		if (!s->data || !s->size || !s->executable)
+			continue;
+		result = sweep_section(im, s, threads, report);
+		if (result)
+			return result;
+	}
+	sort_sites(&im->sites);
+	pair_sti_hlt(im);
+	return 0;
+}
