@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Opening and closing: which container a file is, and what follows from that. */
+#include "loader/internal.h"
+
+#include <stdlib.h>
+
+/* A vmlinux does not say what its kernel can take; these suit every i386 Linux since 2.6. */
+#define ELF_INITRD_ADDR_MAX 0x37ffffff /* boot.rst's value for protocols before 2.03 */
+#define ELF_CMDLINE_SIZE    2047       /* COMMAND_LINE_SIZE - 1; kernels cut off the excess */
+
+static int refuse(const struct kernel *k, const uint8_t *file, size_t n, struct loader_error *e)
+{
+	const char *compression = compression_name(file, n);
+
+	if (n == 0)
+		return loader_fail(e, LOADER_EINPUT, k->path, "is empty");
+	if (compression)
+		return loader_fail(e, LOADER_EINPUT, k->path,
+		                   "is a bare %s file; decompress it first, or give a bzImage",
+		                   compression);
+	return loader_fail(e, LOADER_EINPUT, k->path,
+	                   "is neither a bzImage nor an ELF kernel (vmlinuz or vmlinux)");
+}
+
+/* Opens a file held in file->data, which it takes over if it becomes part of *k. */
+static int open_file(struct kernel *k, struct bytes *file, struct loader_error *e)
+{
+	k->compression = "none";
+	k->initrd_addr_max = ELF_INITRD_ADDR_MAX;
+	k->cmdline_size = ELF_CMDLINE_SIZE;
+	if (bzimage_recognise(file->data, file->size)) {
+		if (bzimage_open(k, file->data, file->size, e) < 0)
+			return -1;
+	} else if (elf_recognise(file->data, file->size)) {
+		k->format = KERNEL_ELF;
+		k->elf = file->data;
+		k->elf_size = file->size;
+		file->data = NULL;
+	} else {
+		return refuse(k, file->data, file->size, e);
+	}
+	if (elf_open(k, e) < 0)
+		return -1;
+	identify(k);
+	return 0;
+}
+
+static int open_and_free(const char *name, struct bytes *file, struct kernel *k,
+                         struct loader_error *e)
+{
+	int status;
+
+	k->path = strdup(name);
+	status = k->path ? open_file(k, file, e) : loader_no_memory(e, name);
+	free(file->data);
+	if (status < 0)
+		kernel_close(k);
+	return status;
+}
+
+int kernel_open(const char *path, struct kernel *k, struct loader_error *e)
+{
+	struct bytes file = {0};
+
+	memset(k, 0, sizeof *k);
+	if (read_file(path, KERNEL_FILE_MAX, &file, e) < 0)
+		return -1;
+	return open_and_free(path, &file, k, e);
+}
+
+int kernel_open_bytes(const uint8_t *data, size_t size, const char *name, struct kernel *k,
+                      struct loader_error *e)
+{
+	struct bytes file = {.size = size};
+
+	memset(k, 0, sizeof *k);
+	if (size > KERNEL_FILE_MAX)
+		return loader_fail(e, LOADER_EINPUT, name, "has %zu bytes; at most %zu are allowed",
+		                   size, KERNEL_FILE_MAX);
+	file.data = malloc(size + 1); /* never malloc(0), whose answer may be NULL */
+	if (!file.data)
+		return loader_no_memory(e, name);
+	if (size > 0)
+		memcpy(file.data, data, size);
+	return open_and_free(name, &file, k, e);
+}
+
+void kernel_close(struct kernel *k)
+{
+	free(k->path);
+	free(k->elf);
+	free(k->segments);
+	free(k->sections);
+	memset(k, 0, sizeof *k);
+}
+
+const struct kernel_section *kernel_section(const struct kernel *k, const char *name)
+{
+	for (size_t i = 0; i < k->nsections; i++)
+		if (strcmp(k->sections[i].name, name) == 0)
+			return &k->sections[i];
+	return NULL;
+}
