@@ -1,0 +1,311 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "devices/ports.h"
+
+/* RTC registers whose value decides when IRQ 8 comes next all lie below the plain RAM. */
+#define RTC_CLOCK_REGISTERS 0x0e
+
+/* Each period of OUT0 is an edge to the PIC, whatever the level was left at. */
+static void update_timer(struct platform *platform, uint64_t now)
+{
+	unsigned missed;
+
+	if (!pit_irq_edges(&platform->pit, now, &missed))
+		return;
+	platform->timer_ticks_missed += missed;
+	pic_set_irq(&platform->pic, PLATFORM_TIMER_IRQ, false);
+	pic_set_irq(&platform->pic, PLATFORM_TIMER_IRQ, true);
+}
+
+static void update_uart_line(struct platform *platform)
+{
+	pic_set_irq(&platform->pic, PLATFORM_UART_IRQ, uart_intr(&platform->uart));
+}
+
+static void update_rtc_line(struct platform *platform, uint64_t now)
+{
+	pic_set_irq(&platform->pic, PLATFORM_RTC_IRQ, rtc_irq(&platform->rtc, now));
+}
+
+static void update_keyboard_lines(struct platform *platform)
+{
+	pic_set_irq(&platform->pic, PLATFORM_KEYBOARD_IRQ, i8042_irq1(&platform->i8042));
+	pic_set_irq(&platform->pic, PLATFORM_AUX_IRQ, i8042_irq12(&platform->i8042));
+}
+
+void platform_update_irqs(struct platform *platform, uint64_t now)
+{
+	update_timer(platform, now);
+	uart_update(&platform->uart, now);
+	update_uart_line(platform);
+	update_rtc_line(platform, now);
+	update_keyboard_lines(platform);
+}
+
+uint64_t platform_next_deadline(const struct platform *platform, uint64_t now)
+{
+	uint64_t timer = pit_next_irq(&platform->pit, now);
+	uint64_t clock = rtc_next_irq(&platform->rtc, now);
+	uint64_t uart = uart_next_deadline(&platform->uart);
+	uint64_t first = timer < clock ? timer : clock;
+
+	return first < uart ? first : uart;
+}
+
+/* After an access that may have moved the receiver: tell the owner what it has to look at. */
+static void note_uart(struct platform *platform, unsigned reg, unsigned room, uint64_t deadline)
+{
+	unsigned room_now = uart_receive_room(&platform->uart);
+
+	/* an empty receiver is worth a wake-up; each single byte that was read is not */
+	if (room_now > room && (platform->uart.rx_count == 0 || reg == UART_MCR))
+		platform->events |= PLATFORM_CONSOLE_ROOM;
+	if (uart_next_deadline(&platform->uart) != deadline)
+		platform->events |= PLATFORM_TIMER_CHANGED;
+	update_uart_line(platform);
+}
+
+static uint8_t read_uart(struct platform *platform, unsigned reg, uint64_t now)
+{
+	struct uart *uart = &platform->uart;
+	unsigned room;
+	uint64_t deadline;
+	uint8_t value;
+
+	if (reg >= UART_LSR) {
+		value = uart_read(uart, reg, now);
+		update_uart_line(platform);
+		return value;
+	}
+	room = uart_receive_room(uart);
+	deadline = uart_next_deadline(uart);
+	value = uart_read(uart, reg, now);
+	note_uart(platform, reg, room, deadline);
+	return value;
+}
+
+static void write_uart(struct platform *platform, unsigned reg, uint8_t value, uint64_t now)
+{
+	struct uart *uart = &platform->uart;
+	unsigned room = uart_receive_room(uart);
+	uint64_t deadline = uart_next_deadline(uart);
+
+	uart_write(uart, reg, value, now);
+	if (uart_transmit_ready(uart))
+		platform->events |= PLATFORM_CONSOLE_OUTPUT;
+	note_uart(platform, reg, room, deadline);
+}
+
+/* IRR must show what the devices ask for at this moment, not at the last exit. */
+static uint8_t read_pic_command(struct platform *platform, uint16_t port, uint64_t now)
+{
+	platform_update_irqs(platform, now);
+	return pic_read(&platform->pic, port);
+}
+
+static bool concerns_channel0(uint16_t port, uint8_t value)
+{
+	if (port == PIT_CONTROL) /* a control word for counter 0 that is no latch command */
+		return (value & 0xc0) == 0 && (value & 0x30) != 0;
+	return port == PIT_CHANNEL0;
+}
+
+static void write_pit(struct platform *platform, uint16_t port, uint8_t value, uint64_t now)
+{
+	if (!concerns_channel0(port, value)) {
+		pit_write(&platform->pit, port, value, now);
+		return;
+	}
+	update_timer(platform, now); /* what was due under the old programming */
+	pit_write(&platform->pit, port, value, now);
+	update_timer(platform, now);
+	/* lowering OUT0 withdraws a tick that was not acknowledged yet */
+	if (!pit_out(&platform->pit, 0, now))
+		pic_set_irq(&platform->pic, PLATFORM_TIMER_IRQ, false);
+	platform->events |= PLATFORM_TIMER_CHANGED;
+}
+
+static uint8_t read_rtc(struct platform *platform, uint16_t port, uint64_t now)
+{
+	uint8_t value = rtc_read(&platform->rtc, port, now);
+
+	if (platform->rtc.index % RTC_RAM_BYTES == RTC_C && port == RTC_DATA) {
+		update_rtc_line(platform, now);
+		/* IRQ 8 can rise again, if anything is enabled at all */
+		if (platform->rtc.ram[RTC_B] & (RTC_B_PERIODIC | RTC_B_ALARM | RTC_B_UPDATE))
+			platform->events |= PLATFORM_TIMER_CHANGED;
+	}
+	return value;
+}
+
+static void write_rtc(struct platform *platform, uint16_t port, uint8_t value, uint64_t now)
+{
+	unsigned index = platform->rtc.index % RTC_RAM_BYTES;
+
+	rtc_write(&platform->rtc, port, value, now);
+	if (port != RTC_DATA)
+		return;
+	if (index < RTC_CLOCK_REGISTERS || index == RTC_CENTURY)
+		platform->events |= PLATFORM_TIMER_CHANGED;
+	update_rtc_line(platform, now);
+}
+
+static uint8_t read_keyboard(struct platform *platform, uint16_t port)
+{
+	uint8_t value = i8042_read(&platform->i8042, port);
+
+	update_keyboard_lines(platform);
+	return value;
+}
+
+static void write_keyboard(struct platform *platform, uint16_t port, uint8_t value)
+{
+	if (i8042_write(&platform->i8042, port, value) & I8042_RESET)
+		platform->events |= PLATFORM_RESET;
+	update_keyboard_lines(platform);
+}
+
+static uint8_t in_byte(struct platform *platform, uint16_t port, uint64_t now)
+{
+	switch (port) {
+	case PIC_MASTER_COMMAND:
+	case PIC_SLAVE_COMMAND:
+		return read_pic_command(platform, port, now);
+	case PIC_MASTER_DATA:
+	case PIC_SLAVE_DATA:
+	case PIC_MASTER_ELCR:
+	case PIC_SLAVE_ELCR:
+		return pic_read(&platform->pic, port);
+	case PIT_CHANNEL0:
+	case PIT_CHANNEL1:
+	case PIT_CHANNEL2:
+		return pit_read(&platform->pit, port, now);
+	case PIT_PORT61:
+		return pit_port61_read(&platform->pit, now);
+	case I8042_DATA:
+	case I8042_COMMAND:
+		return read_keyboard(platform, port);
+	case RTC_DATA:
+		return read_rtc(platform, port, now);
+	case PLATFORM_UART_PORT + UART_RBR... PLATFORM_UART_PORT + UART_SCR:
+		return read_uart(platform, port - PLATFORM_UART_PORT, now);
+	case CHIPSET_DELAY:
+	case CHIPSET_PORT_A:
+	case CHIPSET_CONFIG_ADDRESS ... CHIPSET_CONFIG_DATA + 3:
+		return (uint8_t)chipset_read(&platform->chipset, port, 1);
+	default:
+		return 0xff;
+	}
+}
+
+static void write_chipset(struct platform *platform, uint16_t port, unsigned size, uint32_t value)
+{
+	if (chipset_write(&platform->chipset, port, value, size) & CHIPSET_RESET)
+		platform->events |= PLATFORM_RESET;
+}
+
+static void out_byte(struct platform *platform, uint16_t port, uint8_t value, uint64_t now)
+{
+	switch (port) {
+	case PIC_MASTER_COMMAND:
+	case PIC_MASTER_DATA:
+	case PIC_SLAVE_COMMAND:
+	case PIC_SLAVE_DATA:
+	case PIC_MASTER_ELCR:
+	case PIC_SLAVE_ELCR:
+		pic_write(&platform->pic, port, value);
+		break;
+	case PIT_CHANNEL0:
+	case PIT_CHANNEL1:
+	case PIT_CHANNEL2:
+	case PIT_CONTROL:
+		write_pit(platform, port, value, now);
+		break;
+	case PIT_PORT61:
+		pit_port61_write(&platform->pit, value, now);
+		break;
+	case I8042_DATA:
+	case I8042_COMMAND:
+		write_keyboard(platform, port, value);
+		break;
+	case RTC_INDEX:
+	case RTC_DATA:
+		write_rtc(platform, port, value, now);
+		break;
+	case PLATFORM_UART_PORT + UART_RBR... PLATFORM_UART_PORT + UART_SCR:
+		write_uart(platform, port - PLATFORM_UART_PORT, value, now);
+		break;
+	case CHIPSET_DELAY:
+	case CHIPSET_PORT_A:
+	case CHIPSET_CONFIG_ADDRESS ... CHIPSET_CONFIG_DATA + 3:
+		write_chipset(platform, port, 1, value);
+		break;
+	default:
+		break;
+	}
+}
+
+static bool is_config_port(uint16_t port)
+{
+	return port >= CHIPSET_CONFIG_ADDRESS && port < CHIPSET_CONFIG_DATA + 4;
+}
+
+static uint32_t in_wide(struct platform *platform, uint16_t port, unsigned size, uint64_t now)
+{
+	uint32_t value = 0;
+
+	if (size != 2 && size != 4)
+		return UINT32_MAX;
+	if (is_config_port(port))
+		return chipset_read(&platform->chipset, port, size);
+	for (unsigned i = 0; i < size; i++)
+		value |= (uint32_t)in_byte(platform, (uint16_t)(port + i), now) << 8 * i;
+	return value;
+}
+
+uint32_t platform_in(struct platform *platform, uint16_t port, unsigned size, uint64_t now)
+{
+	if (size == 1)
+		return in_byte(platform, port, now);
+	return in_wide(platform, port, size, now);
+}
+
+static void out_wide(struct platform *platform, uint16_t port, unsigned size, uint32_t value,
+                     uint64_t now)
+{
+	if (size != 2 && size != 4)
+		return;
+	if (is_config_port(port)) {
+		write_chipset(platform, port, size, value);
+		return;
+	}
+	for (unsigned i = 0; i < size; i++)
+		out_byte(platform, (uint16_t)(port + i), (uint8_t)(value >> 8 * i), now);
+}
+
+void platform_out(struct platform *platform, uint16_t port, unsigned size, uint32_t value,
+                  uint64_t now)
+{
+	if (size == 1)
+		out_byte(platform, port, (uint8_t)value, now);
+	else
+		out_wide(platform, port, size, value, now);
+}
+
+bool platform_a20(const struct platform *platform)
+{
+	return i8042_a20(&platform->i8042) || chipset_a20(&platform->chipset);
+}
+
+void platform_reset(struct platform *platform, int64_t wall_offset_ns, uint64_t ram_bytes,
+                    uint64_t now)
+{
+	pic_reset(&platform->pic);
+	pit_reset(&platform->pit, now);
+	rtc_reset(&platform->rtc, wall_offset_ns, now);
+	rtc_set_equipment(&platform->rtc, ram_bytes, RTC_EQUIPMENT_DEFAULT);
+	uart_reset(&platform->uart);
+	i8042_reset(&platform->i8042);
+	chipset_reset(&platform->chipset);
+	platform->events = 0;
+	platform->timer_ticks_missed = 0;
+}
