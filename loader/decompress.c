@@ -25,10 +25,11 @@ enum status {
 	NO_MEMORY,
 };
 
-#define SINK_FIRST 65536       /* bytes allocated when the file gives no better hint */
-#define LZ4_BLOCK  (8 * MIB)   /* most a block of the legacy lz4 format decompresses to */
-#define LZ4_MAGIC  0x184c2102  /* of the legacy format, the one the kernel uses */
-#define XZ_MEMORY  (256 * MIB) /* xz -9 needs 65 MiB */
+#define SINK_FIRST   65536 /* bytes allocated when the file gives no better hint */
+#define LIKELY_RATIO 16
+#define LZ4_BLOCK    (8 * MIB)   /* most a block of the legacy lz4 format decompresses to */
+#define LZ4_MAGIC    0x184c2102  /* of the legacy format, the one the kernel uses */
+#define XZ_MEMORY    (256 * MIB) /* xz -9 needs 65 MiB */
 #ifdef FUZZING_BUILD_MODE_UNSAFE_FOR_PRODUCTION
 #define ZSTD_WINDOW_LOG 23
 #else
@@ -295,11 +296,16 @@ const char *compression_name(const uint8_t *in, size_t n)
 	return f ? f->name : NULL;
 }
 
-/* All formats end with the decompressed size in a bzImage (gzip by itself, ISIZE). */
+/*
+ * All formats end with the decompressed size in a bzImage (gzip by itself, ISIZE). Kernels
+ * compress to a third or fifth: a claim of much more is not worth memory in advance.
+ */
 static size_t first_capacity(const uint8_t *in, size_t n)
 {
 	size_t hint = n >= 4 ? load32(in + n - 4) : 0;
 
+	if (hint > n * LIKELY_RATIO)
+		hint = n * LIKELY_RATIO;
 	if (hint < SINK_FIRST)
 		return SINK_FIRST;
 	return hint < KERNEL_ELF_MAX ? hint : KERNEL_ELF_MAX;

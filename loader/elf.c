@@ -30,7 +30,11 @@ static int check_machine(const struct kernel *k, struct loader_error *e)
 
 	if (k->elf[EI_DATA] != ELFDATA2LSB)
 		return loader_fail(e, LOADER_EINPUT, k->path,
-		                   "is not for the i386: it is big-endian");
+		                   "is not for the i386: it is not little-endian");
+	if (type != ET_EXEC)
+		return loader_fail(e, LOADER_EINPUT, k->path,
+		                   "is no kernel: ELF type %u instead of %u, an executable", type,
+		                   ET_EXEC);
 	if (machine == EM_X86_64)
 		return loader_fail(e, LOADER_EINPUT, k->path,
 		                   "is a 64-bit kernel; ring1 runs i386 kernels");
@@ -38,10 +42,6 @@ static int check_machine(const struct kernel *k, struct loader_error *e)
 		return loader_fail(e, LOADER_EINPUT, k->path,
 		                   "is not for the i386 (ELF machine %u, class %u)", machine,
 		                   k->elf[EI_CLASS]);
-	if (type != ET_EXEC)
-		return loader_fail(e, LOADER_EINPUT, k->path,
-		                   "is no kernel: ELF type %u instead of an executable%s", type,
-		                   type == ET_REL ? " (a module or an object file?)" : "");
 	return 0;
 }
 
