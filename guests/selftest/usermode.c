@@ -1,0 +1,331 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+//
+// What the architecture forbids user code, and what it shows it.
+
+#include "selftest.h"
+
+#include <sys/io.h>
+
+enum { EFLAGS_IF = 0x200, EFLAGS_IOPL = 0x3000 };
+
+static uint32_t read_flags(void)
+{
+	uint32_t flags;
+
+	__asm__ volatile("pushf; popl %0" : "=r"(flags));
+	return flags;
+}
+
+static void write_flags(uint32_t flags)
+{
+	__asm__ volatile("pushl %0; popf" ::"r"(flags) : "cc", "memory");
+}
+
+static void interrupt_flag(void)
+{
+	expect(read_flags() & EFLAGS_IF);
+	write_flags(read_flags() & ~EFLAGS_IF);
+	expect(read_flags() & EFLAGS_IF);
+	write_flags(read_flags() | EFLAGS_IOPL);
+	expect_equal(read_flags() & EFLAGS_IOPL, 0);
+	write_flags(read_flags() | 0xcd5); // the arithmetic flags and DF are the program's
+	expect_equal(read_flags() & 0xcd5, 0xcd5);
+	write_flags(read_flags() & ~0xcd5u);
+	expect_equal(read_flags() & 0xcd5, 0);
+	// AC is kept; ID can be toggled: there is CPUID.
+	write_flags(read_flags() ^ 0x200000);
+	expect(read_flags() & 0x200000);
+}
+
+// Instructions that are #GP at CPL 3; each as code bytes with a ret behind them.
+static const struct {
+	const char *name;
+	uint8_t code[8];
+	unsigned error;
+} forbidden[] = {
+	{"cli", {0xfa, 0xc3}, 0},
+	{"sti", {0xfb, 0xc3}, 0},
+	{"hlt", {0xf4, 0xc3}, 0},
+	{"mov %cr0, %eax", {0x0f, 0x20, 0xc0, 0xc3}, 0},
+	{"mov %cr3, %eax", {0x0f, 0x20, 0xd8, 0xc3}, 0},
+	{"mov %eax, %cr3", {0x0f, 0x22, 0xd8, 0xc3}, 0},
+	{"mov %db7, %eax", {0x0f, 0x21, 0xf8, 0xc3}, 0},
+	{"clts", {0x0f, 0x06, 0xc3}, 0},
+	{"invd", {0x0f, 0x08, 0xc3}, 0},
+	{"wbinvd", {0x0f, 0x09, 0xc3}, 0},
+	{"rdmsr", {0x0f, 0x32, 0xc3}, 0},
+	{"wrmsr", {0x0f, 0x30, 0xc3}, 0},
+	{"lgdt (%esp)", {0x0f, 0x01, 0x14, 0x24, 0xc3}, 0},
+	{"lidt (%esp)", {0x0f, 0x01, 0x1c, 0x24, 0xc3}, 0},
+	{"lmsw %ax", {0x0f, 0x01, 0xf0, 0xc3}, 0},
+	{"ltr %ax", {0x0f, 0x00, 0xd8, 0xc3}, 0},
+	{"lldt %ax", {0x0f, 0x00, 0xd0, 0xc3}, 0},
+	{"invlpg (%esp)", {0x0f, 0x01, 0x3c, 0x24, 0xc3}, 0},
+	{"in $0x60, %al", {0xe4, 0x60, 0xc3}, 0},
+	{"out %al, $0x80", {0xe6, 0x80, 0xc3}, 0},
+	{"in %dx, %eax", {0xed, 0xc3}, 0},
+	{"int $0x81", {0xcd, 0x81, 0xc3}, 0x81 * 8 + 2},
+	{"int $0x20", {0xcd, 0x20, 0xc3}, 0x20 * 8 + 2},
+	{"int $0x0e", {0xcd, 0x0e, 0xc3}, 0x0e * 8 + 2},
+	{"int $0x30", {0xcd, 0x30, 0xc3}, 0x30 * 8 + 2},
+};
+
+static void call_code(void *code)
+{
+	__asm__ volatile("call *%0" ::"r"(code) : "eax", "ecx", "edx", "memory", "cc");
+}
+
+static uint8_t *code_page(void)
+{
+	uint8_t *page = mmap(NULL, PAGE, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	require(page != MAP_FAILED);
+	return page;
+}
+
+static void privileged(void)
+{
+	uint8_t *page = code_page();
+
+	for (size_t i = 0; i < COUNT(forbidden); i++) {
+		uint8_t *code = page + 32 * i;
+		struct fault fault;
+
+		memcpy(code, forbidden[i].code, sizeof(forbidden[i].code));
+		fault = catch_fault(call_code, code);
+		if (fault.number != SIGSEGV || fault.trap != 13 || fault.eip != (uintptr_t)code ||
+		    fault.error != forbidden[i].error || fault.code != SI_KERNEL || fault.address)
+			diag_fault(forbidden[i].name, &fault);
+		expect_equal(fault.number, SIGSEGV);
+		expect_equal(fault.trap, 13);
+		expect_equal(fault.eip, (uintptr_t)code);
+		expect_equal(fault.error, forbidden[i].error);
+		expect_equal(fault.code, SI_KERNEL);
+		expect_equal(fault.address, 0);
+	}
+	expect(read_flags() & EFLAGS_IF);
+}
+
+// Allowed without UMIP; with it a fault, or an emulated answer.
+static const struct {
+	const char *name;
+	uint8_t code[8];
+} revealing[] = {
+	{"sgdt", {0x83, 0xec, 0x10, 0x0f, 0x01, 0x04, 0x24}},
+	{"sidt", {0x83, 0xec, 0x10, 0x0f, 0x01, 0x0c, 0x24}},
+	{"smsw %eax", {0x0f, 0x01, 0xe0, 0x83, 0xec, 0x10}},
+	{"sldt %eax", {0x0f, 0x00, 0xc0, 0x83, 0xec, 0x10}},
+	{"str %eax", {0x0f, 0x00, 0xc8, 0x83, 0xec, 0x10}},
+};
+
+static void descriptor_tables(void)
+{
+	static const uint8_t leave[] = {0x83, 0xc4, 0x10, 0xc3};
+	uint8_t *page = code_page();
+
+	for (size_t i = 0; i < COUNT(revealing); i++) {
+		uint8_t *code = page + 32 * i;
+		size_t length = i < 2 ? 7 : 6;
+		struct fault fault;
+
+		memcpy(code, revealing[i].code, length);
+		memcpy(code + length, leave, sizeof(leave));
+		fault = catch_fault(call_code, code);
+		if (fault.number) {
+			expect_equal(fault.number, SIGSEGV);
+			expect_equal(fault.trap, 13);
+		}
+		diag("%s: %s", revealing[i].name, fault.number ? "refused (UMIP)" : "answered");
+	}
+}
+
+static void selector_queries(void)
+{
+	for (uint32_t selector = 0; selector < 0x10000; selector += selector < 0x200 ? 1 : 251) {
+		uint32_t limit = 0, rights = 0;
+		uint8_t readable, writable;
+
+		__asm__ volatile("lsl %1, %0" : "+r"(limit) : "r"(selector) : "cc");
+		__asm__ volatile("lar %1, %0" : "+r"(rights) : "r"(selector) : "cc");
+		__asm__ volatile("verr %w1; setz %0" : "=q"(readable) : "r"(selector) : "cc");
+		__asm__ volatile("verw %w1; setz %0" : "=q"(writable) : "r"(selector) : "cc");
+	}
+}
+
+static void own_segments(void)
+{
+	uint32_t rights = 0;
+	uint16_t cs, ds, ss;
+	bool valid;
+
+	__asm__ volatile("movw %%cs, %0; movw %%ds, %1; movw %%ss, %2" : "=r"(cs), "=r"(ds), "=r"(ss));
+	expect_equal(cs & 7, 3);
+	expect_equal(ds & 7, 3);
+	expect_equal(ss & 7, 3);
+	if (on_i386_kernel()) {
+		expect_equal(cs, 0x73);
+		expect_equal(ds, 0x7b);
+		expect_equal(ss, 0x7b);
+	}
+	__asm__ volatile("lar %2, %0; setz %b1" : "=r"(rights), "=q"(valid) : "r"((uint32_t)cs) : "cc");
+	if (!valid)
+		todo("lar does not know the program's own code segment");
+	expect_equal(rights >> 8 & 0xf8, 0xf8); // present, ring 3, code
+}
+
+static void read_byte(void *address)
+{
+	(void)*(volatile uint8_t *)address;
+}
+
+static void write_byte(void *address)
+{
+	*(volatile uint8_t *)address = 0;
+}
+
+static void jump_to(void *address)
+{
+	((void (*)(void))address)();
+}
+
+static void kernel_addresses(void)
+{
+	static const uintptr_t addresses[] = {0xc0000000, 0xc0100000, 0xc1000000, 0xc1000123, 0xf7ff0000,
+					      0xff800000, 0xffc00000, 0xffffe000, 0xfffff000, 0xffffffff};
+	static void (*const accesses[])(void *) = {read_byte, write_byte, jump_to};
+	unsigned unnamed = 0;
+
+	// The native host has nothing to hide below 4 GiB but its program's own libraries and stack.
+	for (size_t i = on_i386_kernel() ? 0 : COUNT(addresses) - 3; i < COUNT(addresses); i++) {
+		for (size_t access = 0; access < COUNT(accesses); access++) {
+			struct fault fault = catch_fault(accesses[access], (void *)addresses[i]);
+
+			require(fault.number == SIGSEGV);
+			if (fault.address != addresses[i]) {
+				diag_fault("kernel address", &fault);
+				diag("    wanted %08lx (access %zu)", (unsigned long)addresses[i], access);
+				expect_equal(fault.address, 0);
+				unnamed++;
+			}
+		}
+	}
+	if (unnamed)
+		todo("si_addr is 0 for %u of the accesses", unnamed);
+}
+
+// The kernel refuses its own addresses as arguments of system calls, too.
+static void kernel_addresses_in_calls(void)
+{
+	int pipes[2];
+
+	if (!on_i386_kernel())
+		skip("all of 4 GiB is user space here");
+	require(pipe(pipes) == 0);
+	expect_equal(write(pipes[1], (void *)0xc1000000, 16), -1);
+	expect_equal(errno, EFAULT);
+	require(write(pipes[1], "abcd", 4) == 4);
+	expect_equal(read(pipes[0], (void *)0xc1000000, 4), -1);
+	expect_equal(errno, EFAULT);
+	expect_equal(write(pipes[1], (void *)0xfffffff0, 64), -1);
+	expect_equal(errno, EFAULT);
+}
+
+static void touch_port(void *port)
+{
+	outb(0, (unsigned short)(uintptr_t)port);
+}
+
+// Port 0x80 takes anything and does nothing.
+static void port_permission(void)
+{
+	struct fault fault;
+
+	if (!on_i386_kernel())
+		skip("real ports are left alone");
+	require(ioperm(0x80, 1, 1) == 0);
+	fault = catch_fault(touch_port, (void *)0x80);
+	expect_equal(fault.number, 0);
+	fault = catch_fault(touch_port, (void *)0x81);
+	expect_equal(fault.number, SIGSEGV);
+	expect_equal(fault.trap, 13);
+	require(ioperm(0x80, 1, 0) == 0);
+	fault = catch_fault(touch_port, (void *)0x80);
+	expect_equal(fault.number, SIGSEGV);
+}
+
+// Linux grants ports by iopl() but not the interrupt flag.
+static void iopl_keeps_interrupts(void)
+{
+	uint8_t *page = code_page();
+	struct fault fault;
+
+	if (!on_i386_kernel())
+		skip("real ports are left alone");
+	require(iopl(3) == 0);
+	fault = catch_fault(touch_port, (void *)0x80);
+	expect_equal(fault.number, 0);
+	memcpy(page, forbidden[0].code, sizeof(forbidden[0].code));
+	fault = catch_fault(call_code, page);
+	expect(read_flags() & EFLAGS_IF);
+	diag("cli after iopl(3): %s", fault.number ? "SIGSEGV" : "ignored");
+}
+
+// Loading these would give a program of the guest the host's flat segments.
+static void load_es(void *selector)
+{
+	__asm__ volatile("movw %w0, %%es" ::"r"(selector));
+}
+
+static void foreign_selectors(void)
+{
+	static const uint16_t selectors[] = {0x23, 0x2b};
+	unsigned accepted = 0;
+	uint16_t es;
+
+	if (!on_i386_kernel())
+		skip("these are the host's own");
+	__asm__ volatile("movw %%es, %0" : "=r"(es));
+	for (size_t i = 0; i < COUNT(selectors); i++) {
+		struct fault fault = catch_fault(load_es, (void *)(uintptr_t)selectors[i]);
+
+		__asm__ volatile("movw %0, %%es" ::"r"(es));
+		accepted += !fault.number;
+		diag("selector 0x%x: %s", selectors[i], fault.number ? "refused" : "loaded");
+	}
+	if (accepted)
+		todo("%u selectors that i386 Linux does not have can be loaded", accepted);
+}
+
+static void bad_selectors(void)
+{
+	static const uint16_t selectors[] = {0xfffb, 0xffff, 0x60, 0x68, 0x10};
+
+	for (size_t i = 0; i < COUNT(selectors); i++) {
+		struct fault fault = catch_fault(load_es, (void *)(uintptr_t)selectors[i]);
+
+		if (selectors[i] < 0x100 && !on_i386_kernel())
+			continue;
+		if (fault.number != SIGSEGV || fault.trap != 13 || fault.error != (selectors[i] & 0xfffcu)) {
+			diag_fault("load", &fault);
+			diag("    selector 0x%x", selectors[i]);
+		}
+		expect_equal(fault.number, SIGSEGV);
+		expect_equal(fault.trap, 13);
+		expect_equal(fault.error, selectors[i] & 0xfffcu);
+	}
+}
+
+const struct check usermode_checks[] = {
+	{"pushf and popf: IF stays 1, IOPL 0", interrupt_flag},
+	{"privileged instructions: SIGSEGV, trap 13, error code", privileged},
+	{"sgdt, sidt, smsw, sldt, str answer or fault as with UMIP", descriptor_tables},
+	{"lsl, lar, verr, verw of any selector", selector_queries},
+	{"the program's own segments", own_segments},
+	{"kernel addresses: SIGSEGV", kernel_addresses},
+	{"kernel addresses in system calls: EFAULT", kernel_addresses_in_calls},
+	{"ioperm grants one port", port_permission},
+	{"iopl grants ports, not the interrupt flag", iopl_keeps_interrupts},
+	{"selectors of an x86-64 host", foreign_selectors},
+	{"selectors that do not exist", bad_selectors},
+	{0},
+};
