@@ -17,14 +17,14 @@
  * image_mark() only.
  */
 enum {
-	BYTE_START = 1,  /* an instruction starts here */
-	BYTE_HARD = 2,   /* reached by something that cannot be sent elsewhere */
-	BYTE_SOFT = 4,   /* reached by a jmp or jcc rel32, which can */
-	BYTE_FORBID = 8, /* the kernel itself writes or names this byte: never touched */
-	BYTE_FIXUP = 16, /* an instruction with an exception table entry */
-	BYTE_SITE = 32,  /* a sensitive instruction starts here */
-	BYTE_TAKEN = 64, /* part of a window */
-	BYTE_TEXT = 128, /* may be rewritten by windows */
+	BYTE_START = 1,   /* an instruction starts here */
+	BYTE_HARD = 2,    /* reached by something that cannot be sent elsewhere */
+	BYTE_SOFT = 4,    /* reached by a jmp or jcc rel32, which can */
+	BYTE_FORBID = 8,  /* the kernel itself writes or names this byte: never touched */
+	BYTE_FIXUP = 16,  /* an instruction with an exception table entry */
+	BYTE_SITE = 32,   /* a sensitive instruction starts here */
+	BYTE_TAKEN = 64,  /* part of a window */
+	BYTE_MOVED = 128, /* an instruction that is rendered in a stub starts here */
 };
 
 /* A direct branch or call with a 32-bit displacement. */
