@@ -168,6 +168,17 @@ static void keyboard_loopback_returns_its_byte(void **state)
 	assert_answer(&kbc, 0x1c, 0);
 }
 
+static void input_port_shows_an_unlocked_keyboard(void **state)
+{
+	struct i8042 kbc = new_kbc();
+
+	(void)state;
+	command(&kbc, 0xc0);
+	assert_answer(&kbc, 0x80, 0);
+	command(&kbc, 0xe0);
+	assert_answer(&kbc, 0x00, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -180,6 +191,7 @@ int main(void)
 	    cmocka_unit_test(only_pulses_of_bit_0_reset),
 	    cmocka_unit_test(output_port_drives_reset_and_a20),
 	    cmocka_unit_test(keyboard_loopback_returns_its_byte),
+	    cmocka_unit_test(input_port_shows_an_unlocked_keyboard),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

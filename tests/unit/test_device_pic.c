@@ -293,6 +293,23 @@ static void short_initializations_end_where_icw1_says(void **state)
 	assert_int_equal(pic_acknowledge(&pic), 0x50);
 }
 
+static void commands_without_effect_change_nothing(void **state)
+{
+	struct pic pic = ready_pic(1, 1);
+
+	(void)state;
+	pic_write(&pic, PIC_SLAVE_DATA, 0xa5);
+	pic_write(&pic, PIC_SLAVE_COMMAND, 0x20); /* EOI with nothing in service */
+	pic_write(&pic, PIC_SLAVE_COMMAND, 0xa0);
+	pic_write(&pic, PIC_SLAVE_COMMAND, 0x43); /* OCW2 no operation */
+	pic_set_irq(&pic, PIC_CASCADE_IRQ, true);
+	pic_set_irq(&pic, 16, true);
+	pic_write(&pic, 0x22, 0xff);
+	assert_int_equal(pic_read(&pic, PIC_SLAVE_DATA), 0xa5);
+	assert_int_equal(pic_read(&pic, 0x22), 0xff);
+	assert_false(pic_intr(&pic));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -312,6 +329,7 @@ int main(void)
 	    cmocka_unit_test(poll_reads_acknowledge),
 	    cmocka_unit_test(icw1_resets_masks_edges_and_read_selection),
 	    cmocka_unit_test(short_initializations_end_where_icw1_says),
+	    cmocka_unit_test(commands_without_effect_change_nothing),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

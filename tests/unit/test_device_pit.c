@@ -375,6 +375,27 @@ static void linux_tsc_calibration_ends(void **state)
 	assert_int_equal(pit_port61_read(&pit, due) & 0x20, 0x20);
 }
 
+static void counters_are_independent(void **state)
+{
+	struct pit pit = programmed(1, 2, 18);
+
+	(void)state;
+	assert_int_equal(latched(&pit, 1, at(2)), 17);
+	assert_true(pit_next_irq(&pit, START) == UINT64_MAX);
+	assert_false(pit_out(&pit, PIT_CHANNELS, START));
+	assert_int_equal(pit_read(&pit, PIT_CONTROL, START), 0xff);
+}
+
+static void time_that_goes_backwards_makes_no_edges(void **state)
+{
+	struct pit pit = programmed(0, 2, 100);
+
+	(void)state;
+	assert_true(pit_irq_edges(&pit, at(1000), NULL));
+	assert_false(pit_irq_edges(&pit, at(500), NULL));
+	assert_true(pit_next_irq(&pit, at(500)) == at(1001));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -402,6 +423,8 @@ int main(void)
 	    cmocka_unit_test(control_word_that_raises_out_is_an_edge),
 	    cmocka_unit_test(refresh_bit_toggles),
 	    cmocka_unit_test(linux_tsc_calibration_ends),
+	    cmocka_unit_test(counters_are_independent),
+	    cmocka_unit_test(time_that_goes_backwards_makes_no_edges),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -296,6 +296,35 @@ static void a20_is_open_if_either_gate_is(void **state)
 	assert_true(platform_a20(&platform));
 }
 
+static void polled_console_waits_on_the_line_status(void **state)
+{
+	struct platform platform = new_platform();
+	uint8_t byte;
+
+	(void)state;
+	assert_int_equal(in(&platform, COM1 + UART_LSR, BOOT), 0x60);
+	out(&platform, COM1 + UART_THR, 'x', BOOT);
+	assert_int_equal(in(&platform, COM1 + UART_LSR, BOOT), 0x00);
+	assert_true(uart_transmit(&platform.uart, &byte));
+	assert_int_equal(in(&platform, COM1 + UART_LSR, BOOT), 0x60);
+}
+
+static void counter_and_speaker_port_are_decoded(void **state)
+{
+	struct platform platform = new_platform();
+
+	(void)state;
+	out(&platform, 0x61, 0x01, BOOT);
+	out(&platform, 0x43, 0xb0, BOOT);
+	out(&platform, 0x42, 0x10, BOOT);
+	out(&platform, 0x42, 0x00, BOOT);
+	assert_int_equal(in(&platform, 0x61, BOOT) & 0x21, 0x01);
+	assert_int_equal(in(&platform, 0x42, BOOT + 900), 0x10);
+	assert_int_equal(in(&platform, 0x61, BOOT + 20000) & 0x21, 0x21);
+	start_timer(&platform, 0x14, 0x80, BOOT); /* LSB only: the second byte is a new count */
+	assert_int_not_equal(in(&platform, 0x40, BOOT + 900), 0xff);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -315,6 +344,8 @@ int main(void)
 	    cmocka_unit_test(clock_reaches_irq8_and_comes_again_after_c_was_read),
 	    cmocka_unit_test(absent_keyboard_interrupts_with_its_resend),
 	    cmocka_unit_test(a20_is_open_if_either_gate_is),
+	    cmocka_unit_test(polled_console_waits_on_the_line_status),
+	    cmocka_unit_test(counter_and_speaker_port_are_decoded),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -302,6 +302,32 @@ static void cmos_describes_the_machine(void **state)
 	assert_int_equal(word(&big, 0x5b), 2048 * 16);
 }
 
+static void nonsense_in_the_registers_stays_within_the_years(void **state)
+{
+	struct rtc late = clock_at(0), early = clock_at(0);
+
+	(void)state;
+	set(&late, RTC_B, RTC_B_24H | RTC_B_SET, BOOT);
+	set_time(&late, BOOT, 0xffff, 0x1231, 0x235959);
+	set(&late, RTC_B, RTC_B_24H, BOOT);
+	assert_time(&late, BOOT, 0x2199, 0x1231, 0x235959);
+	set(&early, RTC_B, RTC_B_24H | RTC_B_SET, BOOT);
+	set_time(&early, BOOT, 0x1200, 0x9901, 0x000000);
+	set(&early, RTC_B, RTC_B_24H, BOOT);
+	assert_time(&early, BOOT, 0x1970, 0x0101, 0x000000);
+}
+
+static void set_bit_clears_the_update_enable(void **state)
+{
+	struct rtc rtc = clock_at(0);
+
+	(void)state;
+	set(&rtc, RTC_B, RTC_B_24H | RTC_B_SET | RTC_B_UPDATE, BOOT);
+	assert_int_equal(get(&rtc, RTC_B, BOOT), RTC_B_24H | RTC_B_SET);
+	assert_true(rtc_next_irq(&rtc, BOOT) == UINT64_MAX);
+	assert_false(rtc_irq(&rtc, BOOT + 10 * SECOND));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -320,6 +346,8 @@ int main(void)
 	    cmocka_unit_test(late_reader_still_gets_the_alarm),
 	    cmocka_unit_test(ram_keeps_bytes_and_status_registers_do_not),
 	    cmocka_unit_test(cmos_describes_the_machine),
+	    cmocka_unit_test(nonsense_in_the_registers_stays_within_the_years),
+	    cmocka_unit_test(set_bit_clears_the_update_enable),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -334,6 +334,36 @@ static void clearing_fifos_drops_their_bytes(void **state)
 	assert_int_equal(rd(&uart, UART_IIR), 0x01);
 }
 
+static void control_registers_read_back(void **state)
+{
+	struct uart uart = new_uart();
+
+	(void)state;
+	wr(&uart, UART_LCR, 0x1b);
+	wr(&uart, UART_MCR, 0xff);
+	wr(&uart, UART_LSR, 0xff);
+	wr(&uart, UART_MSR, 0xff);
+	assert_int_equal(rd(&uart, UART_LCR), 0x1b);
+	assert_int_equal(rd(&uart, UART_MCR), 0x1f);
+	assert_int_equal(rd(&uart, UART_LSR), LSR_READY);
+	assert_int_equal(uart_read(&uart, 8 + UART_LCR, 0), 0x1b); /* registers repeat */
+}
+
+static void overrun_without_fifos_keeps_the_newest_byte(void **state)
+{
+	struct uart uart = new_uart();
+
+	(void)state;
+	wr(&uart, UART_MCR, 0x10);
+	wr(&uart, UART_THR, 'a');
+	wr(&uart, UART_THR, 'b');
+	assert_int_equal(rd(&uart, UART_LSR), LSR_READY | 0x03);
+	assert_int_equal(rd(&uart, UART_RBR), 'b');
+	assert_int_equal(rd(&uart, UART_LSR), LSR_READY);
+	rd(&uart, UART_RBR); /* of an empty receiver: harmless */
+	assert_int_equal(rd(&uart, UART_LSR), LSR_READY);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -352,6 +382,8 @@ int main(void)
 	    cmocka_unit_test(interrupt_sources_rank_as_the_data_sheet_says),
 	    cmocka_unit_test(dlab_selects_the_divisor),
 	    cmocka_unit_test(clearing_fifos_drops_their_bytes),
+	    cmocka_unit_test(control_registers_read_back),
+	    cmocka_unit_test(overrun_without_fifos_keeps_the_newest_byte),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
