@@ -16,6 +16,7 @@ enum {
 	OPERAND_SIZE = 0x66,
 	CALL = 0xe8,
 	JMP = 0xe9,
+	LOCK = 0xf0,
 	IF_BIT = 0x200,
 };
 
@@ -91,12 +92,9 @@ static enum stub_form call_form(const struct image *im, uint32_t at)
 
 	if (im->length[at] != 5)
 		return STUB_NEVER;
-	/*
-	 * Not one that asks for its own address, and not one to code the kernel rewrites (static
-	 * call trampolines, thunks, the function tracer): who is called there may matter.
-	 */
+	/* Not one that asks for its own address. */
 	if (!image_text_offset(im, im->base + next + image_u32(im, at + 1), &to) || to == next ||
-	    !(im->map[to] & BYTE_START) || (im->map[to] & BYTE_FORBID))
+	    !(im->map[to] & BYTE_START))
 		return STUB_NEVER;
 	return STUB_CALL;
 }
@@ -108,7 +106,11 @@ enum stub_form stub_form(const struct image *im, const ZydisDecoder *decoder, ui
 
 	if (at >= im->size || !(im->map[at] & BYTE_START))
 		return STUB_NEVER;
-	for (uint32_t i = 0; i < im->length[at]; i++)
+	/*
+	 * A lock prefix that the kernel removes while it has one processor may be repeated all
+	 * the same: it is only slower.
+	 */
+	for (uint32_t i = p[0] == LOCK; i < im->length[at]; i++)
 		if (im->map[at + i] & BYTE_FORBID)
 			return STUB_NEVER;
 	if (!ZYAN_SUCCESS(ZydisDecoderDecodeInstruction(decoder, NULL, p, im->length[at], &in)))

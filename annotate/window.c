@@ -21,7 +21,7 @@
 #include <string.h>
 
 enum {
-	JUMP_BYTES = 5,
+	JUMP_BYTES = 5, /* jmp rel32 */
 	SHORT_JUMP_BYTES = 2,
 	JMP = 0xe9,
 	JMP_SHORT = 0xeb,
@@ -151,7 +151,7 @@ static bool window_fits(const struct plan *p, uint32_t start, uint32_t need, str
 		if (form == STUB_NEVER || (at != start && (im->map[at] & BYTE_HARD)))
 			return false;
 		length = length_at(im, at);
-		if (any_byte(im, at, at + length, BYTE_TAKEN))
+		if (any_byte(im, at, at + length, BYTE_TAKEN | BYTE_FORBID))
 			return false;
 		/* The hlt of sti; hlt is an instruction of its own for those who jump to it. */
 		if (length != im->length[at] && (im->map[at + 1] & BYTE_HARD))
@@ -224,8 +224,8 @@ static void sites_rendered(struct plan *p, const struct window *w, uint32_t from
 	}
 }
 
-/* Continue the last window's stub through this site? */
-static bool try_extend(struct plan *p, const struct site *s)
+/* Continue the last window's stub through this site? @calls, @bypass as in try_before(). */
+static bool try_extend(struct plan *p, const struct site *s, bool calls, bool bypass)
 {
 	struct window *w = p->n ? &p->windows[p->n - 1] : NULL;
 	uint32_t at, before;
@@ -242,10 +242,10 @@ static bool try_extend(struct plan *p, const struct site *s)
 			return false;
 		at += length_at(p->im, at);
 	}
-	if (at != s->at || bypassed(p->im, w->over_end - 1, s->at))
+	if (at != s->at || (!bypass && bypassed(p->im, w->over_end - 1, s->at)))
 		return false;
 	/* A call that was the last would have to return into the stub. */
-	if (instruction_before(p->im, w->render_end, &before) && before >= w->start &&
+	if (!calls && instruction_before(p->im, w->render_end, &before) && before >= w->start &&
 	    is_call(form_at(p, before)))
 		return false;
 	before = w->render_end;
@@ -340,6 +340,68 @@ static bool try_island(struct plan *p, const struct site *s)
 	return true;
 }
 
+/*
+ * A short jump cannot be sent into a stub, but it can be rendered in one. For a site that some
+ * such jump reaches past its window, or that has none (a cold path's `sti; jmp back` has room for
+ * nothing), every short jump to it gets a window where one fits.
+ */
+static void cover_jumpers(struct plan *p, size_t index)
+{
+	struct image *im = p->im;
+	const struct site *s = &im->sites.v[index];
+	uint32_t from = s->at > 129 ? s->at - 129 : 0;
+	bool any = false;
+
+	for (uint32_t at = from; at < s->at + 127 && at < im->size; at++) {
+		uint32_t start = at;
+		struct window w;
+		enum stub_form form;
+		bool fits;
+
+		if (!(im->map[at] & BYTE_START) || im->length[at] != SHORT_JUMP_BYTES ||
+		    at + 2 + (uint32_t)(int8_t)im->bytes[at + 1] != s->at)
+			continue;
+		form = form_at(p, at);
+		if (form != STUB_JCC && form != STUB_JMP)
+			continue;
+		if (im->map[at] & BYTE_TAKEN) { /* rendered already */
+			any = true;
+			continue;
+		}
+		fits = window_fits(p, start, JUMP_BYTES, &w);
+		for (int back = 0; back < 2 && !fits; back++) {
+			enum stub_form before;
+
+			if (!instruction_before(im, start, &start))
+				break;
+			before = form_at(p, start);
+			if (before == STUB_NEVER || is_call(before) || stub_form_ends(before))
+				break;
+			fits = window_fits(p, start, JUMP_BYTES, &w);
+		}
+		if (!fits)
+			continue;
+		if (w.render_end <= at) {
+			w.render_end = at + SHORT_JUMP_BYTES;
+			w.ends = form == STUB_JMP;
+		}
+		if (!add_window(p, &w))
+			return;
+		sites_rendered(p, &p->windows[p->n - 1], w.start);
+		any = true;
+	}
+	if (any && !(p->state[index] & SITE_RENDERED)) {
+		struct window w = {.start = s->at, .over_end = s->at};
+
+		w.render_end = s->at + s->length;
+		w.ends = stub_form_ends(form_at(p, s->at));
+		if (form_at(p, s->at) == STUB_NEVER || !add_window(p, &w))
+			return;
+		sites_rendered(p, &p->windows[p->n - 1], w.start);
+		p->state[index] |= SITE_SHARED;
+	}
+}
+
 static void choose(struct plan *p)
 {
 	struct image *im = p->im;
@@ -351,14 +413,18 @@ static void choose(struct plan *p)
 			continue;
 		if ((p->state[i] & SITE_RENDERED) && !(p->state[i] & SITE_SHARED))
 			continue;
-		if (try_extend(p, s) || try_own(p, s) || try_before(p, s, false, false) ||
-		    try_before(p, s, true, false) || try_island(p, s))
+		if (try_extend(p, s, false, false) || try_own(p, s) ||
+		    try_before(p, s, false, false) || try_before(p, s, true, false) ||
+		    try_extend(p, s, true, false) || try_island(p, s))
 			continue;
 		if (p->state[i] & SITE_RENDERED)
 			continue;
-		if (!try_before(p, s, false, true))
+		if (!try_extend(p, s, true, true) && !try_before(p, s, false, true))
 			try_before(p, s, true, true);
 	}
+	for (size_t i = 0; i < im->sites.n; i++)
+		if (!(p->state[i] & SITE_RENDERED) || (p->state[i] & SITE_SHARED))
+			cover_jumpers(p, i);
 }
 
 /* ---- writing ---- */
@@ -410,6 +476,8 @@ static bool write_entries(struct plan *p, const struct window *w, uint32_t stub)
 	uint8_t jump[JUMP_BYTES] = {JMP};
 	uint8_t hop[SHORT_JUMP_BYTES] = {JMP_SHORT, w->island - (w->start + SHORT_JUMP_BYTES)};
 
+	if (w->start == w->over_end)
+		return true;
 	put_relative(jump + 1, stub - (p->im->base + at + JUMP_BYTES));
 	if (!w->island)
 		return add_entry(p, at, jump, JUMP_BYTES, w->over_end - w->start);
@@ -491,7 +559,7 @@ static bool retarget(struct plan *p, const struct annot_point *sorted)
 	for (size_t i = 0; i < im->branches.n; i++) {
 		const struct branch *b = &im->branches.v[i];
 		uint32_t end = b->from + im->length[b->from];
-		struct window key = {.start = b->to};
+		const struct window key = {.start = b->to}, *w;
 		uint8_t displacement[4];
 
 		if (!(im->map[b->to] & BYTE_MOVED) || im->bytes[b->from] == 0xe8)
@@ -500,7 +568,8 @@ static bool retarget(struct plan *p, const struct annot_point *sorted)
 		    any_byte(im, b->from, end, BYTE_FORBID | BYTE_TAKEN))
 			continue;
 		/* The start of a window is as good as its stub. */
-		if (bsearch(&key, p->windows, p->n, sizeof(key), by_start))
+		w = bsearch(&key, p->windows, p->n, sizeof(key), by_start);
+		if (w && w->over_end > w->start)
 			continue;
 		put_relative(displacement, moved_to(sorted, p->out->npoints, im->base + b->to) -
 		                               (im->base + end));
