@@ -200,25 +200,25 @@ static void fpu_threads(void)
 }
 
 // A mapping made or taken away by one thread is so for the others.
-static uint32_t *volatile offered;
+static uint32_t *offered;
 
 static void *use_offered(void *argument)
 {
 	(void)argument;
 	for (int i = 0; i < 500; i++) {
-		while (!offered)
+		uint32_t *page;
+
+		while (!(page = __atomic_load_n(&offered, __ATOMIC_ACQUIRE)))
 			sched_yield();
-		if (*offered != (uint32_t)i)
-			return NULL;
-		offered = NULL;
+		require(*page == (uint32_t)i);
+		__atomic_store_n(&offered, NULL, __ATOMIC_RELEASE);
 	}
-	return (void *)1;
+	return NULL;
 }
 
 static void shared_mappings(void)
 {
 	pthread_t thread;
-	void *result;
 
 	require(pthread_create(&thread, NULL, use_offered, NULL) == 0);
 	for (uint32_t i = 0; i < 500; i++) {
@@ -226,13 +226,12 @@ static void shared_mappings(void)
 
 		require(page != MAP_FAILED);
 		*page = i;
-		offered = page;
-		while (offered)
+		__atomic_store_n(&offered, page, __ATOMIC_RELEASE);
+		while (__atomic_load_n(&offered, __ATOMIC_ACQUIRE))
 			sched_yield();
 		munmap(page, PAGE);
 	}
-	require(pthread_join(thread, &result) == 0);
-	expect(result == (void *)1);
+	require(pthread_join(thread, NULL) == 0);
 }
 
 static void *fork_here(void *argument)
