@@ -65,9 +65,9 @@ struct rtc {
 void rtc_reset(struct rtc *rtc, int64_t wall_offset_ns, uint64_t now);
 
 /*
- * Fill in the CMOS bytes that describe the machine: base and extended memory (from ram_bytes, the
- * guest's RAM below and above 4 GiB counted together as RAM up to 3 GiB and the rest above),
- * the equipment byte (0x14) and the checksum of 0x10..0x2d.
+ * Fill in the CMOS bytes that describe the machine: base and extended memory, the equipment byte
+ * (0x14) and the checksum of 0x10..0x2d. Of ram_bytes, the first 3 GiB are reported as memory
+ * below 4 GiB and the rest as memory above it.
  */
 void rtc_set_equipment(struct rtc *rtc, uint64_t ram_bytes, uint8_t equipment);
 

@@ -125,6 +125,18 @@ static void port_80_keeps_its_byte(void **state)
 	assert_int_equal(chipset_read(&chipset, CHIPSET_DELAY, 1), 0x5c);
 }
 
+static void config_data_writes_leave_the_address_alone(void **state)
+{
+	struct chipset chipset = new_chipset();
+
+	(void)state;
+	assert_int_equal(config(&chipset, 0x04, 0, 4), 0x02800006);
+	chipset_write(&chipset, CHIPSET_CONFIG_DATA, 0x80000000u, 4);
+	assert_int_equal(chipset_read(&chipset, CHIPSET_CONFIG_ADDRESS, 4), 0x80000004u);
+	assert_int_equal(chipset_read(&chipset, CHIPSET_CONFIG_ADDRESS, 2), 0xffff);
+	assert_int_equal(chipset_read(&chipset, 0xcfa, 1), 0xff);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -136,6 +148,7 @@ int main(void)
 	    cmocka_unit_test(reset_registers_act_on_the_rise),
 	    cmocka_unit_test(port_92_opens_and_closes_a20),
 	    cmocka_unit_test(port_80_keeps_its_byte),
+	    cmocka_unit_test(config_data_writes_leave_the_address_alone),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

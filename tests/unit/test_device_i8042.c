@@ -179,6 +179,35 @@ static void input_port_shows_an_unlocked_keyboard(void **state)
 	assert_answer(&kbc, 0x00, 0);
 }
 
+static void aux_answers_use_irq_12_only_if_enabled(void **state)
+{
+	struct i8042 kbc = new_kbc();
+
+	(void)state;
+	command(&kbc, 0xd4);
+	data(&kbc, 0xf2);
+	assert_false(i8042_irq12(&kbc));
+	command(&kbc, 0x60);
+	data(&kbc, 0x02);
+	assert_true(i8042_irq12(&kbc));
+	assert_false(i8042_irq1(&kbc));
+	i8042_read(&kbc, I8042_DATA);
+	assert_false(i8042_irq12(&kbc));
+}
+
+static void a_parameter_is_taken_once(void **state)
+{
+	struct i8042 kbc = new_kbc();
+
+	(void)state;
+	command(&kbc, 0x60);
+	data(&kbc, 0x00);
+	data(&kbc, 0x47); /* to the keyboard */
+	assert_answer(&kbc, 0xfe, I8042_STATUS_TIMEOUT);
+	command(&kbc, 0x20);
+	assert_answer(&kbc, 0x00, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -192,6 +221,8 @@ int main(void)
 	    cmocka_unit_test(output_port_drives_reset_and_a20),
 	    cmocka_unit_test(keyboard_loopback_returns_its_byte),
 	    cmocka_unit_test(input_port_shows_an_unlocked_keyboard),
+	    cmocka_unit_test(aux_answers_use_irq_12_only_if_enabled),
+	    cmocka_unit_test(a_parameter_is_taken_once),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -310,6 +310,37 @@ static void commands_without_effect_change_nothing(void **state)
 	assert_false(pic_intr(&pic));
 }
 
+static void lines_without_a_device_are_ignored(void **state)
+{
+	struct pic pic = ready_pic(1, 1);
+
+	(void)state;
+	pic_set_irq(&pic, PIC_CASCADE_IRQ, true);
+	pic_set_irq(&pic, 16, true);
+	assert_false(pic_intr(&pic));
+}
+
+static void poll_command_overrides_a_register_selection(void **state)
+{
+	struct pic pic = ready_pic(1, 1);
+
+	(void)state;
+	pic_set_irq(&pic, 1, true);
+	pic_write(&pic, PIC_MASTER_COMMAND, 0x0f); /* poll and "read ISR" at once */
+	assert_int_equal(pic_read(&pic, PIC_MASTER_COMMAND), 0x81);
+	assert_int_equal(pic_read(&pic, PIC_MASTER_COMMAND), 0x00); /* IRR still, not ISR (2) */
+}
+
+static void icw3_says_where_the_slave_is(void **state)
+{
+	struct pic pic = ready_pic(1, 1);
+
+	(void)state;
+	init_chip(&pic, PIC_MASTER_COMMAND, MASTER_BASE, 0x00, 0x01);
+	pic_set_irq(&pic, 9, true);
+	assert_int_equal(pic_acknowledge(&pic), MASTER_BASE + PIC_CASCADE_IRQ);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -330,6 +361,9 @@ int main(void)
 	    cmocka_unit_test(icw1_resets_masks_edges_and_read_selection),
 	    cmocka_unit_test(short_initializations_end_where_icw1_says),
 	    cmocka_unit_test(commands_without_effect_change_nothing),
+	    cmocka_unit_test(lines_without_a_device_are_ignored),
+	    cmocka_unit_test(poll_command_overrides_a_register_selection),
+	    cmocka_unit_test(icw3_says_where_the_slave_is),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

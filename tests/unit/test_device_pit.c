@@ -396,6 +396,50 @@ static void time_that_goes_backwards_makes_no_edges(void **state)
 	assert_true(pit_next_irq(&pit, at(500)) == at(1001));
 }
 
+static void mode0_single_byte_count_lowers_out(void **state)
+{
+	struct pit pit = new_pit();
+
+	(void)state;
+	pit_write(&pit, PIT_CONTROL, 0x10, START);
+	pit_write(&pit, PIT_CHANNEL0, 2, START);
+	assert_true(pit_out(&pit, 0, at(3)));
+	pit_write(&pit, PIT_CHANNEL0, 2, at(5));
+	assert_wave(&pit, 0, 5, "LLLHH");
+	pit_write(&pit, PIT_CONTROL, 0x10, at(9));
+	assert_int_equal(status(&pit, 0, at(10)), 0x40 | 0x10); /* null again, OUT low */
+}
+
+static void gate_alone_starts_nothing_without_a_count(void **state)
+{
+	struct pit pit = programmed(2, 1, 3);
+
+	(void)state;
+	pit_write(&pit, PIT_CONTROL, 0xb2, at(1)); /* forgets the count */
+	pit_port61_write(&pit, 1, at(2));
+	assert_wave(&pit, 2, 2, "HHHHHH");
+}
+
+static void unlatched_reads_follow_the_access_mode(void **state)
+{
+	struct pit both = programmed(0, 2, 0x1234);
+
+	(void)state;
+	assert_int_equal(pit_read(&both, PIT_CHANNEL0, at(1)), 0x34);
+	assert_int_equal(pit_read(&both, PIT_CHANNEL0, at(1)), 0x12);
+	assert_int_equal(pit_read(&both, PIT_CHANNEL0, at(1)), 0x34);
+}
+
+static void port61_keeps_what_was_written(void **state)
+{
+	struct pit pit = new_pit();
+
+	(void)state;
+	assert_int_equal(pit_port61_read(&pit, START) & 0x0f, 0);
+	pit_port61_write(&pit, 0x02, START);
+	assert_int_equal(pit_port61_read(&pit, START) & 0x0f, 0x02);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -425,6 +469,10 @@ int main(void)
 	    cmocka_unit_test(linux_tsc_calibration_ends),
 	    cmocka_unit_test(counters_are_independent),
 	    cmocka_unit_test(time_that_goes_backwards_makes_no_edges),
+	    cmocka_unit_test(mode0_single_byte_count_lowers_out),
+	    cmocka_unit_test(gate_alone_starts_nothing_without_a_count),
+	    cmocka_unit_test(unlatched_reads_follow_the_access_mode),
+	    cmocka_unit_test(port61_keeps_what_was_written),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

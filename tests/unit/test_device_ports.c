@@ -325,6 +325,32 @@ static void counter_and_speaker_port_are_decoded(void **state)
 	assert_int_not_equal(in(&platform, 0x40, BOOT + 900), 0xff);
 }
 
+static void accesses_that_change_no_deadline_are_silent(void **state)
+{
+	struct platform platform = new_platform();
+
+	(void)state;
+	out(&platform, 0x70, 0x50, BOOT); /* plain CMOS RAM */
+	out(&platform, 0x71, 0x12, BOOT);
+	out(&platform, 0x70, RTC_C, BOOT);
+	in(&platform, 0x71, BOOT); /* nothing enabled, so nothing can follow */
+	out(&platform, 0x64, 0xaa, BOOT);
+	out(&platform, 0x80, 0x00, BOOT);
+	out(&platform, 0x20, 0x20, BOOT);
+	in(&platform, COM1 + UART_LSR, BOOT);
+	assert_int_equal(platform.events, 0);
+}
+
+static void setting_the_clock_changes_the_deadline(void **state)
+{
+	struct platform platform = new_platform();
+
+	(void)state;
+	out(&platform, 0x70, RTC_HOURS, BOOT);
+	out(&platform, 0x71, 0x12, BOOT);
+	assert_int_equal(platform.events, PLATFORM_TIMER_CHANGED);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -346,6 +372,8 @@ int main(void)
 	    cmocka_unit_test(a20_is_open_if_either_gate_is),
 	    cmocka_unit_test(polled_console_waits_on_the_line_status),
 	    cmocka_unit_test(counter_and_speaker_port_are_decoded),
+	    cmocka_unit_test(accesses_that_change_no_deadline_are_silent),
+	    cmocka_unit_test(setting_the_clock_changes_the_deadline),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

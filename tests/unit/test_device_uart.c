@@ -364,6 +364,59 @@ static void overrun_without_fifos_keeps_the_newest_byte(void **state)
 	assert_int_equal(rd(&uart, UART_LSR), LSR_READY);
 }
 
+static void fcr_without_its_enable_bit_clears_nothing(void **state)
+{
+	struct uart uart = new_uart();
+
+	(void)state;
+	uart_receive(&uart, 'a', 0);
+	wr(&uart, UART_THR, 'b');
+	wr(&uart, UART_FCR, 0x06);
+	assert_int_equal(rd(&uart, UART_LSR), 0x01);
+}
+
+static void fcr_clears_only_what_it_names(void **state)
+{
+	struct uart uart = open_uart(0x00, 0x02);
+
+	(void)state;
+	uart_receive(&uart, 'a', 0);
+	wr(&uart, UART_THR, 'b');
+	wr(&uart, UART_FCR, 0x01);
+	assert_int_equal(rd(&uart, UART_LSR), 0x01);
+	assert_false(uart_intr(&uart));
+	wr(&uart, UART_FCR, 0x05); /* the transmitter is empty now, which interrupts */
+	assert_int_equal(rd(&uart, UART_LSR), LSR_READY | 0x01);
+	assert_int_equal(rd(&uart, UART_IIR), 0xc2);
+}
+
+static void disabled_sources_do_not_interrupt(void **state)
+{
+	struct uart uart = open_uart(0x40, 0x00);
+
+	(void)state;
+	wr(&uart, UART_MCR, 0x1a);
+	wr(&uart, UART_MCR, 0x0b);
+	uart_receive_break(&uart, 0);
+	assert_true(uart_next_deadline(&uart) == UINT64_MAX);
+	uart_update(&uart, 10000000000ull);
+	assert_false(uart_intr(&uart));
+	assert_int_equal(rd(&uart, UART_IIR), 0xc1);
+}
+
+static void timeout_follows_the_frame_length(void **state)
+{
+	struct uart uart = open_uart(0x80, 0x01);
+
+	(void)state;
+	wr(&uart, UART_LCR, 0x00); /* 5n1: 7 bits */
+	uart_receive(&uart, 'a', 0);
+	assert_in_range(uart_next_deadline(&uart), 4 * 729164, 4 * 729167);
+	wr(&uart, UART_LCR, 0x0f); /* 8 bits, parity, 2 stop bits: 12 */
+	uart_receive(&uart, 'b', 0);
+	assert_in_range(uart_next_deadline(&uart), 4 * 1249996, 4 * 1250000);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -384,6 +437,10 @@ int main(void)
 	    cmocka_unit_test(clearing_fifos_drops_their_bytes),
 	    cmocka_unit_test(control_registers_read_back),
 	    cmocka_unit_test(overrun_without_fifos_keeps_the_newest_byte),
+	    cmocka_unit_test(fcr_without_its_enable_bit_clears_nothing),
+	    cmocka_unit_test(fcr_clears_only_what_it_names),
+	    cmocka_unit_test(disabled_sources_do_not_interrupt),
+	    cmocka_unit_test(timeout_follows_the_frame_length),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
