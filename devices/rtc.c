@@ -5,7 +5,7 @@
 #define NEVER           UINT64_MAX
 #define SECONDS_PER_DAY 86400
 
-/* Table 3, 32.768 kHz time base: UIP is up 244 us before an update, which takes 1984 us. */
+/* MC146818A table 6, 32.768 kHz: UIP is up 244 us before an update, which takes 1984 us. */
 #define UIP_NS     ((244 + 1984) * 1000)
 #define CRYSTAL_HZ 32768
 

@@ -2,7 +2,7 @@
 /*
  * MC146818 real-time clock with 128 bytes of CMOS RAM (ports 0x70 and 0x71).
  *
- * Sources: Motorola MC146818 data sheet, sections "Time, Calendar, and Alarm Locations",
+ * Sources: Motorola MC146818A data sheet, sections "Time, Calendar, and Alarm Locations",
  * "Interrupts", "Divider Stages", "Update Cycle", "Registers"; CMOS bytes as IBM's PC AT Technical
  * Reference and Ralf Brown's CMOS.LST list them (century at 0x32).
  *
