@@ -643,7 +643,8 @@ static int write_all(struct plan *p)
 	struct annot_point *sorted;
 	bool fits = true;
 
-	qsort(p->windows, p->n, sizeof(p->windows[0]), by_start);
+	if (p->n)
+		qsort(p->windows, p->n, sizeof(p->windows[0]), by_start);
 	for (size_t i = 0; i < p->n && fits; i++)
 		fits = write_stub(p, &p->windows[i]) && !p->st->full;
 	if (!fits) {
