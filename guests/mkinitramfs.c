@@ -2,15 +2,17 @@
 //
 // mkinitramfs LIST >archive
 //
-// Writes a cpio archive ("newc", what Linux unpacks as its initramfs) from a list of entries, one a line:
+// Writes a cpio archive ("newc", what Linux unpacks as its initramfs) from a list of entries, one a
+// line:
 //
 //     dir   PATH MODE
 //     node  PATH MODE MAJOR MINOR       (a character device)
 //     link  PATH TARGET
 //     file  PATH MODE SOURCE
 //
-// PATH is without a leading slash, MODE octal; '#' starts a comment line. cpio itself would need root for the device
-// nodes. The same list and files give the same bytes: entries are sorted, owned by root and dated 1970.
+// PATH is without a leading slash, MODE octal; '#' starts a comment line. cpio itself would need
+// root for the device nodes. The same list and files give the same bytes: entries are sorted, owned
+// by root and dated 1970.
 
 #include <errno.h>
 #include <stdarg.h>
@@ -70,7 +72,8 @@ static struct entry parse(const char *line)
 
 	if (sscanf(line, "dir %511s %o", path, &entry.mode) == 2) {
 		entry.mode |= S_IFDIR;
-	} else if (sscanf(line, "node %511s %o %u %u", path, &entry.mode, &entry.major, &entry.minor) == 4) {
+	} else if (sscanf(line, "node %511s %o %u %u", path, &entry.mode, &entry.major,
+	                  &entry.minor) == 4) {
 		entry.mode |= S_IFCHR;
 	} else if (sscanf(line, "link %511s %1023s", path, text) == 2) {
 		entry.mode = S_IFLNK | 0777;
@@ -125,7 +128,8 @@ static void put(const void *bytes, size_t size)
 		die("writing: %s", strerror(errno));
 }
 
-// newc pads names and contents to four bytes, counted from the start of the archive; headers keep that alignment.
+// newc pads names and contents to four bytes, counted from the start of the archive; headers keep
+// that alignment.
 static void put_padded(const void *bytes, size_t size, size_t before)
 {
 	put(bytes, size);
@@ -139,8 +143,10 @@ static void put_entry(const struct entry *entry, const void *data, size_t size)
 	size_t name_size = strlen(entry->path) + 1;
 	unsigned links = S_ISDIR(entry->mode) ? 2 : 1;
 
-	snprintf(header, sizeof(header), "070701%08X%08X%08X%08X%08X%08X%08X%08X%08X%08X%08X%08X%08X", ++inode, entry->mode,
-		 0, 0, links, 0, (unsigned)size, 0, 0, entry->major, entry->minor, (unsigned)name_size, 0);
+	snprintf(header, sizeof(header),
+	         "070701%08X%08X%08X%08X%08X%08X%08X%08X%08X%08X%08X%08X%08X", ++inode, entry->mode,
+	         0, 0, links, 0, (unsigned)size, 0, 0, entry->major, entry->minor,
+	         (unsigned)name_size, 0);
 	put(header, 110);
 	put_padded(entry->path, name_size, 110);
 	put_padded(data, size, 0);

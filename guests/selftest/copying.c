@@ -119,7 +119,7 @@ static void in_memory(void)
 }
 
 const struct check copy_checks[] = {
-	{"32 MiB copied in memory", in_memory},
-	{"100 MiB written, copied and compared in /tmp", copies},
-	{0},
+    {"32 MiB copied in memory", in_memory},
+    {"100 MiB written, copied and compared in /tmp", copies},
+    {0},
 };

@@ -64,7 +64,8 @@ void expect_at(bool holds, const char *text, const char *file, int line)
 	if (holds)
 		return;
 	failed = true;
-	diag("%s:%d: %s (errno %d)", strrchr(file, '/') ? strrchr(file, '/') + 1 : file, line, text, errno);
+	diag("%s:%d: %s (errno %d)", strrchr(file, '/') ? strrchr(file, '/') + 1 : file, line, text,
+	     errno);
 }
 
 void expect_equal_at(uint64_t value, uint64_t wanted, const char *text, const char *file, int line)
@@ -72,7 +73,8 @@ void expect_equal_at(uint64_t value, uint64_t wanted, const char *text, const ch
 	if (value == wanted)
 		return;
 	expect_at(false, text, file, line);
-	diag("    got 0x%llx, wanted 0x%llx", (unsigned long long)value, (unsigned long long)wanted);
+	diag("    got 0x%llx, wanted 0x%llx", (unsigned long long)value,
+	     (unsigned long long)wanted);
 }
 
 void require_at(bool holds, const char *text, const char *file, int line)
@@ -119,7 +121,8 @@ pid_t start(void (*body)(int), int argument)
 	return child;
 }
 
-// --- faults -----------------------------------------------------------------------------------------------
+// --- faults
+// -----------------------------------------------------------------------------------------------
 
 static sigjmp_buf fault_exit;
 static volatile struct fault caught;
@@ -160,11 +163,13 @@ struct fault catch_fault(void (*body)(void *), void *argument)
 
 void diag_fault(const char *what, const struct fault *fault)
 {
-	diag("%s: signal %d code %d si_addr %08lx eip %08lx trap %u error %x", what, fault->number, fault->code,
-	     (unsigned long)fault->address, (unsigned long)fault->eip, fault->trap, fault->error);
+	diag("%s: signal %d code %d si_addr %08lx eip %08lx trap %u error %x", what, fault->number,
+	     fault->code, (unsigned long)fault->address, (unsigned long)fault->eip, fault->trap,
+	     fault->error);
 }
 
-// --- small things -----------------------------------------------------------------------------------------
+// --- small things
+// -----------------------------------------------------------------------------------------
 
 uint64_t now_ns(void)
 {
@@ -213,14 +218,16 @@ unsigned meminfo_mib(const char *field)
 
 void *guarded_pages(size_t count)
 {
-	uint8_t *area = mmap(NULL, (count + 2) * PAGE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	uint8_t *area =
+	    mmap(NULL, (count + 2) * PAGE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
 	require(area != MAP_FAILED);
 	require(mprotect(area + PAGE, count * PAGE, PROT_READ | PROT_WRITE) == 0);
 	return area + PAGE;
 }
 
-// --- the run ----------------------------------------------------------------------------------------------
+// --- the run
+// ----------------------------------------------------------------------------------------------
 
 static volatile sig_atomic_t out_of_time;
 
@@ -234,7 +241,8 @@ static void watch(unsigned seconds)
 {
 	struct sigaction action = {.sa_handler = on_alarm};
 	// Repeated, so that one which comes before the wait does not get lost.
-	struct itimerval interval = {.it_value.tv_sec = seconds, .it_interval.tv_sec = seconds ? 1 : 0};
+	struct itimerval interval = {.it_value.tv_sec = seconds,
+	                             .it_interval.tv_sec = seconds ? 1 : 0};
 
 	out_of_time = 0;
 	sigaction(SIGALRM, &action, NULL);
@@ -315,8 +323,8 @@ static bool run(unsigned number, const struct check *check)
 }
 
 static const struct check *const themes[] = {
-	syscall_checks, state_checks,   signal_checks, usermode_checks, segment_checks, memory_checks,
-	process_checks, thread_checks, ipc_checks,    time_checks,     trace_checks,   copy_checks,
+    syscall_checks, state_checks,  signal_checks, usermode_checks, segment_checks, memory_checks,
+    process_checks, thread_checks, ipc_checks,    time_checks,     trace_checks,   copy_checks,
 };
 
 static bool selected(const struct check *check, int argc, char **argv)
@@ -332,7 +340,8 @@ static void say_where(void)
 	struct utsname name;
 
 	uname(&name);
-	printf("# %s %s %s, %u MiB\n", name.sysname, name.release, name.machine, meminfo_mib("MemTotal"));
+	printf("# %s %s %s, %u MiB\n", name.sysname, name.release, name.machine,
+	       meminfo_mib("MemTotal"));
 }
 
 // usage: selftest [PART-OF-A-NAME ...]

@@ -43,7 +43,8 @@ static void receive_all(int fd)
 	size_t received = 0;
 	ssize_t length;
 
-	while (received < sizeof(bytes) && (length = read(fd, bytes + received, sizeof(bytes) - received)) > 0)
+	while (received < sizeof(bytes) &&
+	       (length = read(fd, bytes + received, sizeof(bytes) - received)) > 0)
 		received += (size_t)length;
 	expect_equal(received, sizeof(bytes));
 	fill(wanted, sizeof(wanted), 99);
@@ -165,8 +166,10 @@ static void pass_handle(void)
 	int sockets[2], pipes[2], received = -1;
 	char control[CMSG_SPACE(sizeof(int))] = {0}, byte = 'c';
 	struct iovec vector = {&byte, 1};
-	struct msghdr message = {
-		.msg_iov = &vector, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof(control)};
+	struct msghdr message = {.msg_iov = &vector,
+	                         .msg_iovlen = 1,
+	                         .msg_control = control,
+	                         .msg_controllen = sizeof(control)};
 	struct cmsghdr *header = CMSG_FIRSTHDR(&message);
 
 	require(socketpair(AF_UNIX, SOCK_DGRAM, 0, sockets) == 0 && pipe(pipes) == 0);
@@ -192,7 +195,8 @@ static void futex_side(int who)
 {
 	for (int i = 0; i < 2000; i++) {
 		while (__atomic_load_n(&futex_words[0], __ATOMIC_SEQ_CST) % 2 != who)
-			syscall(SYS_futex, &futex_words[0], FUTEX_WAIT, 2 * i + (who ? 0 : -1), NULL, NULL, 0);
+			syscall(SYS_futex, &futex_words[0], FUTEX_WAIT, 2 * i + (who ? 0 : -1),
+			        NULL, NULL, 0);
 		__atomic_add_fetch(&futex_words[0], 1, __ATOMIC_SEQ_CST);
 		syscall(SYS_futex, &futex_words[0], FUTEX_WAKE, 1, NULL, NULL, 0);
 	}
@@ -226,19 +230,20 @@ static void odd_copies(void)
 		if (send(sockets[0], from + offset, size, MSG_DONTWAIT) != (ssize_t)size)
 			break; // larger than the socket's buffer
 		require(recv(sockets[1], to + i, sizeof(to) - i, 0) == (ssize_t)size);
-		require(!memcmp(to + i, from + offset, size) && to[i - 1] == 0 && to[i + size] == 0);
+		require(!memcmp(to + i, from + offset, size) && to[i - 1] == 0 &&
+		        to[i + size] == 0);
 	}
 }
 
 const struct check ipc_checks[] = {
-	{"1 MiB through a pipe", through_pipe},
-	{"1 MiB through a unix socket", through_socket},
-	{"3000 round trips between two processes", round_trips},
-	{"full, empty and broken pipes", pipe_rules},
-	{"poll", polling},
-	{"eventfd and epoll", event_fds},
-	{"a handle passed through a unix socket", pass_handle},
-	{"futex between processes", futex_processes},
-	{"datagrams of odd sizes", odd_copies},
-	{0},
+    {"1 MiB through a pipe", through_pipe},
+    {"1 MiB through a unix socket", through_socket},
+    {"3000 round trips between two processes", round_trips},
+    {"full, empty and broken pipes", pipe_rules},
+    {"poll", polling},
+    {"eventfd and epoll", event_fds},
+    {"a handle passed through a unix socket", pass_handle},
+    {"futex between processes", futex_processes},
+    {"datagrams of odd sizes", odd_copies},
+    {0},
 };

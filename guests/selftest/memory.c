@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 //
-// Virtual memory as programs see it: protection, copy on write, mappings of all kinds, and the kernel's own accesses
-// to a program's pages.
+// Virtual memory as programs see it: protection, copy on write, mappings of all kinds, and the
+// kernel's own accesses to a program's pages.
 
 #include "selftest.h"
 
@@ -53,10 +53,12 @@ static void cow_child(int who)
 {
 	for (int page = who; page < COW_PAGES; page += 3)
 		for (unsigned i = 0; i < WORDS; i += 64)
-			cow_area[(unsigned)page * WORDS + i] = (uint32_t)(who + 1) * 1000000 + (uint32_t)page;
+			cow_area[(unsigned)page * WORDS + i] =
+			    (uint32_t)(who + 1) * 1000000 + (uint32_t)page;
 	for (int page = 0; page < COW_PAGES; page++) {
 		bool mine = page >= who && (page - who) % 3 == 0;
-		uint32_t wanted = mine ? (uint32_t)(who + 1) * 1000000 + (uint32_t)page : (uint32_t)page;
+		uint32_t wanted =
+		    mine ? (uint32_t)(who + 1) * 1000000 + (uint32_t)page : (uint32_t)page;
 
 		for (unsigned i = 0; i < WORDS; i += 64)
 			require(cow_area[(unsigned)page * WORDS + i] == wanted);
@@ -203,7 +205,8 @@ static void fixed(void)
 
 	for (unsigned i = 0; i < 16; i++)
 		area[i * WORDS] = i + 1;
-	require(mmap(middle, 2 * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) == middle);
+	require(mmap(middle, 2 * PAGE, PROT_READ | PROT_WRITE,
+	             MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) == middle);
 	for (unsigned i = 0; i < 16; i++)
 		expect_equal(area[i * WORDS], i == 4 || i == 5 ? 0 : i + 1);
 	require(munmap(middle, PAGE) == 0);
@@ -215,7 +218,8 @@ static void sparse(void)
 {
 	size_t size = 1u << 30;
 	uint32_t seed = 4711;
-	uint8_t *area = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	uint8_t *area = mmap(NULL, size, PROT_READ | PROT_WRITE,
+	                     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 
 	require(area != MAP_FAILED);
 	for (uint32_t i = 0; i < 1000; i++)
@@ -305,7 +309,8 @@ static void stack_growth(void)
 	expect_equal(deep(6000), 6000u * 6001 / 2);
 }
 
-// --- the kernel reads and writes the program's memory -------------------------------------------------------------
+// --- the kernel reads and writes the program's memory
+// -------------------------------------------------------------
 
 static uint8_t *kernel_area;
 
@@ -318,7 +323,8 @@ static void kernel_write_child(int fd)
 	for (unsigned page = 0; page < 16; page++) {
 		require(pwrite(fd, bytes, PAGE, 0) == (ssize_t)PAGE);
 		require(pread(fd, kernel_area + page * PAGE + 100, 1000, 0) == 1000);
-		require(kernel_area[page * PAGE + 100] == 0x5a && kernel_area[page * PAGE + 99] == page);
+		require(kernel_area[page * PAGE + 100] == 0x5a &&
+		        kernel_area[page * PAGE + 99] == page);
 	}
 }
 
@@ -392,31 +398,35 @@ static void other_process(void)
 	cow_area[1] = 2;
 	require(pipe(pipes) == 0);
 	child = start(other_process_child, pipes[0]);
-	expect_equal(process_vm_readv(child, &(struct iovec){seen, 8}, 1, &(struct iovec){cow_area, 8}, 1, 0), 8);
+	expect_equal(process_vm_readv(child, &(struct iovec){seen, 8}, 1,
+	                              &(struct iovec){cow_area, 8}, 1, 0),
+	             8);
 	expect(seen[0] == 1 && seen[1] == 2);
-	expect_equal(process_vm_writev(child, &(struct iovec){&value, 4}, 1, &(struct iovec){cow_area, 4}, 1, 0), 4);
+	expect_equal(process_vm_writev(child, &(struct iovec){&value, 4}, 1,
+	                               &(struct iovec){cow_area, 4}, 1, 0),
+	             4);
 	require(write(pipes[1], "g", 1) == 1);
 	expect_success(child);
 	expect_equal(cow_area[0], 1);
 }
 
 const struct check memory_checks[] = {
-	{"copy on write: parent and 5 children see their own", copy_on_write},
-	{"mprotect: read-only, none, read-write", protection},
-	{"code that changes", changing_code},
-	{"private file mapping", private_file},
-	{"shared file mapping, 8 processes", shared_file},
-	{"shared anonymous mapping over fork, 8 processes", shared_anonymous},
-	{"fixed mappings and holes", fixed},
-	{"1 GiB touched in 1000 places", sparse},
-	{"1000 mappings of a page", many_mappings},
-	{"mremap grows, moves, shrinks", moved},
-	{"discarded pages read as zero", discarded},
-	{"brk", program_break},
-	{"the stack grows by 6 MiB", stack_growth},
-	{"the kernel's writes respect copy on write", kernel_writes},
-	{"the kernel's accesses respect protection", kernel_respects_protection},
-	{"buffers nobody touched before", untouched_buffers},
-	{"memory of another process", other_process},
-	{0},
+    {"copy on write: parent and 5 children see their own", copy_on_write},
+    {"mprotect: read-only, none, read-write", protection},
+    {"code that changes", changing_code},
+    {"private file mapping", private_file},
+    {"shared file mapping, 8 processes", shared_file},
+    {"shared anonymous mapping over fork, 8 processes", shared_anonymous},
+    {"fixed mappings and holes", fixed},
+    {"1 GiB touched in 1000 places", sparse},
+    {"1000 mappings of a page", many_mappings},
+    {"mremap grows, moves, shrinks", moved},
+    {"discarded pages read as zero", discarded},
+    {"brk", program_break},
+    {"the stack grows by 6 MiB", stack_growth},
+    {"the kernel's writes respect copy on write", kernel_writes},
+    {"the kernel's accesses respect protection", kernel_respects_protection},
+    {"buffers nobody touched before", untouched_buffers},
+    {"memory of another process", other_process},
+    {0},
 };

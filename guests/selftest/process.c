@@ -48,7 +48,8 @@ int helper_main(int argc, char **argv)
 
 		for (int i = 1; i < argc; i++)
 			total += strlen(argv[i]);
-		printf("%d %zu %s\n", argc - 1, total, getenv("SELFTEST_VARIABLE") ? getenv("SELFTEST_VARIABLE") : "-");
+		printf("%d %zu %s\n", argc - 1, total,
+		       getenv("SELFTEST_VARIABLE") ? getenv("SELFTEST_VARIABLE") : "-");
 		return 0;
 	}
 	return 126;
@@ -117,7 +118,8 @@ static void spawns(void)
 	for (int i = 0; i < 40; i++) {
 		char *arguments[] = {"selftest", "--helper", "exit", "9", NULL};
 
-		require(posix_spawn(&children[i], "/proc/self/exe", NULL, NULL, arguments, environ) == 0);
+		require(posix_spawn(&children[i], "/proc/self/exe", NULL, NULL, arguments,
+		                    environ) == 0);
 	}
 	for (int i = 0; i < 40; i++)
 		expect_equal(status_of(children[i]), 9 << 8);
@@ -231,10 +233,11 @@ static void clones(void)
 	expect_equal(shared, 1);
 }
 
-// --- dynamic programs -------------------------------------------------------------------------------------------
+// --- dynamic programs
+// -------------------------------------------------------------------------------------------
 
-// In the guest they are where they belong; natively SELFTEST_ROOT names the tree they are unpacked in, and its own
-// dynamic loader runs them.
+// In the guest they are where they belong; natively SELFTEST_ROOT names the tree they are unpacked
+// in, and its own dynamic loader runs them.
 static char *root_path(const char *path)
 {
 	static char names[8][256];
@@ -246,13 +249,15 @@ static char *root_path(const char *path)
 	return name;
 }
 
-static void run_dynamic(const char *program, const char *option, const char *text, char *output, size_t size)
+static void run_dynamic(const char *program, const char *option, const char *text, char *output,
+                        size_t size)
 {
 	char *loader = root_path("/lib/i386-linux-gnu/ld-linux.so.2");
 	char *library_path = root_path("/lib/i386-linux-gnu");
 	char *path = root_path(program);
 	char *direct[] = {path, (char *)option, (char *)text, NULL};
-	char *loaded[] = {loader, "--library-path", library_path, path, (char *)option, (char *)text, NULL};
+	char *loaded[] = {loader,         "--library-path", library_path, path,
+	                  (char *)option, (char *)text,     NULL};
 
 	if (access(path, X_OK) < 0)
 		skip("%s is not here", path);
@@ -263,8 +268,10 @@ static void dynamic_shell(void)
 {
 	char output[256];
 
-	run_dynamic("/usr/bin/dash", "-c", "i=0; while [ $i -lt 3000 ]; do i=$((i+1)); done; echo $i | { read x; echo got $x; }",
-		    output, sizeof(output));
+	run_dynamic(
+	    "/usr/bin/dash", "-c",
+	    "i=0; while [ $i -lt 3000 ]; do i=$((i+1)); done; echo $i | { read x; echo got $x; }",
+	    output, sizeof(output));
 	expect(!strcmp(output, "got 3000"));
 }
 
@@ -273,8 +280,9 @@ static void dynamic_awk(void)
 	char output[256];
 
 	run_dynamic("/usr/bin/mawk", "--",
-		    "BEGIN { for (i = 1; i <= 100000; i++) s += sqrt(i) * sin(i); printf \"%.6f %d\\n\", s, length(s \"\") }", output,
-		    sizeof(output));
+	            "BEGIN { for (i = 1; i <= 100000; i++) s += sqrt(i) * sin(i); printf \"%.6f "
+	            "%d\\n\", s, length(s \"\") }",
+	            output, sizeof(output));
 	if (strcmp(output, "295.493374 7"))
 		diag("%s", output);
 	expect(!strcmp(output, "295.493374 7"));
@@ -285,7 +293,8 @@ static void round_trip(const char *program, const char *option)
 {
 	char input[] = "/tmp/selftest-pack-XXXXXX", command[1024], output[64];
 	const char *root = getenv("SELFTEST_ROOT");
-	char *loader = root_path("/lib/i386-linux-gnu/ld-linux.so.2"), *libraries = root_path("/lib/i386-linux-gnu");
+	char *loader = root_path("/lib/i386-linux-gnu/ld-linux.so.2"),
+	     *libraries = root_path("/lib/i386-linux-gnu");
 	int fd = mkstemp(input);
 	uint32_t seed = 12345;
 	static uint32_t block[16384];
@@ -296,9 +305,11 @@ static void round_trip(const char *program, const char *option)
 			block[word] = next_random(&seed) & 0x0f0f00ff;
 		require(write(fd, block, sizeof(block)) == sizeof(block));
 	}
-	snprintf(command, sizeof(command), "run() { %s%s%s%s \"$@\"; }; run %s %s <%s | run %s -dc | { cmp - %s && echo same; }",
-		 root ? loader : "", root ? " --library-path " : "", root ? libraries : "", root ? "" : "", root_path(program),
-		 option, input, root_path(program), input);
+	snprintf(
+	    command, sizeof(command),
+	    "run() { %s%s%s%s \"$@\"; }; run %s %s <%s | run %s -dc | { cmp - %s && echo same; }",
+	    root ? loader : "", root ? " --library-path " : "", root ? libraries : "",
+	    root ? "" : "", root_path(program), option, input, root_path(program), input);
 	output_of((char *[]){"/bin/sh", "-c", command, NULL}, environ, output, sizeof(output));
 	unlink(input);
 	expect(!strcmp(output, "same"));
@@ -334,19 +345,19 @@ static void script(void)
 }
 
 const struct check process_checks[] = {
-	{"200 forks", forks},
-	{"40 parallel jobs fork and exec", storm},
-	{"100 vforks, with and without exec", vforks},
-	{"40 parallel posix_spawn", spawns},
-	{"30 generations", generations},
-	{"arguments and environment of 200 KB", arguments},
-	{"exec that fails", failures},
-	{"orphans get a new parent", orphans},
-	{"clone with shared and with copied memory", clones},
-	{"a script with an interpreter line", script},
-	{"dynamic program: shell", dynamic_shell},
-	{"dynamic program: awk, floating point", dynamic_awk},
-	{"dynamic program: gzip", dynamic_gzip},
-	{"dynamic program with threads: xz", dynamic_xz},
-	{0},
+    {"200 forks", forks},
+    {"40 parallel jobs fork and exec", storm},
+    {"100 vforks, with and without exec", vforks},
+    {"40 parallel posix_spawn", spawns},
+    {"30 generations", generations},
+    {"arguments and environment of 200 KB", arguments},
+    {"exec that fails", failures},
+    {"orphans get a new parent", orphans},
+    {"clone with shared and with copied memory", clones},
+    {"a script with an interpreter line", script},
+    {"dynamic program: shell", dynamic_shell},
+    {"dynamic program: awk, floating point", dynamic_awk},
+    {"dynamic program: gzip", dynamic_gzip},
+    {"dynamic program with threads: xz", dynamic_xz},
+    {0},
 };

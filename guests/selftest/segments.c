@@ -14,8 +14,11 @@ static int write_ldt(const struct user_desc *entry)
 
 static struct user_desc data_segment(unsigned index, const void *base, unsigned limit)
 {
-	return (struct user_desc){
-		.entry_number = index, .base_addr = (unsigned)(uintptr_t)base, .limit = limit, .seg_32bit = 1, .useable = 1};
+	return (struct user_desc){.entry_number = index,
+	                          .base_addr = (unsigned)(uintptr_t)base,
+	                          .limit = limit,
+	                          .seg_32bit = 1,
+	                          .useable = 1};
 }
 
 static uint16_t ldt_selector(unsigned index)
@@ -28,9 +31,9 @@ static uint32_t read_es(uint16_t selector, uint32_t offset)
 	uint32_t value;
 
 	__asm__ volatile("pushl %%es; movw %w1, %%es; movl %%es:(%2), %0; popl %%es"
-			 : "=&r"(value)
-			 : "r"(selector), "r"(offset)
-			 : "memory");
+	                 : "=&r"(value)
+	                 : "r"(selector), "r"(offset)
+	                 : "memory");
 	return value;
 }
 
@@ -39,9 +42,9 @@ static uint32_t read_fs(uint16_t selector, uint32_t offset)
 	uint32_t value;
 
 	__asm__ volatile("pushl %%fs; movw %w1, %%fs; movl %%fs:(%2), %0; popl %%fs"
-			 : "=&r"(value)
-			 : "r"(selector), "r"(offset)
-			 : "memory");
+	                 : "=&r"(value)
+	                 : "r"(selector), "r"(offset)
+	                 : "memory");
 	return value;
 }
 
@@ -62,9 +65,10 @@ static void far_write(void *argument)
 {
 	struct far_access *access = argument;
 
-	__asm__ volatile("pushl %%es; movw %w0, %%es; movl %2, %%es:(%1); popl %%es" ::"r"(access->selector),
-			 "r"(access->offset), "r"(access->value)
-			 : "memory");
+	__asm__ volatile(
+	    "pushl %%es; movw %w0, %%es; movl %2, %%es:(%1); popl %%es" ::"r"(access->selector),
+	    "r"(access->offset), "r"(access->value)
+	    : "memory");
 }
 
 // catch_fault leaves by siglongjmp with whatever is in ES.
@@ -143,7 +147,8 @@ static void ldt_missing(void)
 	expect_equal(fault.number, SIGBUS);
 	expect_equal(fault.trap, 11);
 	expect_equal(fault.error, ldt_selector(2) & ~3);
-	fault = catch_far(far_read, (struct far_access){0, 0, 0}); // the null selector loads, but cannot be used
+	fault = catch_far(
+	    far_read, (struct far_access){0, 0, 0}); // the null selector loads, but cannot be used
 	expect_equal(fault.number, SIGSEGV);
 	expect_equal(fault.trap, 13);
 }
@@ -177,9 +182,12 @@ static void ldt_processes(void)
 
 static void ldt_code(void)
 {
-	static const uint8_t code[] = {0xb8, 0x78, 0x56, 0x34, 0x12, 0xcb}; // mov $0x12345678, %eax; lret
-	uint8_t *page = mmap(NULL, PAGE, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	struct user_desc entry = {.entry_number = 7, .limit = PAGE - 1, .seg_32bit = 1, .contents = 2, .useable = 1};
+	static const uint8_t code[] = {0xb8, 0x78, 0x56,
+	                               0x34, 0x12, 0xcb}; // mov $0x12345678, %eax; lret
+	uint8_t *page = mmap(NULL, PAGE, PROT_READ | PROT_WRITE | PROT_EXEC,
+	                     MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	struct user_desc entry = {
+	    .entry_number = 7, .limit = PAGE - 1, .seg_32bit = 1, .contents = 2, .useable = 1};
 	struct {
 		uint32_t offset;
 		uint16_t selector;
@@ -194,7 +202,8 @@ static void ldt_code(void)
 	expect_equal(value, 0x12345678);
 }
 
-// --- thread areas ---------------------------------------------------------------------------------------------
+// --- thread areas
+// ---------------------------------------------------------------------------------------------
 
 static uint16_t gdt_selector(unsigned index)
 {
@@ -213,7 +222,8 @@ static void area_child(int index)
 	uint16_t fs = gdt_selector((unsigned)index);
 
 	require(set_area(&entry) == 0);
-	// FS stays loaded over the switches: the kernel has to bring its descriptor back every time.
+	// FS stays loaded over the switches: the kernel has to bring its descriptor back every
+	// time.
 	__asm__ volatile("movw %0, %%fs" ::"r"(fs));
 	for (int i = 0; i < 300; i++) {
 		uint32_t value;
@@ -271,23 +281,23 @@ static void segments_over_signals(void)
 	signal(SIGUSR1, note_gs);
 	require(write_ldt(&entry) == 0);
 	__asm__ volatile("movw %%es, %2; movw %w3, %%fs; movw %w3, %%es\n\t"
-			 "int $0x80\n\t"
-			 "movw %%fs, %0; movw %%es, %1; movw %2, %%es"
-			 : "=&r"(fs_after), "=&r"(es_after), "=&r"(es_before)
-			 : "r"(fs), "a"(SYS_kill), "b"(getpid()), "c"(SIGUSR1)
-			 : "memory");
+	                 "int $0x80\n\t"
+	                 "movw %%fs, %0; movw %%es, %1; movw %2, %%es"
+	                 : "=&r"(fs_after), "=&r"(es_after), "=&r"(es_before)
+	                 : "r"(fs), "a"(SYS_kill), "b"(getpid()), "c"(SIGUSR1)
+	                 : "memory");
 	expect_equal(fs_after, fs);
 	expect_equal(es_after, es);
 	expect(handler_gs != 0);
 }
 
 const struct check segment_checks[] = {
-	{"modify_ldt: data segments through ES and FS", ldt_data},
-	{"modify_ldt: limits and rights", ldt_limits},
-	{"modify_ldt: missing, not present and null segments", ldt_missing},
-	{"modify_ldt: tables of 6 processes", ldt_processes},
-	{"modify_ldt: a far call into a code segment", ldt_code},
-	{"set_thread_area: slots kept over switches", thread_areas},
-	{"segment registers are kept over signals", segments_over_signals},
-	{0},
+    {"modify_ldt: data segments through ES and FS", ldt_data},
+    {"modify_ldt: limits and rights", ldt_limits},
+    {"modify_ldt: missing, not present and null segments", ldt_missing},
+    {"modify_ldt: tables of 6 processes", ldt_processes},
+    {"modify_ldt: a far call into a code segment", ldt_code},
+    {"set_thread_area: slots kept over switches", thread_areas},
+    {"segment registers are kept over signals", segments_over_signals},
+    {0},
 };

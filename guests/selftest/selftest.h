@@ -2,8 +2,9 @@
 //
 // Guest self-test: the harness that all themes share.
 //
-// Every check runs in a process of its own (and its own process group), so it may change signal handlers, segments
-// and memory as it likes, and a check that dies or hangs costs only its own line.
+// Every check runs in a process of its own (and its own process group), so it may change signal
+// handlers, segments and memory as it likes, and a check that dies or hangs costs only its own
+// line.
 
 #ifndef SELFTEST_H
 #define SELFTEST_H
@@ -28,7 +29,7 @@
 #include <ucontext.h>
 #include <unistd.h>
 
-#define PAGE 4096u
+#define PAGE         4096u
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
 struct check {
@@ -37,8 +38,9 @@ struct check {
 };
 
 // One table per theme; an entry without a name ends it.
-extern const struct check state_checks[], signal_checks[], usermode_checks[], thread_checks[], process_checks[],
-	memory_checks[], ipc_checks[], time_checks[], copy_checks[], trace_checks[], segment_checks[], syscall_checks[];
+extern const struct check state_checks[], signal_checks[], usermode_checks[], thread_checks[],
+    process_checks[], memory_checks[], ipc_checks[], time_checks[], copy_checks[], trace_checks[],
+    segment_checks[], syscall_checks[];
 
 // A line "# ..." about the running check.
 void diag(const char *format, ...) __attribute__((format(printf, 1, 2)));
@@ -53,8 +55,9 @@ void require_at(bool holds, const char *text, const char *file, int line);
 
 // expect notes a failure and goes on; require ends the check.
 #define expect(condition) expect_at((condition), #condition, __FILE__, __LINE__)
-#define expect_equal(value, wanted) \
-	expect_equal_at((uint64_t)(value), (uint64_t)(wanted), #value " == " #wanted, __FILE__, __LINE__)
+#define expect_equal(value, wanted)                                                                \
+	expect_equal_at((uint64_t)(value), (uint64_t)(wanted), #value " == " #wanted, __FILE__,    \
+	                __LINE__)
 #define require(condition) require_at((condition), #condition, __FILE__, __LINE__)
 
 // Ends a process that a check started: status 0 if nothing failed in it so far, else 1.
@@ -70,8 +73,8 @@ pid_t start(void (*body)(int), int argument);
 // What a fault looked like to the program; number is 0 when there was none.
 struct fault {
 	int number, code;
-	uintptr_t address;  // si_addr
-	uintptr_t eip;      // where it happened
+	uintptr_t address; // si_addr
+	uintptr_t eip;     // where it happened
 	unsigned trap, error;
 	unsigned eflags;
 };
@@ -82,14 +85,15 @@ void diag_fault(const char *what, const struct fault *fault);
 
 uint64_t now_ns(void);
 uint32_t next_random(uint32_t *state);
-uintptr_t vsyscall_entry(void);  // AT_SYSINFO, 0 without
-bool on_i386_kernel(void);       // false when run natively on an x86-64 host
+uintptr_t vsyscall_entry(void); // AT_SYSINFO, 0 without
+bool on_i386_kernel(void);      // false when run natively on an x86-64 host
 unsigned meminfo_mib(const char *field);
 
 // Writable memory with a page at each end that is not.
 void *guarded_pages(size_t count);
 
-// state.c: the whole FPU state (x87, SSE, AVX, AVX-512: what CPU and kernel offer), filled with a pattern.
+// state.c: the whole FPU state (x87, SSE, AVX, AVX-512: what CPU and kernel offer), filled with a
+// pattern.
 #define FPU_IMAGE_SIZE 4096
 struct fpu_image {
 	uint8_t bytes[FPU_IMAGE_SIZE];

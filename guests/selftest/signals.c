@@ -8,7 +8,8 @@
 #include <sys/time.h>
 
 // Instructions whose address a fault must report.
-extern const char at_ud2[], at_div[], at_int3[], at_x87[], at_sse[], after_int3[], at_into[], after_into[];
+extern const char at_ud2[], at_div[], at_int3[], at_x87[], at_sse[], after_int3[], at_into[],
+    after_into[];
 
 static void read_byte(void *address)
 {
@@ -20,9 +21,11 @@ static void write_byte(void *address)
 	*(volatile uint8_t *)address = 1;
 }
 
-static void expect_fault(const struct fault *fault, int number, int code, const void *address, unsigned trap)
+static void expect_fault(const struct fault *fault, int number, int code, const void *address,
+                         unsigned trap)
 {
-	if (fault->number != number || fault->code != code || fault->address != (uintptr_t)address || fault->trap != trap)
+	if (fault->number != number || fault->code != code ||
+	    fault->address != (uintptr_t)address || fault->trap != trap)
 		diag_fault("got", fault);
 	expect_equal(fault->number, number);
 	expect_equal(fault->code, code);
@@ -126,7 +129,8 @@ static void long_breakpoint(void *argument)
 static void overflow(void *argument)
 {
 	(void)argument;
-	__asm__ volatile("movb $0x7f, %%al; addb $1, %%al; at_into: into; after_into:" ::: "eax", "cc");
+	__asm__ volatile("movb $0x7f, %%al; addb $1, %%al; at_into: into; after_into:" ::
+	                     : "eax", "cc");
 }
 
 static void out_of_bounds(void *argument)
@@ -144,7 +148,8 @@ static void divide_x87(void *argument)
 
 	(void)argument;
 	// Reported by the next x87 instruction.
-	__asm__ volatile("fninit; fldcw %0; fld1; fdivs %1; at_x87: fwait" ::"m"(unmasked), "m"(zero));
+	__asm__ volatile("fninit; fldcw %0; fld1; fdivs %1; at_x87: fwait" ::"m"(unmasked),
+	                 "m"(zero));
 }
 
 static void divide_sse(void *argument)
@@ -153,8 +158,8 @@ static void divide_sse(void *argument)
 	static const float numbers[2] = {1, 0};
 
 	(void)argument;
-	__asm__ volatile("ldmxcsr %0; movss %1, %%xmm0; at_sse: divss %2, %%xmm0" ::"m"(unmasked), "m"(numbers[0]),
-			 "m"(numbers[1]));
+	__asm__ volatile("ldmxcsr %0; movss %1, %%xmm0; at_sse: divss %2, %%xmm0" ::"m"(unmasked),
+	                 "m"(numbers[0]), "m"(numbers[1]));
 }
 
 static void arithmetic_faults(void)
@@ -221,7 +226,8 @@ static void bus_error(void)
 	expect_fault(&fault, SIGBUS, BUS_ADRERR, map + 50, 14);
 }
 
-// --- single step of oneself ---------------------------------------------------------------------------------
+// --- single step of oneself
+// ---------------------------------------------------------------------------------
 
 static volatile uint32_t steps, bad_steps;
 
@@ -241,12 +247,12 @@ static void own_single_step(void)
 	sigaction(SIGTRAP, &action, NULL);
 	// The trap comes after the instruction that follows popf, and after the last popf as well.
 	__asm__ volatile("pushf; orl $0x100, (%%esp); popf\n\t"
-			 "nop; nop; nop; movl %0, %%ecx\n\t"
-			 "1: decl %%ecx; jnz 1b\n\t"
-			 "pushf; andl $~0x100, (%%esp); popf"
-			 :
-			 : "i"(10)
-			 : "ecx", "cc", "memory");
+	                 "nop; nop; nop; movl %0, %%ecx\n\t"
+	                 "1: decl %%ecx; jnz 1b\n\t"
+	                 "pushf; andl $~0x100, (%%esp); popf"
+	                 :
+	                 : "i"(10)
+	                 : "ecx", "cc", "memory");
 	expect_equal(steps, 4 + 20 + 3);
 	expect_equal(bad_steps, 0);
 	steps = 0;
@@ -254,7 +260,8 @@ static void own_single_step(void)
 	expect_equal(steps, 0);
 }
 
-// An int instruction clears the trap flag; the step ends behind the instruction that the program returns to.
+// An int instruction clears the trap flag; the step ends behind the instruction that the program
+// returns to.
 static void step_over_calls(void)
 {
 	struct sigaction action = {.sa_sigaction = on_step, .sa_flags = SA_SIGINFO};
@@ -262,22 +269,22 @@ static void step_over_calls(void)
 
 	sigaction(SIGTRAP, &action, NULL);
 	__asm__ volatile("pushf; orl $0x100, (%%esp); popf\n\t"
-			 "movl %1, %%eax; int $0x80; nop\n\t"
-			 "pushf; andl $~0x100, (%%esp); popf"
-			 : "=&a"(result)
-			 : "i"(SYS_getpid)
-			 : "cc", "memory");
+	                 "movl %1, %%eax; int $0x80; nop\n\t"
+	                 "pushf; andl $~0x100, (%%esp); popf"
+	                 : "=&a"(result)
+	                 : "i"(SYS_getpid)
+	                 : "cc", "memory");
 	expect_equal(result, getpid());
 	expect_equal(steps, 2 + 3);
 	if (!vsyscall_entry())
 		return;
 	steps = 0;
 	__asm__ volatile("pushf; orl $0x100, (%%esp); popf\n\t"
-			 "movl %1, %%eax; call *%2; nop\n\t"
-			 "pushf; andl $~0x100, (%%esp); popf"
-			 : "=&a"(result)
-			 : "i"(SYS_getpid), "r"(vsyscall_entry())
-			 : "cc", "memory");
+	                 "movl %1, %%eax; call *%2; nop\n\t"
+	                 "pushf; andl $~0x100, (%%esp); popf"
+	                 : "=&a"(result)
+	                 : "i"(SYS_getpid), "r"(vsyscall_entry())
+	                 : "cc", "memory");
 	expect_equal(result, getpid());
 	expect(steps > 6 && steps < 40);
 	diag("%u steps through the vDSO", steps);
@@ -286,7 +293,8 @@ static void step_over_calls(void)
 	expect_equal(steps, 0);
 }
 
-// --- handlers -----------------------------------------------------------------------------------------------
+// --- handlers
+// -----------------------------------------------------------------------------------------------
 
 static volatile sig_atomic_t count, depth, deepest;
 static volatile uintptr_t handler_stack;
@@ -406,9 +414,9 @@ static void changed_context(void)
 
 	sigaction(SIGILL, &action, NULL);
 	__asm__ volatile("movl $0x55aa55aa, %%edi; clc; ud2; setc %1; movl %%edi, %2"
-			 : "=&a"(value), "=&c"(carry), "=&d"(other)
-			 :
-			 : "edi", "cc");
+	                 : "=&a"(value), "=&c"(carry), "=&d"(other)
+	                 :
+	                 : "edi", "cc");
 	expect_equal(value, 0x12345678);
 	expect_equal(other, 0x55aa55aa);
 	expect_equal(carry, 1);
@@ -430,7 +438,10 @@ static long read_by_vdso(int fd, void *buffer, size_t size)
 	uintptr_t entry = vsyscall_entry();
 	long result;
 
-	__asm__ volatile("call *%%esi" : "=a"(result) : "a"(SYS_read), "b"(fd), "c"(buffer), "d"(size), "S"(entry) : "memory");
+	__asm__ volatile("call *%%esi"
+	                 : "=a"(result)
+	                 : "a"(SYS_read), "b"(fd), "c"(buffer), "d"(size), "S"(entry)
+	                 : "memory");
 	return result;
 }
 
@@ -445,7 +456,9 @@ static void restart(void)
 	for (int i = 0; i < 5; i++) {
 		byte = 0;
 		setitimer(ITIMER_REAL, &timer, NULL);
-		expect_equal(vsyscall_entry() ? read_by_vdso(pipes[0], &byte, 1) : read(pipes[0], &byte, 1), 1);
+		expect_equal(vsyscall_entry() ? read_by_vdso(pipes[0], &byte, 1)
+		                              : read(pipes[0], &byte, 1),
+		             1);
 		expect_equal(byte, 'y');
 	}
 	action.sa_handler = note_stack;
@@ -536,8 +549,8 @@ static void from_child(void)
 	expect(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
 }
 
-// A handler that leaves a code segment which cannot be loaded: the fault is in the kernel's return to user mode, and
-// belongs to the program.
+// A handler that leaves a code segment which cannot be loaded: the fault is in the kernel's return
+// to user mode, and belongs to the program.
 static void spoil_cs(int number, siginfo_t *info, void *context)
 {
 	(void)number;
@@ -585,25 +598,25 @@ static void default_actions(void)
 }
 
 const struct check signal_checks[] = {
-	{"SIGSEGV on unmapped addresses: SEGV_MAPERR, exact si_addr", segv_maperr},
-	{"SIGSEGV on protected pages: SEGV_ACCERR, exact si_addr", segv_accerr},
-	{"SIGSEGV on a jump to nowhere: si_addr and EIP", segv_jump},
-	{"SIGSEGV of an access over a page border", segv_straddling},
-	{"SIGFPE: integer and x87 division by zero", arithmetic_faults},
-	{"SIGFPE: SSE division by zero", sse_fault},
-	{"SIGILL, SIGTRAP, into, bound: code, si_addr, EIP", instruction_faults},
-	{"SIGBUS past the end of a mapped file", bus_error},
-	{"single-step by the trap flag, exact count", own_single_step},
-	{"single-step over system calls", step_over_calls},
-	{"sigaltstack", alternate_stack},
-	{"stack overflow is caught on the alternate stack", stack_overflow},
-	{"nested signals", nested},
-	{"siglongjmp out of 500 faults", long_jumps},
-	{"a handler changes the interrupted registers", changed_context},
-	{"SA_RESTART through the vDSO, EINTR without it", restart},
-	{"blocked and queued signals", queued},
-	{"signals from and about a child", from_child},
-	{"return to a segment that cannot be loaded", bad_return},
-	{"default actions end a process", default_actions},
-	{0},
+    {"SIGSEGV on unmapped addresses: SEGV_MAPERR, exact si_addr", segv_maperr},
+    {"SIGSEGV on protected pages: SEGV_ACCERR, exact si_addr", segv_accerr},
+    {"SIGSEGV on a jump to nowhere: si_addr and EIP", segv_jump},
+    {"SIGSEGV of an access over a page border", segv_straddling},
+    {"SIGFPE: integer and x87 division by zero", arithmetic_faults},
+    {"SIGFPE: SSE division by zero", sse_fault},
+    {"SIGILL, SIGTRAP, into, bound: code, si_addr, EIP", instruction_faults},
+    {"SIGBUS past the end of a mapped file", bus_error},
+    {"single-step by the trap flag, exact count", own_single_step},
+    {"single-step over system calls", step_over_calls},
+    {"sigaltstack", alternate_stack},
+    {"stack overflow is caught on the alternate stack", stack_overflow},
+    {"nested signals", nested},
+    {"siglongjmp out of 500 faults", long_jumps},
+    {"a handler changes the interrupted registers", changed_context},
+    {"SA_RESTART through the vDSO, EINTR without it", restart},
+    {"blocked and queued signals", queued},
+    {"signals from and about a child", from_child},
+    {"return to a segment that cannot be loaded", bad_return},
+    {"default actions end a process", default_actions},
+    {0},
 };

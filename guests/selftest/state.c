@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 //
-// The processor state of one process is its own: integer registers, x87, SSE, AVX and AVX-512 survive system calls,
-// switches to other processes, preemption and signals.
+// The processor state of one process is its own: integer registers, x87, SSE, AVX and AVX-512
+// survive system calls, switches to other processes, preemption and signals.
 
 #include "selftest.h"
 
@@ -9,7 +9,8 @@
 #include <sched.h>
 #include <sys/time.h>
 
-// --- FPU images: what FXSAVE or XSAVE write -------------------------------------------------------------------
+// --- FPU images: what FXSAVE or XSAVE write
+// -------------------------------------------------------------------
 
 enum { FCW = 0, FTW = 4, MXCSR = 24, ST = 32, XMM = 160, XSTATE_BV = 512 };
 enum { X87_BIT = 1, SSE_BIT = 2, AVX_BIT = 4, OPMASK_BIT = 32, ZMM_BIT = 64, HI16_BIT = 128 };
@@ -31,7 +32,8 @@ static unsigned xstate_mask(void)
 	if (__get_cpuid(1, &a, &b, &c, &d) && (c & bit_OSXSAVE)) {
 		__asm__ volatile("xgetbv" : "=a"(a), "=d"(d) : "c"(0));
 		known = a & (X87_BIT | SSE_BIT | AVX_BIT | OPMASK_BIT | ZMM_BIT | HI16_BIT);
-		if ((known & (OPMASK_BIT | ZMM_BIT | HI16_BIT)) != (OPMASK_BIT | ZMM_BIT | HI16_BIT))
+		if ((known & (OPMASK_BIT | ZMM_BIT | HI16_BIT)) !=
+		    (OPMASK_BIT | ZMM_BIT | HI16_BIT))
 			known &= X87_BIT | SSE_BIT | AVX_BIT;
 	}
 	return (unsigned)known;
@@ -100,10 +102,12 @@ void fpu_pattern(struct fpu_image *image, uint32_t seed)
 	memcpy(image->bytes + XSTATE_BV, &bits, 8);
 	for (size_t i = 0; i < COUNT(extensions); i++)
 		if (bits & 1u << extensions[i].component)
-			fill(image->bytes + extension_offset(extensions[i].component), extensions[i].size, &seed);
+			fill(image->bytes + extension_offset(extensions[i].component),
+			     extensions[i].size, &seed);
 }
 
-static bool part_same(const struct fpu_image *a, const struct fpu_image *b, const char *name, size_t at, size_t size)
+static bool part_same(const struct fpu_image *a, const struct fpu_image *b, const char *name,
+                      size_t at, size_t size)
 {
 	if (!memcmp(a->bytes + at, b->bytes + at, size))
 		return true;
@@ -123,11 +127,13 @@ bool fpu_same(const struct fpu_image *a, const struct fpu_image *b)
 	same &= part_same(a, b, "SSE registers", XMM, 8 * 16);
 	for (size_t i = 0; i < COUNT(extensions); i++)
 		if (xstate_mask() & 1u << extensions[i].component)
-			same &= part_same(a, b, names[i], extension_offset(extensions[i].component), extensions[i].size);
+			same &= part_same(a, b, names[i], extension_offset(extensions[i].component),
+			                  extensions[i].size);
 	return same;
 }
 
-// --- what happens while the state is loaded -----------------------------------------------------------------
+// --- what happens while the state is loaded
+// -----------------------------------------------------------------
 
 // One system call with six argument registers that must come back as they went; true if they did.
 static bool integer_registers_kept(uint32_t seed)
@@ -137,18 +143,18 @@ static bool integer_registers_kept(uint32_t seed)
 	for (unsigned i = 0; i < 6; i++)
 		want[i] = next_random(&seed);
 	__asm__ volatile("pushal\n\t"
-			 "pushl %1\n\t" // got
-			 "movl (%0), %%ebx; movl 4(%0), %%ecx; movl 8(%0), %%edx\n\t"
-			 "movl 12(%0), %%esi; movl 16(%0), %%edi; movl 20(%0), %%ebp\n\t"
-			 "movl $158, %%eax; int $0x80\n\t" // sched_yield takes no argument
-			 "xchgl %%eax, (%%esp)\n\t"
-			 "movl %%ebx, (%%eax); movl %%ecx, 4(%%eax); movl %%edx, 8(%%eax)\n\t"
-			 "movl %%esi, 12(%%eax); movl %%edi, 16(%%eax); movl %%ebp, 20(%%eax)\n\t"
-			 "addl $4, %%esp\n\t"
-			 "popal"
-			 :
-			 : "a"(want), "d"(got)
-			 : "memory", "cc");
+	                 "pushl %1\n\t" // got
+	                 "movl (%0), %%ebx; movl 4(%0), %%ecx; movl 8(%0), %%edx\n\t"
+	                 "movl 12(%0), %%esi; movl 16(%0), %%edi; movl 20(%0), %%ebp\n\t"
+	                 "movl $158, %%eax; int $0x80\n\t" // sched_yield takes no argument
+	                 "xchgl %%eax, (%%esp)\n\t"
+	                 "movl %%ebx, (%%eax); movl %%ecx, 4(%%eax); movl %%edx, 8(%%eax)\n\t"
+	                 "movl %%esi, 12(%%eax); movl %%edi, 16(%%eax); movl %%ebp, 20(%%eax)\n\t"
+	                 "addl $4, %%esp\n\t"
+	                 "popal"
+	                 :
+	                 : "a"(want), "d"(got)
+	                 : "memory", "cc");
 	return !memcmp(want, got, sizeof(want));
 }
 
@@ -160,20 +166,20 @@ static bool integer_registers_survive(uint32_t seed, uint32_t turns)
 	for (unsigned i = 0; i < 6; i++)
 		want[i] = next_random(&seed);
 	__asm__ volatile("pushal\n\t"
-			 "pushl %1\n\t"
-			 "pushl %2\n\t"
-			 "movl (%0), %%ebx; movl 4(%0), %%ecx; movl 8(%0), %%edx\n\t"
-			 "movl 12(%0), %%esi; movl 16(%0), %%edi; movl 20(%0), %%ebp\n\t"
-			 "popl %%eax\n\t"
-			 "1: subl $1, %%eax; jnz 1b\n\t"
-			 "xchgl %%eax, (%%esp)\n\t"
-			 "movl %%ebx, (%%eax); movl %%ecx, 4(%%eax); movl %%edx, 8(%%eax)\n\t"
-			 "movl %%esi, 12(%%eax); movl %%edi, 16(%%eax); movl %%ebp, 20(%%eax)\n\t"
-			 "addl $4, %%esp\n\t"
-			 "popal"
-			 :
-			 : "a"(want), "d"(got), "c"(turns)
-			 : "memory", "cc");
+	                 "pushl %1\n\t"
+	                 "pushl %2\n\t"
+	                 "movl (%0), %%ebx; movl 4(%0), %%ecx; movl 8(%0), %%edx\n\t"
+	                 "movl 12(%0), %%esi; movl 16(%0), %%edi; movl 20(%0), %%ebp\n\t"
+	                 "popl %%eax\n\t"
+	                 "1: subl $1, %%eax; jnz 1b\n\t"
+	                 "xchgl %%eax, (%%esp)\n\t"
+	                 "movl %%ebx, (%%eax); movl %%ecx, 4(%%eax); movl %%edx, 8(%%eax)\n\t"
+	                 "movl %%esi, 12(%%eax); movl %%edi, 16(%%eax); movl %%ebp, 20(%%eax)\n\t"
+	                 "addl $4, %%esp\n\t"
+	                 "popal"
+	                 :
+	                 : "a"(want), "d"(got), "c"(turns)
+	                 : "memory", "cc");
 	return !memcmp(want, got, sizeof(want));
 }
 
@@ -197,7 +203,10 @@ static void yield_by_vdso(uint32_t times)
 	long result;
 
 	while (entry && times--)
-		__asm__ volatile("call *%1" : "=a"(result) : "r"(entry), "0"(SYS_sched_yield) : "memory", "cc");
+		__asm__ volatile("call *%1"
+		                 : "=a"(result)
+		                 : "r"(entry), "0"(SYS_sched_yield)
+		                 : "memory", "cc");
 }
 
 static bool fpu_survives(uint32_t seed, void (*event)(uint32_t), uint32_t argument)
@@ -286,7 +295,8 @@ static void fpu_preempted(void)
 	in_processes(fpu_preempted_body);
 }
 
-// Every process waits for its neighbour's byte with its own state loaded: each system call is a switch.
+// Every process waits for its neighbour's byte with its own state loaded: each system call is a
+// switch.
 static int ring[PROCESSES][2];
 
 static void pass_on(uint32_t who)
@@ -295,13 +305,13 @@ static void pass_on(uint32_t who)
 	long result;
 
 	__asm__ volatile("int $0x80"
-			 : "=a"(result)
-			 : "a"(SYS_read), "b"(ring[who][0]), "c"(&byte), "d"(1)
-			 : "memory");
+	                 : "=a"(result)
+	                 : "a"(SYS_read), "b"(ring[who][0]), "c"(&byte), "d"(1)
+	                 : "memory");
 	__asm__ volatile("int $0x80"
-			 : "=a"(result)
-			 : "a"(SYS_write), "b"(ring[(who + 1) % PROCESSES][1]), "c"(&byte), "d"(1)
-			 : "memory");
+	                 : "=a"(result)
+	                 : "a"(SYS_write), "b"(ring[(who + 1) % PROCESSES][1]), "c"(&byte), "d"(1)
+	                 : "memory");
 }
 
 static void fpu_ring_body(int who)
@@ -335,7 +345,10 @@ static void raise_by_interrupt(uint32_t number)
 {
 	long result;
 
-	__asm__ volatile("int $0x80" : "=a"(result) : "a"(SYS_kill), "b"(getpid()), "c"(number) : "memory");
+	__asm__ volatile("int $0x80"
+	                 : "=a"(result)
+	                 : "a"(SYS_kill), "b"(getpid()), "c"(number)
+	                 : "memory");
 }
 
 static void fpu_signals(void)
@@ -394,14 +407,14 @@ static void fpu_fresh(void)
 }
 
 const struct check state_checks[] = {
-	{"arithmetic: 64-bit integers, SSE-free and x87 floating point", arithmetic},
-	{"integer registers are kept over system calls and preemption, 6 processes", integer_switches},
-	{"FPU state is kept over yields, 6 processes", fpu_yields},
-	{"FPU state is kept over preemption, 6 processes", fpu_preempted},
-	{"FPU state is kept in a ring of pipes, 6 processes", fpu_ring},
-	{"FPU state is kept over signal handlers that change it", fpu_signals},
-	{"FPU state is kept over timer signals in computation", fpu_interrupted},
-	{"FPU state is inherited by fork", fpu_forked},
-	{"FPU state is fresh after exec", fpu_fresh},
-	{0},
+    {"arithmetic: 64-bit integers, SSE-free and x87 floating point", arithmetic},
+    {"integer registers are kept over system calls and preemption, 6 processes", integer_switches},
+    {"FPU state is kept over yields, 6 processes", fpu_yields},
+    {"FPU state is kept over preemption, 6 processes", fpu_preempted},
+    {"FPU state is kept in a ring of pipes, 6 processes", fpu_ring},
+    {"FPU state is kept over signal handlers that change it", fpu_signals},
+    {"FPU state is kept over timer signals in computation", fpu_interrupted},
+    {"FPU state is inherited by fork", fpu_forked},
+    {"FPU state is fresh after exec", fpu_fresh},
+    {0},
 };

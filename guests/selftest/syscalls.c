@@ -20,25 +20,25 @@ struct entered {
 static void enter(struct entered *call)
 {
 	__asm__ volatile("pushal\n\t"
-			 "pushl %%eax\n\t"
-			 "movl 4(%%eax), %%ebx; movl 8(%%eax), %%ecx; movl 12(%%eax), %%edx\n\t"
-			 "movl 16(%%eax), %%esi; movl 20(%%eax), %%edi; movl 24(%%eax), %%ebp\n\t"
-			 "pushl 28(%%eax)\n\t"
-			 "movl (%%eax), %%eax\n\t"
-			 "call *(%%esp)\n\t"
-			 "addl $4, %%esp\n\t"
-			 "xchgl %%eax, (%%esp)\n\t"
-			 "cmpl 4(%%eax), %%ebx; je 1f; orl $1, 36(%%eax); 1:\n\t"
-			 "cmpl 8(%%eax), %%ecx; je 1f; orl $2, 36(%%eax); 1:\n\t"
-			 "cmpl 12(%%eax), %%edx; je 1f; orl $4, 36(%%eax); 1:\n\t"
-			 "cmpl 16(%%eax), %%esi; je 1f; orl $8, 36(%%eax); 1:\n\t"
-			 "cmpl 20(%%eax), %%edi; je 1f; orl $16, 36(%%eax); 1:\n\t"
-			 "cmpl 24(%%eax), %%ebp; je 1f; orl $32, 36(%%eax); 1:\n\t"
-			 "popl 32(%%eax)\n\t"
-			 "popal"
-			 :
-			 : "a"(call)
-			 : "memory", "cc");
+	                 "pushl %%eax\n\t"
+	                 "movl 4(%%eax), %%ebx; movl 8(%%eax), %%ecx; movl 12(%%eax), %%edx\n\t"
+	                 "movl 16(%%eax), %%esi; movl 20(%%eax), %%edi; movl 24(%%eax), %%ebp\n\t"
+	                 "pushl 28(%%eax)\n\t"
+	                 "movl (%%eax), %%eax\n\t"
+	                 "call *(%%esp)\n\t"
+	                 "addl $4, %%esp\n\t"
+	                 "xchgl %%eax, (%%esp)\n\t"
+	                 "cmpl 4(%%eax), %%ebx; je 1f; orl $1, 36(%%eax); 1:\n\t"
+	                 "cmpl 8(%%eax), %%ecx; je 1f; orl $2, 36(%%eax); 1:\n\t"
+	                 "cmpl 12(%%eax), %%edx; je 1f; orl $4, 36(%%eax); 1:\n\t"
+	                 "cmpl 16(%%eax), %%esi; je 1f; orl $8, 36(%%eax); 1:\n\t"
+	                 "cmpl 20(%%eax), %%edi; je 1f; orl $16, 36(%%eax); 1:\n\t"
+	                 "cmpl 24(%%eax), %%ebp; je 1f; orl $32, 36(%%eax); 1:\n\t"
+	                 "popl 32(%%eax)\n\t"
+	                 "popal"
+	                 :
+	                 : "a"(call)
+	                 : "memory", "cc");
 }
 
 static long call_by(uintptr_t entry, long number, const long arguments[6])
@@ -64,7 +64,8 @@ static long by_interrupt(long number, const long arguments[6])
 	return call_by((uintptr_t)interrupt_entry, number, arguments);
 }
 
-static const long nothing[6] = {0x11111111, 0x22222222, 0x33333333, 0x44444444, 0x55555555, 0x66666666};
+static const long nothing[6] = {0x11111111, 0x22222222, 0x33333333,
+                                0x44444444, 0x55555555, 0x66666666};
 
 static void interrupt_calls(void)
 {
@@ -136,7 +137,8 @@ static void auxiliary_vector(void)
 	expect(!memcmp(vdso->e_ident, ELFMAG, SELFMAG));
 	expect_equal(vdso->e_machine, EM_386);
 	expect(vsyscall_entry() > (uintptr_t)vdso && vsyscall_entry() < (uintptr_t)vdso + 4 * PAGE);
-	diag("AT_SYSINFO %08lx AT_HWCAP %08lx", (unsigned long)vsyscall_entry(), getauxval(AT_HWCAP));
+	diag("AT_SYSINFO %08lx AT_HWCAP %08lx", (unsigned long)vsyscall_entry(),
+	     getauxval(AT_HWCAP));
 }
 
 struct map_line {
@@ -151,8 +153,8 @@ static bool next_map(FILE *file, struct map_line *map)
 	map->name[0] = 0;
 	if (!fgets(line, sizeof(line), file))
 		return false;
-	return sscanf(line, "%x-%x %7s %*s %*s %*s %255[^\n]", (unsigned *)&map->start, (unsigned *)&map->end,
-		      map->rights, map->name) >= 3;
+	return sscanf(line, "%x-%x %7s %*s %*s %*s %255[^\n]", (unsigned *)&map->start,
+	              (unsigned *)&map->end, map->rights, map->name) >= 3;
 }
 
 static void own_maps(void)
@@ -170,7 +172,8 @@ static void own_maps(void)
 		expect_equal((map.start | map.end) % PAGE, 0);
 		before = map.end;
 		if (map.start <= (uintptr_t)&here && (uintptr_t)&here < map.end)
-			stack = !strcmp(map.name, "[stack]") && map.rights[0] == 'r' && map.rights[1] == 'w';
+			stack = !strcmp(map.name, "[stack]") && map.rights[0] == 'r' &&
+			        map.rights[1] == 'w';
 		if (map.start <= (uintptr_t)own_maps && (uintptr_t)own_maps < map.end)
 			text = !strncmp(map.rights, "r-xp", 4) && map.name[0] == '/';
 		heap |= !strcmp(map.name, "[heap]");
@@ -198,7 +201,8 @@ static void names(void)
 static void vectors(void)
 {
 	char a[] = "one ", b[] = "two ", c[] = "three", got[20] = "";
-	struct iovec out[] = {{a, 4}, {b, 4}, {c, 5}}, in[] = {{got, 1}, {got + 1, 7}, {got + 8, 5}};
+	struct iovec out[] = {{a, 4}, {b, 4}, {c, 5}},
+	             in[] = {{got, 1}, {got + 1, 7}, {got + 8, 5}};
 	int pipes[2];
 
 	require(pipe(pipes) == 0);
@@ -208,13 +212,13 @@ static void vectors(void)
 }
 
 const struct check syscall_checks[] = {
-	{"int $0x80 directly", interrupt_calls},
-	{"system calls through AT_SYSINFO keep all registers", vdso_calls},
-	{"six arguments by both ways", six_arguments},
-	{"numbers and handles that do not exist", errors},
-	{"auxiliary vector and sysconf", auxiliary_vector},
-	{"/proc/self/maps", own_maps},
-	{"uname and process numbers", names},
-	{"readv and writev", vectors},
-	{0},
+    {"int $0x80 directly", interrupt_calls},
+    {"system calls through AT_SYSINFO keep all registers", vdso_calls},
+    {"six arguments by both ways", six_arguments},
+    {"numbers and handles that do not exist", errors},
+    {"auxiliary vector and sysconf", auxiliary_vector},
+    {"/proc/self/maps", own_maps},
+    {"uname and process numbers", names},
+    {"readv and writev", vectors},
+    {0},
 };

@@ -51,7 +51,8 @@ static void many_threads(void)
 	pthread_attr_init(&attributes);
 	pthread_attr_setstacksize(&attributes, 65536);
 	for (uint32_t i = 0; i < THREADS; i++)
-		require(pthread_create(&threads[i], &attributes, note_local, (void *)(uintptr_t)(i * 1000)) == 0);
+		require(pthread_create(&threads[i], &attributes, note_local,
+		                       (void *)(uintptr_t)(i * 1000)) == 0);
 	for (uint32_t i = 0; i < THREADS; i++) {
 		require(pthread_join(threads[i], &result) == 0);
 		expect_equal((uintptr_t)result, i * 2000 + 1);
@@ -222,7 +223,8 @@ static void shared_mappings(void)
 
 	require(pthread_create(&thread, NULL, use_offered, NULL) == 0);
 	for (uint32_t i = 0; i < 500; i++) {
-		uint32_t *page = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+		uint32_t *page =
+		    mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
 		require(page != MAP_FAILED);
 		*page = i;
@@ -252,14 +254,14 @@ static void fork_from_threads(void)
 }
 
 const struct check thread_checks[] = {
-	{"pthread create and join, 100 times, with thread-local storage", create_join},
-	{"100 threads at once", many_threads},
-	{"mutex, 8 threads", mutexes},
-	{"condition variable, 4 threads in turn", conditions},
-	{"futex ping-pong", ping_pong},
-	{"a signal to one thread", thread_signals},
-	{"FPU state of 6 threads", fpu_threads},
-	{"mappings are shared between threads", shared_mappings},
-	{"fork from threads keeps thread-local storage", fork_from_threads},
-	{0},
+    {"pthread create and join, 100 times, with thread-local storage", create_join},
+    {"100 threads at once", many_threads},
+    {"mutex, 8 threads", mutexes},
+    {"condition variable, 4 threads in turn", conditions},
+    {"futex ping-pong", ping_pong},
+    {"a signal to one thread", thread_signals},
+    {"FPU state of 6 threads", fpu_threads},
+    {"mappings are shared between threads", shared_mappings},
+    {"fork from threads keeps thread-local storage", fork_from_threads},
+    {0},
 };

@@ -8,7 +8,7 @@
 #include <time.h>
 
 #define MILLISECOND 1000000u
-#define ABSURD 10000000000u // ns
+#define ABSURD      10000000000u // ns
 
 static void expect_not_early(uint64_t began, uint64_t wanted)
 {
@@ -75,7 +75,8 @@ static void interval_timer(void)
 static void posix_timer(void)
 {
 	struct sigevent event = {.sigev_notify = SIGEV_SIGNAL, .sigev_signo = SIGUSR1};
-	struct itimerspec times = {.it_value.tv_nsec = 5 * MILLISECOND, .it_interval.tv_nsec = 5 * MILLISECOND};
+	struct itimerspec times = {.it_value.tv_nsec = 5 * MILLISECOND,
+	                           .it_interval.tv_nsec = 5 * MILLISECOND};
 	uint64_t began;
 	timer_t timer;
 
@@ -115,8 +116,10 @@ static void processor_time(void)
 		;
 	usleep(100000);
 	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &after);
-	used = (uint64_t)(after.tv_sec - before.tv_sec) * 1000000000u + (uint64_t)(after.tv_nsec - before.tv_nsec);
-	diag("%llu us of processor time in 100 ms of work and 100 ms of sleep", (unsigned long long)used / 1000);
+	used = (uint64_t)(after.tv_sec - before.tv_sec) * 1000000000u +
+	       (uint64_t)(after.tv_nsec - before.tv_nsec);
+	diag("%llu us of processor time in 100 ms of work and 100 ms of sleep",
+	     (unsigned long long)used / 1000);
 	expect(used > 0 && used < now_ns() - began);
 }
 
@@ -138,8 +141,8 @@ static int64_t read_clock(clockid_t clock, bool by_syscall)
 
 static void monotonic(void)
 {
-	static const clockid_t clocks[] = {CLOCK_MONOTONIC, CLOCK_REALTIME, CLOCK_MONOTONIC_RAW, CLOCK_BOOTTIME,
-					   CLOCK_MONOTONIC_COARSE};
+	static const clockid_t clocks[] = {CLOCK_MONOTONIC, CLOCK_REALTIME, CLOCK_MONOTONIC_RAW,
+	                                   CLOCK_BOOTTIME, CLOCK_MONOTONIC_COARSE};
 
 	for (size_t which = 0; which < COUNT(clocks); which++) {
 		int64_t before = read_clock(clocks[which], false), now;
@@ -148,7 +151,8 @@ static void monotonic(void)
 			// Both ways in turn: vDSO and kernel must agree on the order.
 			now = read_clock(clocks[which], i % 4 == 0);
 			if (now < before)
-				diag("clock %d went back by %lld ns", (int)clocks[which], (long long)(before - now));
+				diag("clock %d went back by %lld ns", (int)clocks[which],
+				     (long long)(before - now));
 			require(now >= before);
 			before = now;
 		}
@@ -158,8 +162,9 @@ static void monotonic(void)
 static void agreement(void)
 {
 	for (int i = 0; i < 200; i++) {
-		int64_t first = read_clock(CLOCK_REALTIME, false), middle = read_clock(CLOCK_REALTIME, true),
-			last = read_clock(CLOCK_REALTIME, false);
+		int64_t first = read_clock(CLOCK_REALTIME, false),
+		        middle = read_clock(CLOCK_REALTIME, true),
+		        last = read_clock(CLOCK_REALTIME, false);
 		struct timeval day;
 
 		require(first <= middle && middle <= last);
@@ -173,13 +178,15 @@ static void agreement(void)
 // Two clocks run at the same pace over a second.
 static void pace(void)
 {
-	int64_t monotonic_start = read_clock(CLOCK_MONOTONIC, false), real_start = read_clock(CLOCK_REALTIME, false);
+	int64_t monotonic_start = read_clock(CLOCK_MONOTONIC, false),
+	        real_start = read_clock(CLOCK_REALTIME, false);
 	int64_t monotonic_passed, real_passed;
 
 	sleep(1);
 	monotonic_passed = read_clock(CLOCK_MONOTONIC, false) - monotonic_start;
 	real_passed = read_clock(CLOCK_REALTIME, false) - real_start;
-	diag("monotonic %lld us, real time %lld us", (long long)monotonic_passed / 1000, (long long)real_passed / 1000);
+	diag("monotonic %lld us, real time %lld us", (long long)monotonic_passed / 1000,
+	     (long long)real_passed / 1000);
 	expect(monotonic_passed >= 1000000000);
 	expect(llabs(monotonic_passed - real_passed) < 500000000);
 }
@@ -215,16 +222,16 @@ static void date(void)
 }
 
 const struct check time_checks[] = {
-	{"nanosleep is never early", sleeps},
-	{"clock_nanosleep to a point in time", absolute_sleep},
-	{"setitimer, 20 ticks", interval_timer},
-	{"timer_create, 20 ticks", posix_timer},
-	{"virtual timer interrupts computation", processor_timer},
-	{"processor time", processor_time},
-	{"clocks never go back, vDSO and system call mixed", monotonic},
-	{"vDSO and system call agree", agreement},
-	{"monotonic and real time at the same pace", pace},
-	{"rdtsc never goes back", time_stamps},
-	{"the date is plausible", date},
-	{0},
+    {"nanosleep is never early", sleeps},
+    {"clock_nanosleep to a point in time", absolute_sleep},
+    {"setitimer, 20 ticks", interval_timer},
+    {"timer_create, 20 ticks", posix_timer},
+    {"virtual timer interrupts computation", processor_timer},
+    {"processor time", processor_time},
+    {"clocks never go back, vDSO and system call mixed", monotonic},
+    {"vDSO and system call agree", agreement},
+    {"monotonic and real time at the same pace", pace},
+    {"rdtsc never goes back", time_stamps},
+    {"the date is plausible", date},
+    {0},
 };

@@ -12,13 +12,13 @@ enum { LOOPS = 100 };
 extern const char traced_start[], traced_loop[], traced_end[];
 uint32_t traced_function(void);
 __asm__(".text\n"
-	"traced_function:\n"
-	"traced_start: movl $100, %ecx\n"
-	"	movl $0, %eax\n"
-	"traced_loop: addl %ecx, %eax\n"
-	"	subl $1, %ecx\n"
-	"	jnz traced_loop\n"
-	"traced_end: ret\n");
+        "traced_function:\n"
+        "traced_start: movl $100, %ecx\n"
+        "	movl $0, %eax\n"
+        "traced_loop: addl %ecx, %eax\n"
+        "	subl $1, %ecx\n"
+        "	jnz traced_loop\n"
+        "traced_end: ret\n");
 
 static void stop_at_once(void)
 {
@@ -275,7 +275,8 @@ static void watchpoint(void)
 	int status;
 
 	errno = 0;
-	if (ptrace(PTRACE_POKEUSER, child, offsetof(struct user, u_debugreg[0]), &traced_word) < 0 ||
+	if (ptrace(PTRACE_POKEUSER, child, offsetof(struct user, u_debugreg[0]), &traced_word) <
+	        0 ||
 	    ptrace(PTRACE_POKEUSER, child, offsetof(struct user, u_debugreg[7]), 0x000d0001) < 0) {
 		kill(child, SIGKILL);
 		skip("no debug registers: %s", strerror(errno));
@@ -290,13 +291,13 @@ static void watchpoint(void)
 }
 
 const struct check trace_checks[] = {
-	{"ptrace: single-step of a loop, exact count", single_step},
-	{"ptrace: breakpoint in a loop", breakpoints},
-	{"ptrace: memory of the traced process", memory_access},
-	{"ptrace: system calls seen and changed", calls},
-	{"ptrace: a fault with its address", fault_seen},
-	{"ptrace: FPU registers", fpu_seen},
-	{"ptrace: attach to a spinning process, step, detach", attached},
-	{"ptrace: watchpoint", watchpoint},
-	{0},
+    {"ptrace: single-step of a loop, exact count", single_step},
+    {"ptrace: breakpoint in a loop", breakpoints},
+    {"ptrace: memory of the traced process", memory_access},
+    {"ptrace: system calls seen and changed", calls},
+    {"ptrace: a fault with its address", fault_seen},
+    {"ptrace: FPU registers", fpu_seen},
+    {"ptrace: attach to a spinning process, step, detach", attached},
+    {"ptrace: watchpoint", watchpoint},
+    {0},
 };

@@ -43,31 +43,31 @@ static const struct {
 	uint8_t code[8];
 	unsigned error;
 } forbidden[] = {
-	{"cli", {0xfa, 0xc3}, 0},
-	{"sti", {0xfb, 0xc3}, 0},
-	{"hlt", {0xf4, 0xc3}, 0},
-	{"mov %cr0, %eax", {0x0f, 0x20, 0xc0, 0xc3}, 0},
-	{"mov %cr3, %eax", {0x0f, 0x20, 0xd8, 0xc3}, 0},
-	{"mov %eax, %cr3", {0x0f, 0x22, 0xd8, 0xc3}, 0},
-	{"mov %db7, %eax", {0x0f, 0x21, 0xf8, 0xc3}, 0},
-	{"clts", {0x0f, 0x06, 0xc3}, 0},
-	{"invd", {0x0f, 0x08, 0xc3}, 0},
-	{"wbinvd", {0x0f, 0x09, 0xc3}, 0},
-	{"rdmsr", {0x0f, 0x32, 0xc3}, 0},
-	{"wrmsr", {0x0f, 0x30, 0xc3}, 0},
-	{"lgdt (%esp)", {0x0f, 0x01, 0x14, 0x24, 0xc3}, 0},
-	{"lidt (%esp)", {0x0f, 0x01, 0x1c, 0x24, 0xc3}, 0},
-	{"lmsw %ax", {0x0f, 0x01, 0xf0, 0xc3}, 0},
-	{"ltr %ax", {0x0f, 0x00, 0xd8, 0xc3}, 0},
-	{"lldt %ax", {0x0f, 0x00, 0xd0, 0xc3}, 0},
-	{"invlpg (%esp)", {0x0f, 0x01, 0x3c, 0x24, 0xc3}, 0},
-	{"in $0x60, %al", {0xe4, 0x60, 0xc3}, 0},
-	{"out %al, $0x80", {0xe6, 0x80, 0xc3}, 0},
-	{"in %dx, %eax", {0xed, 0xc3}, 0},
-	{"int $0x81", {0xcd, 0x81, 0xc3}, 0x81 * 8 + 2},
-	{"int $0x20", {0xcd, 0x20, 0xc3}, 0x20 * 8 + 2},
-	{"int $0x0e", {0xcd, 0x0e, 0xc3}, 0x0e * 8 + 2},
-	{"int $0x30", {0xcd, 0x30, 0xc3}, 0x30 * 8 + 2},
+    {"cli", {0xfa, 0xc3}, 0},
+    {"sti", {0xfb, 0xc3}, 0},
+    {"hlt", {0xf4, 0xc3}, 0},
+    {"mov %cr0, %eax", {0x0f, 0x20, 0xc0, 0xc3}, 0},
+    {"mov %cr3, %eax", {0x0f, 0x20, 0xd8, 0xc3}, 0},
+    {"mov %eax, %cr3", {0x0f, 0x22, 0xd8, 0xc3}, 0},
+    {"mov %db7, %eax", {0x0f, 0x21, 0xf8, 0xc3}, 0},
+    {"clts", {0x0f, 0x06, 0xc3}, 0},
+    {"invd", {0x0f, 0x08, 0xc3}, 0},
+    {"wbinvd", {0x0f, 0x09, 0xc3}, 0},
+    {"rdmsr", {0x0f, 0x32, 0xc3}, 0},
+    {"wrmsr", {0x0f, 0x30, 0xc3}, 0},
+    {"lgdt (%esp)", {0x0f, 0x01, 0x14, 0x24, 0xc3}, 0},
+    {"lidt (%esp)", {0x0f, 0x01, 0x1c, 0x24, 0xc3}, 0},
+    {"lmsw %ax", {0x0f, 0x01, 0xf0, 0xc3}, 0},
+    {"ltr %ax", {0x0f, 0x00, 0xd8, 0xc3}, 0},
+    {"lldt %ax", {0x0f, 0x00, 0xd0, 0xc3}, 0},
+    {"invlpg (%esp)", {0x0f, 0x01, 0x3c, 0x24, 0xc3}, 0},
+    {"in $0x60, %al", {0xe4, 0x60, 0xc3}, 0},
+    {"out %al, $0x80", {0xe6, 0x80, 0xc3}, 0},
+    {"in %dx, %eax", {0xed, 0xc3}, 0},
+    {"int $0x81", {0xcd, 0x81, 0xc3}, 0x81 * 8 + 2},
+    {"int $0x20", {0xcd, 0x20, 0xc3}, 0x20 * 8 + 2},
+    {"int $0x0e", {0xcd, 0x0e, 0xc3}, 0x0e * 8 + 2},
+    {"int $0x30", {0xcd, 0x30, 0xc3}, 0x30 * 8 + 2},
 };
 
 static void call_code(void *code)
@@ -77,7 +77,8 @@ static void call_code(void *code)
 
 static uint8_t *code_page(void)
 {
-	uint8_t *page = mmap(NULL, PAGE, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	uint8_t *page = mmap(NULL, PAGE, PROT_READ | PROT_WRITE | PROT_EXEC,
+	                     MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
 	require(page != MAP_FAILED);
 	return page;
@@ -111,11 +112,11 @@ static const struct {
 	const char *name;
 	uint8_t code[8];
 } revealing[] = {
-	{"sgdt", {0x83, 0xec, 0x10, 0x0f, 0x01, 0x04, 0x24}},
-	{"sidt", {0x83, 0xec, 0x10, 0x0f, 0x01, 0x0c, 0x24}},
-	{"smsw %eax", {0x0f, 0x01, 0xe0, 0x83, 0xec, 0x10}},
-	{"sldt %eax", {0x0f, 0x00, 0xc0, 0x83, 0xec, 0x10}},
-	{"str %eax", {0x0f, 0x00, 0xc8, 0x83, 0xec, 0x10}},
+    {"sgdt", {0x83, 0xec, 0x10, 0x0f, 0x01, 0x04, 0x24}},
+    {"sidt", {0x83, 0xec, 0x10, 0x0f, 0x01, 0x0c, 0x24}},
+    {"smsw %eax", {0x0f, 0x01, 0xe0, 0x83, 0xec, 0x10}},
+    {"sldt %eax", {0x0f, 0x00, 0xc0, 0x83, 0xec, 0x10}},
+    {"str %eax", {0x0f, 0x00, 0xc8, 0x83, 0xec, 0x10}},
 };
 
 static void descriptor_tables(void)
@@ -158,7 +159,8 @@ static void own_segments(void)
 	uint16_t cs, ds, ss;
 	bool valid;
 
-	__asm__ volatile("movw %%cs, %0; movw %%ds, %1; movw %%ss, %2" : "=r"(cs), "=r"(ds), "=r"(ss));
+	__asm__ volatile("movw %%cs, %0; movw %%ds, %1; movw %%ss, %2"
+	                 : "=r"(cs), "=r"(ds), "=r"(ss));
 	expect_equal(cs & 7, 3);
 	expect_equal(ds & 7, 3);
 	expect_equal(ss & 7, 3);
@@ -167,7 +169,10 @@ static void own_segments(void)
 		expect_equal(ds, 0x7b);
 		expect_equal(ss, 0x7b);
 	}
-	__asm__ volatile("lar %2, %0; setz %b1" : "=r"(rights), "=q"(valid) : "r"((uint32_t)cs) : "cc");
+	__asm__ volatile("lar %2, %0; setz %b1"
+	                 : "=r"(rights), "=q"(valid)
+	                 : "r"((uint32_t)cs)
+	                 : "cc");
 	if (!valid)
 		todo("lar does not know the program's own code segment");
 	expect_equal(rights >> 8 & 0xf8, 0xf8); // present, ring 3, code
@@ -190,12 +195,14 @@ static void jump_to(void *address)
 
 static void kernel_addresses(void)
 {
-	static const uintptr_t addresses[] = {0xc0000000, 0xc0100000, 0xc1000000, 0xc1000123, 0xf7ff0000,
-					      0xff800000, 0xffc00000, 0xffffe000, 0xfffff000, 0xffffffff};
+	static const uintptr_t addresses[] = {0xc0000000, 0xc0100000, 0xc1000000, 0xc1000123,
+	                                      0xf7ff0000, 0xff800000, 0xffc00000, 0xffffe000,
+	                                      0xfffff000, 0xffffffff};
 	static void (*const accesses[])(void *) = {read_byte, write_byte, jump_to};
 	unsigned unnamed = 0;
 
-	// The native host has nothing to hide below 4 GiB but its program's own libraries and stack.
+	// The native host has nothing to hide below 4 GiB but its program's own libraries and
+	// stack.
 	for (size_t i = on_i386_kernel() ? 0 : COUNT(addresses) - 3; i < COUNT(addresses); i++) {
 		for (size_t access = 0; access < COUNT(accesses); access++) {
 			struct fault fault = catch_fault(accesses[access], (void *)addresses[i]);
@@ -203,7 +210,8 @@ static void kernel_addresses(void)
 			require(fault.number == SIGSEGV);
 			if (fault.address != addresses[i]) {
 				diag_fault("kernel address", &fault);
-				diag("    wanted %08lx (access %zu)", (unsigned long)addresses[i], access);
+				diag("    wanted %08lx (access %zu)", (unsigned long)addresses[i],
+				     access);
 				expect_equal(fault.address, 0);
 				unnamed++;
 			}
@@ -305,7 +313,8 @@ static void bad_selectors(void)
 
 		if (selectors[i] < 0x100 && !on_i386_kernel())
 			continue;
-		if (fault.number != SIGSEGV || fault.trap != 13 || fault.error != (selectors[i] & 0xfffcu)) {
+		if (fault.number != SIGSEGV || fault.trap != 13 ||
+		    fault.error != (selectors[i] & 0xfffcu)) {
 			diag_fault("load", &fault);
 			diag("    selector 0x%x", selectors[i]);
 		}
@@ -316,16 +325,16 @@ static void bad_selectors(void)
 }
 
 const struct check usermode_checks[] = {
-	{"pushf and popf: IF stays 1, IOPL 0", interrupt_flag},
-	{"privileged instructions: SIGSEGV, trap 13, error code", privileged},
-	{"sgdt, sidt, smsw, sldt, str answer or fault as with UMIP", descriptor_tables},
-	{"lsl, lar, verr, verw of any selector", selector_queries},
-	{"the program's own segments", own_segments},
-	{"kernel addresses: SIGSEGV", kernel_addresses},
-	{"kernel addresses in system calls: EFAULT", kernel_addresses_in_calls},
-	{"ioperm grants one port", port_permission},
-	{"iopl grants ports, not the interrupt flag", iopl_keeps_interrupts},
-	{"selectors of an x86-64 host", foreign_selectors},
-	{"selectors that do not exist", bad_selectors},
-	{0},
+    {"pushf and popf: IF stays 1, IOPL 0", interrupt_flag},
+    {"privileged instructions: SIGSEGV, trap 13, error code", privileged},
+    {"sgdt, sidt, smsw, sldt, str answer or fault as with UMIP", descriptor_tables},
+    {"lsl, lar, verr, verw of any selector", selector_queries},
+    {"the program's own segments", own_segments},
+    {"kernel addresses: SIGSEGV", kernel_addresses},
+    {"kernel addresses in system calls: EFAULT", kernel_addresses_in_calls},
+    {"ioperm grants one port", port_permission},
+    {"iopl grants ports, not the interrupt flag", iopl_keeps_interrupts},
+    {"selectors of an x86-64 host", foreign_selectors},
+    {"selectors that do not exist", bad_selectors},
+    {0},
 };
