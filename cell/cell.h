@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Inside the cell program: how its files start one another, and what the nursery is told. */
+#ifndef CELL_CELL_H
+#define CELL_CELL_H
+
+#include <stdint.h>
+
+#define CELL_SIGNAL_KICK 10 /* SIGUSR1 */
+
+/* File descriptors of the nursery; cells keep CELL_FD_RAM and CELL_FD_STATE (cell/host.h). */
+#define NURSERY_FD_ANNOT 5
+#define NURSERY_FD_SOCKET 6
+
+/* Main to nursery: fork cells so that there are this many. Nursery to main: one per event. */
+struct nursery_request {
+	uint32_t cells;
+};
+struct nursery_reply {
+	uint32_t kind; /* NURSERY_* */
+	uint32_t cell;
+	int32_t pid;
+	int32_t status; /* wait status, or -errno */
+};
+#define NURSERY_FORKED 1u
+#define NURSERY_FAILED 2u
+#define NURSERY_DIED 3u
+
+/** install_signals - alternate stack and handlers, before the filter is in place */
+void install_signals(void);
+
+/** jail - no new privileges, seccomp filter; returns 0 or -errno */
+int jail(void);
+
+/** core_fault_inside - the core itself faulted: end the guest with a named reason */
+void core_fault_inside(uint32_t signal, uint64_t vector, uint64_t error, uint64_t rip, uint64_t cr2);
+
+#endif

@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* The core's own faults. */
+#include "cell/cell.h"
+
+#include "core/core.h"
+
+static char *put_text(char *p, const char *s)
+{
+	while (*s)
+		*p++ = *s++;
+	return p;
+}
+
+static char *put_hex(char *p, uint64_t v)
+{
+	int shift = 60;
+
+	while (shift && !(v >> shift))
+		shift -= 4;
+	for (; shift >= 0; shift -= 4)
+		*p++ = "0123456789abcdef"[v >> shift & 15];
+	return p;
+}
+
+void core_fault_inside(uint32_t signal, uint64_t vector, uint64_t error, uint64_t rip, uint64_t cr2)
+{
+	char text[STOP_TEXT], *p = text;
+
+	p = put_text(p, "the core faulted: signal ");
+	p = put_hex(p, signal);
+	p = put_text(p, ", exception ");
+	p = put_hex(p, vector & 0xff);
+	p = put_text(p, ", error ");
+	p = put_hex(p, error & 0xffff);
+	p = put_text(p, ", at ");
+	p = put_hex(p, rip);
+	p = put_text(p, ", address ");
+	p = put_hex(p, cr2);
+	*p = 0;
+	stop_guest(STOP_INTERNAL, text);
+}

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Guest time: nanoseconds of the host's TSC since the machine was started. */
+#ifndef CORE_CLOCK_H
+#define CORE_CLOCK_H
+
+#include "core/core.h"
+
+static inline uint64_t rdtsc(void)
+{
+	uint32_t lo, hi;
+
+	__asm__ volatile("rdtsc" : "=a"(lo), "=d"(hi));
+	return (uint64_t)hi << 32 | lo;
+}
+
+/** clock_now - guest monotonic time in ns */
+static inline uint64_t clock_now(void)
+{
+	return (unsigned __int128)(rdtsc() - M->tsc_base) * M->tsc_mult >> 32;
+}
+
+/**
+ * kvmclock_write - WRMSR to one of the paravirtual clock's registers
+ * @msr: MSR_KVM_SYSTEM_TIME_NEW or MSR_KVM_WALL_CLOCK_NEW, or their old numbers
+ * @value: guest-physical address of the structure, bit 0: enable
+ *
+ * Linux Documentation/virt/kvm/x86/msr.rst. False for any other MSR.
+ */
+bool kvmclock_write(uint32_t msr, uint64_t value);
+bool kvmclock_read(uint32_t msr, uint64_t *value);
+
+#endif

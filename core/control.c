@@ -1,0 +1,190 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Control registers, MSRs and CPUID: the system registers of the virtual CPU. */
+#include "core/clock.h"
+#include "core/emulate.h"
+#include "core/segment.h"
+#include "core/shadow.h"
+#include "core/spaces.h"
+
+#define CR0_WRITABLE 0xe005003fu
+#define CR0_FIXED 0x00000010u /* ET */
+#define CR0_MMU (CR0_PG | CR0_WP | CR0_PE)
+/* VME PVI TSD DE PSE PAE MCE PGE PCE OSFXSR OSXMMEXCPT UMIP OSXSAVE: what CPUID may offer. */
+#define CR4_WRITABLE 0x00040fffu
+#define CR4_FORMAT (CR4_PSE | CR4_PAE)
+
+static bool write_cr0(uint32_t value, struct exception *x)
+{
+	uint32_t old = M->cr0;
+
+	if (value & CR0_PG && !(value & CR0_PE))
+		return raise_error(x, VECTOR_GP, 0);
+	M->cr0 = (value & CR0_WRITABLE) | CR0_FIXED;
+	if (!((old ^ M->cr0) & CR0_MMU))
+		return true;
+	if (M->cr0 & CR0_PG)
+		read_pdptes();
+	shadow_reset();
+	if (M->cr0 & ~old & CR0_PG)
+		apply_windows();
+	return true;
+}
+
+static bool write_cr4(uint32_t value, struct exception *x)
+{
+	uint32_t old = M->cr4;
+
+	if (value & ~CR4_WRITABLE)
+		return raise_error(x, VECTOR_GP, 0);
+	M->cr4 = value;
+	if ((old ^ value) & CR4_FORMAT) {
+		read_pdptes();
+		shadow_reset();
+	} else if ((old ^ value) & CR4_PGE) {
+		shadow_flush_global();
+	}
+	return true;
+}
+
+bool write_cr(unsigned n, uint32_t value, struct exception *x)
+{
+	switch (n) {
+	case 0:
+		return write_cr0(value, x);
+	case 2:
+		M->cr2 = value;
+		return true;
+	case 3:
+		load_cr3(value);
+		return true;
+	case 4:
+		return write_cr4(value, x);
+	default:
+		return raise(x, VECTOR_UD);
+	}
+}
+
+bool read_cr(unsigned n, uint32_t *value, struct exception *x)
+{
+	switch (n) {
+	case 0:
+		*value = M->cr0;
+		return true;
+	case 2:
+		*value = M->cr2;
+		return true;
+	case 3:
+		*value = M->cr3;
+		return true;
+	case 4:
+		*value = M->cr4;
+		return true;
+	default:
+		return raise(x, VECTOR_UD);
+	}
+}
+
+#define MSR_TSC 0x10u
+#define MSR_PLATFORM_ID 0x17u
+#define MSR_APIC_BASE 0x1bu
+#define MSR_BIOS_SIGN_ID 0x8bu
+#define MSR_SYSENTER_CS 0x174u
+#define MSR_SYSENTER_EIP 0x176u
+#define MSR_MISC_ENABLE 0x1a0u
+#define MSR_PAT 0x277u
+#define MSR_EFER 0xc0000080u
+
+#define PAT_RESET 0x0007040600070406ull
+#define EFER_NX 0x800ull
+
+/* Read as zero and ignored when written: what kernels of this kind touch on any processor. */
+static bool ignored_msr(uint32_t msr)
+{
+	switch (msr) {
+	case MSR_PLATFORM_ID:
+	case MSR_APIC_BASE:
+	case MSR_BIOS_SIGN_ID:
+	case MSR_MISC_ENABLE:
+	case 0xc0010015u: /* AMD HWCR */
+	case 0xc0010029u: /* AMD DE_CFG */
+	case 0xc0011020u: /* AMD LS_CFG */
+	case 0xc0011029u: /* AMD DE_CFG of later families */
+		return true;
+	default:
+		return false;
+	}
+}
+
+bool read_msr(uint32_t msr, uint64_t *value)
+{
+	switch (msr) {
+	case MSR_TSC:
+		*value = rdtsc();
+		return true;
+	case MSR_SYSENTER_CS ... MSR_SYSENTER_EIP:
+		*value = M->sysenter[msr - MSR_SYSENTER_CS];
+		return true;
+	case MSR_PAT:
+		*value = M->pat ? M->pat : PAT_RESET;
+		return true;
+	case MSR_EFER:
+		*value = M->efer;
+		return true;
+	}
+	if (kvmclock_read(msr, value))
+		return true;
+	*value = 0;
+	return ignored_msr(msr);
+}
+
+bool write_msr(uint32_t msr, uint64_t value)
+{
+	switch (msr) {
+	case MSR_TSC:
+		return true; /* the TSC is the host's (design.md, 9) */
+	case MSR_SYSENTER_CS ... MSR_SYSENTER_EIP:
+		M->sysenter[msr - MSR_SYSENTER_CS] = value;
+		return true;
+	case MSR_PAT:
+		M->pat = value;
+		return true;
+	case MSR_EFER:
+		if (value & ~EFER_NX)
+			return false;
+		M->efer = value;
+		return true;
+	}
+	return kvmclock_write(msr, value) || ignored_msr(msr);
+}
+
+#define CPUID1_ECX_OSXSAVE (1u << 27)
+#define CR4_OSXSAVE (1u << 18)
+
+static const struct cpuid_leaf *find_leaf(uint32_t leaf, uint32_t subleaf)
+{
+	const struct cpuid_leaf *same = NULL;
+
+	for (uint32_t i = 0; i < M->ncpuid && i < MAX_CPUID; i++) {
+		const struct cpuid_leaf *l = &M->cpuid[i];
+
+		if (l->leaf == leaf && l->subleaf == subleaf)
+			return l;
+		if (l->leaf == leaf && l->subleaf == 0)
+			same = l;
+	}
+	/* Only leaves 4, 7, 0xb and 0xd tell subleaves apart. */
+	return leaf == 4 || leaf == 7 || leaf == 0xb || leaf == 0xd ? NULL : same;
+}
+
+void emulate_cpuid(void)
+{
+	uint32_t leaf = V->gpr[R_EAX];
+	const struct cpuid_leaf *l = find_leaf(leaf, V->gpr[R_ECX]);
+
+	V->gpr[R_EAX] = l ? l->eax : 0;
+	V->gpr[R_EBX] = l ? l->ebx : 0;
+	V->gpr[R_ECX] = l ? l->ecx : 0;
+	V->gpr[R_EDX] = l ? l->edx : 0;
+	if (leaf == 1 && M->cr4 & CR4_OSXSAVE)
+		V->gpr[R_ECX] |= CPUID1_ECX_OSXSAVE;
+}

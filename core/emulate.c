@@ -1,0 +1,551 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Sensitive instructions, one by one (Intel SDM volume 2 unless another source is named). */
+#include "core/emulate.h"
+
+#include "core/clock.h"
+#include "core/interrupt.h"
+#include "core/paging.h"
+#include "core/segment.h"
+#include "core/shadow.h"
+
+uint32_t get_gpr(unsigned reg, unsigned size)
+{
+	if (size == 1)
+		return V->gpr[reg & 3] >> (reg & 4 ? 8 : 0) & 0xff;
+	return size == 2 ? V->gpr[reg] & 0xffff : V->gpr[reg];
+}
+
+void set_gpr(unsigned reg, unsigned size, uint32_t value)
+{
+	uint32_t *r = &V->gpr[size == 1 ? reg & 3 : reg];
+
+	if (size == 1 && reg & 4)
+		*r = (*r & ~0xff00u) | (value & 0xff) << 8;
+	else if (size == 1)
+		*r = (*r & ~0xffu) | (value & 0xff);
+	else if (size == 2)
+		*r = (*r & ~0xffffu) | (value & 0xffff);
+	else
+		*r = value;
+}
+
+uint32_t effective_address(const struct insn *in)
+{
+	uint32_t ea = in->disp;
+
+	if (in->base != NO_REGISTER)
+		ea += V->gpr[in->base];
+	if (in->index != NO_REGISTER)
+		ea += V->gpr[in->index] * in->scale;
+	if (in->addr16)
+		ea &= 0xffff;
+	return ea + segment_base(in->segment);
+}
+
+static bool read_rm(const struct insn *in, uint32_t *value, struct exception *x)
+{
+	*value = 0;
+	if (!in->memory) {
+		*value = get_gpr(in->rm, in->size);
+		return true;
+	}
+	return guest_read(effective_address(in), value, in->size, user_mode(), x);
+}
+
+static bool write_rm(const struct insn *in, uint32_t value, struct exception *x)
+{
+	if (!in->memory) {
+		set_gpr(in->rm, in->size, value);
+		return true;
+	}
+	return guest_write(effective_address(in), &value, in->size, user_mode(), x);
+}
+
+static bool push(uint32_t value, unsigned size, struct exception *x)
+{
+	if (!guest_write(V->gpr[R_ESP] - size, &value, size, false, x))
+		return false;
+	V->gpr[R_ESP] -= size;
+	return true;
+}
+
+static bool pop(uint32_t *value, unsigned size, struct exception *x)
+{
+	*value = 0;
+	if (!guest_read(V->gpr[R_ESP], value, size, false, x))
+		return false;
+	V->gpr[R_ESP] += size;
+	return true;
+}
+
+static bool done(uint32_t next)
+{
+	V->eip = next;
+	return true;
+}
+
+static bool emulate_popf(const struct insn *in, uint32_t next, struct exception *x)
+{
+	uint32_t image;
+
+	if (!pop(&image, in->size, x))
+		return false;
+	if (in->size == 2)
+		image |= eflags_image() & 0xffff0000u;
+	set_eflags(image);
+	return done(next);
+}
+
+/* STI;HLT is one step: an interrupt between the two would be slept through. */
+static bool emulate_sti(uint32_t next, struct exception *x)
+{
+	uint8_t byte = 0;
+
+	(void)x;
+	V->iflag |= IF_BIT;
+	V->eip = next;
+	if (guest_peek(next, &byte, 1) && byte == 0xf4 && !annotated_site(next)) {
+		V->eip = next + 1;
+		halt();
+	}
+	return true;
+}
+
+static bool emulate_hlt(uint32_t next)
+{
+	if (!interrupts_enabled()) {
+		if (M->panicked)
+			stop_guest(STOP_PANIC, "the guest kernel panicked and halted");
+		stop_guest(STOP_HALT, "halted with interrupts off");
+	}
+	V->eip = next;
+	halt();
+	return true;
+}
+
+static bool load_table(const struct insn *in, uint32_t next, struct exception *x)
+{
+	uint32_t va = effective_address(in), base;
+	uint16_t limit;
+
+	if (!guest_read(va, &limit, 2, false, x) || !guest_read(va + 2, &base, 4, false, x))
+		return false;
+	if (in->size == 2)
+		base &= 0xffffff;
+	if (in->op == OP_LGDT) {
+		M->gdt_base = base;
+		M->gdt_limit = limit;
+		segments_table_changed();
+	} else {
+		M->idt_base = base;
+		M->idt_limit = limit;
+		syscall_gate_changed();
+	}
+	return done(next);
+}
+
+static bool store_table(const struct insn *in, uint32_t next, struct exception *x)
+{
+	uint32_t va = effective_address(in);
+	uint32_t base = in->op == OP_SGDT ? M->gdt_base : M->idt_base;
+	uint16_t limit = in->op == OP_SGDT ? M->gdt_limit : M->idt_limit;
+
+	return guest_write(va, &limit, 2, user_mode(), x) &&
+	       guest_write(va + 2, &base, 4, user_mode(), x) && done(next);
+}
+
+#define SYSTEM_TYPE(d) ((d).hi >> 8 & 0x1f)
+#define TYPE_LDT 2
+#define TYPE_TSS_AVAILABLE 9
+#define TYPE_TSS_BUSY 11
+
+static bool emulate_lldt(const struct insn *in, uint32_t next, struct exception *x)
+{
+	uint32_t selector;
+	struct descriptor d;
+
+	if (!read_rm(in, &selector, x))
+		return false;
+	if (!(selector & 0xfffc)) {
+		M->ldt_selector = selector;
+		M->ldt_base = M->ldt_limit = 0;
+		return done(next);
+	}
+	if (selector & 4 || !read_descriptor(selector, &d) || SYSTEM_TYPE(d) != TYPE_LDT)
+		return raise_error(x, VECTOR_GP, selector & 0xfffc);
+	if (!(d.hi & DESC_PRESENT))
+		return raise_error(x, VECTOR_NP, selector & 0xfffc);
+	M->ldt_selector = selector;
+	M->ldt_base = descriptor_base(d);
+	M->ldt_limit = descriptor_limit(d);
+	return done(next);
+}
+
+static bool emulate_ltr(const struct insn *in, uint32_t next, struct exception *x)
+{
+	uint32_t selector;
+	struct descriptor d;
+
+	if (!read_rm(in, &selector, x))
+		return false;
+	if (!(selector & 0xfffc) || selector & 4 || !read_descriptor(selector, &d) ||
+	    SYSTEM_TYPE(d) != TYPE_TSS_AVAILABLE)
+		return raise_error(x, VECTOR_GP, selector & 0xfffc);
+	if (!(d.hi & DESC_PRESENT))
+		return raise_error(x, VECTOR_NP, selector & 0xfffc);
+	d.hi |= 0x200;
+	if (!guest_write(M->gdt_base + (selector & ~7u) + 4, &d.hi, 4, false, x))
+		return false;
+	M->tr_selector = selector;
+	M->tr_base = descriptor_base(d);
+	M->tr_limit = descriptor_limit(d);
+	V->tss = M->tr_base;
+	syscall_gate_changed();
+	return done(next);
+}
+
+static void set_zf(bool on)
+{
+	V->eflags = on ? V->eflags | EFLAGS_ZF : V->eflags & ~EFLAGS_ZF;
+}
+
+/* LAR, LSL, VERR, VERW: what @selector names, if CPL and RPL may know. */
+static bool visible(uint32_t selector, struct descriptor *d)
+{
+	unsigned cpl = virtual_cpl(), rpl = selector & 3, privilege = cpl > rpl ? cpl : rpl;
+
+	if (!(selector & 0xfffc) || !read_descriptor(selector, d))
+		return false;
+	if (d->hi & DESC_S && d->hi & DESC_CODE && d->hi & DESC_CONFORMING)
+		return true;
+	return privilege <= descriptor_dpl(*d);
+}
+
+static bool emulate_descriptor_query(const struct insn *in, uint32_t next, struct exception *x)
+{
+	struct insn operand = *in;
+	struct descriptor d = {0};
+	uint32_t selector;
+	bool ok;
+
+	operand.size = 2;
+	if (!read_rm(&operand, &selector, x))
+		return false;
+	ok = visible(selector, &d);
+	switch (in->op) {
+	case OP_LAR:
+		ok = ok && (d.hi & DESC_S || 0x1a3eu >> SYSTEM_TYPE(d) & 1);
+		if (ok)
+			set_gpr(in->reg, in->size, d.hi & 0x00f0ff00);
+		break;
+	case OP_LSL:
+		ok = ok && (d.hi & DESC_S || 0x0a0eu >> SYSTEM_TYPE(d) & 1);
+		if (ok)
+			set_gpr(in->reg, in->size, descriptor_limit(d));
+		break;
+	case OP_VERR:
+		ok = ok && d.hi & DESC_S && (!(d.hi & DESC_CODE) || d.hi & DESC_RW);
+		break;
+	default:
+		ok = ok && d.hi & DESC_S && !(d.hi & DESC_CODE) && d.hi & DESC_RW;
+	}
+	set_zf(ok);
+	return done(next);
+}
+
+static bool emulate_msr(const struct insn *in, uint32_t next, struct exception *x)
+{
+	uint64_t value = (uint64_t)V->gpr[R_EDX] << 32 | V->gpr[R_EAX];
+
+	if (in->op == OP_WRMSR)
+		return write_msr(V->gpr[R_ECX], value) ? done(next) : raise_error(x, VECTOR_GP, 0);
+	if (!read_msr(V->gpr[R_ECX], &value))
+		return raise_error(x, VECTOR_GP, 0);
+	V->gpr[R_EAX] = value;
+	V->gpr[R_EDX] = value >> 32;
+	return done(next);
+}
+
+static bool emulate_mov_cr(const struct insn *in, uint32_t next, struct exception *x)
+{
+	uint32_t value;
+
+	if (in->op == OP_MOV_TO_CR)
+		return write_cr(in->reg, V->gpr[in->rm], x) && done(next);
+	if (!read_cr(in->reg, &value, x))
+		return false;
+	V->gpr[in->rm] = value;
+	return done(next);
+}
+
+#define DR6_FIXED 0xffff0ff0u
+#define DR7_FIXED 0x00000400u
+
+static bool emulate_mov_dr(const struct insn *in, uint32_t next, struct exception *x)
+{
+	/* DR4 and DR5 are DR6 and DR7 while CR4.DE is clear (SDM volume 3, 17.2.2). */
+	unsigned n = in->reg == 4 || in->reg == 5 ? in->reg + 2 : in->reg;
+
+	if (n != in->reg && M->cr4 & 8)
+		return raise(x, VECTOR_UD);
+	if (in->op == OP_MOV_TO_DR) {
+		uint32_t v = V->gpr[in->rm];
+
+		M->dr[n] = n == 6 ? v | DR6_FIXED : n == 7 ? v | DR7_FIXED : v;
+	} else {
+		V->gpr[in->rm] = M->dr[n];
+	}
+	return done(next);
+}
+
+static bool emulate_load_segment(const struct insn *in, uint32_t next, struct exception *x)
+{
+	uint32_t selector;
+
+	if (in->op == OP_POP_SEG) {
+		uint32_t esp = V->gpr[R_ESP];
+
+		selector = 0;
+		if (!guest_read(esp, &selector, 2, false, x) ||
+		    !load_segment(in->reg, selector, virtual_cpl(), x))
+			return false;
+		V->gpr[R_ESP] = esp + in->size;
+		return done(next);
+	}
+	return read_rm(in, &selector, x) && load_segment(in->reg, selector, virtual_cpl(), x) &&
+	       done(next);
+}
+
+static bool emulate_load_far(const struct insn *in, uint32_t next, struct exception *x)
+{
+	uint32_t va = effective_address(in), offset = 0;
+	uint16_t selector;
+
+	if (!guest_read(va, &offset, in->size, false, x) ||
+	    !guest_read(va + in->size, &selector, 2, false, x) ||
+	    !load_segment(in->rm, selector, virtual_cpl(), x))
+		return false;
+	set_gpr(in->reg, in->size, offset);
+	return done(next);
+}
+
+static bool far_target(const struct insn *in, uint32_t *offset, uint16_t *selector,
+		       struct exception *x)
+{
+	uint32_t va;
+
+	*offset = in->imm;
+	*selector = in->selector;
+	if (in->immediate)
+		return true;
+	va = effective_address(in);
+	*offset = 0;
+	return guest_read(va, offset, in->size, false, x) &&
+	       guest_read(va + in->size, selector, 2, false, x);
+}
+
+static bool emulate_far_transfer(const struct insn *in, uint32_t next, struct exception *x)
+{
+	uint32_t offset, old = V->vsel[SEG_CS], esp = V->gpr[R_ESP];
+	uint16_t selector;
+
+	if (!far_target(in, &offset, &selector, x))
+		return false;
+	if (in->op == OP_CALL_FAR && (!push(old, in->size, x) || !push(next, in->size, x)))
+		return false;
+	if (!load_code_segment(selector, virtual_cpl(), x)) {
+		V->gpr[R_ESP] = esp;
+		return false;
+	}
+	return done(offset);
+}
+
+static bool emulate_ret_far(const struct insn *in, struct exception *x)
+{
+	uint32_t esp = V->gpr[R_ESP], eip, cs;
+
+	if (!pop(&eip, in->size, x) || !pop(&cs, in->size, x) ||
+	    !load_code_segment(cs, virtual_cpl(), x)) {
+		V->gpr[R_ESP] = esp;
+		return false;
+	}
+	V->gpr[R_ESP] += in->imm;
+	return done(eip);
+}
+
+static bool emulate_io(const struct insn *in, uint32_t next, struct exception *x)
+{
+	uint16_t port = in->immediate ? in->imm : V->gpr[R_EDX];
+
+	switch (in->op) {
+	case OP_IN:
+		set_gpr(R_EAX, in->size, port_in(port, in->size));
+		break;
+	case OP_OUT:
+		port_out(port, in->size, get_gpr(R_EAX, in->size));
+		break;
+	default:
+		if (!string_io(in, x))
+			return false;
+	}
+	return done(next);
+}
+
+static bool emulate_xsetbv(uint32_t next, struct exception *x)
+{
+	uint64_t value = (uint64_t)V->gpr[R_EDX] << 32 | V->gpr[R_EAX];
+
+	/* XCR0 is the host's: what the guest enables must be there, and more stays on. */
+	if (V->gpr[R_ECX] || !(value & 1) || value & ~M->xsave_mask)
+		return raise_error(x, VECTOR_GP, 0);
+	return done(next);
+}
+
+/* The gate decides: its DPL must admit CPL, or the fault is at the INT itself. */
+static bool emulate_int(const struct insn *in, uint32_t next, struct exception *x)
+{
+	if (!software_interrupt_allowed(in->imm))
+		return raise_error(x, VECTOR_GP, in->imm * 8 | 2);
+	V->eip = next;
+	deliver(in->imm, false, 0, true);
+	return true;
+}
+
+static bool emulate_rdtsc(uint32_t next)
+{
+	uint64_t tsc = rdtsc();
+
+	V->gpr[R_EAX] = tsc;
+	V->gpr[R_EDX] = tsc >> 32;
+	return done(next);
+}
+
+bool emulate(const struct insn *in, uint32_t next, struct exception *x)
+{
+	uint32_t value;
+
+	switch (in->op) {
+	case OP_CLI:
+		V->iflag &= ~IF_BIT;
+		return done(next);
+	case OP_STI:
+		return emulate_sti(next, x);
+	case OP_HLT:
+		return emulate_hlt(next);
+	case OP_PUSHF:
+		return push(eflags_image(), in->size, x) && done(next);
+	case OP_POPF:
+		return emulate_popf(in, next, x);
+	case OP_IRET:
+		return emulate_iret(x);
+	case OP_CPUID:
+		emulate_cpuid();
+		return done(next);
+	case OP_IN:
+	case OP_OUT:
+	case OP_INS:
+	case OP_OUTS:
+		return emulate_io(in, next, x);
+	case OP_LGDT:
+	case OP_LIDT:
+		return load_table(in, next, x);
+	case OP_SGDT:
+	case OP_SIDT:
+		return store_table(in, next, x);
+	case OP_LLDT:
+		return emulate_lldt(in, next, x);
+	case OP_LTR:
+		return emulate_ltr(in, next, x);
+	case OP_SLDT:
+		return write_rm(in, M->ldt_selector, x) && done(next);
+	case OP_STR:
+		return write_rm(in, M->tr_selector, x) && done(next);
+	case OP_SMSW:
+		return write_rm(in, M->cr0, x) && done(next);
+	case OP_LMSW:
+		return read_rm(in, &value, x) &&
+		       write_cr(0, (M->cr0 & ~0xeu) | (value & 0xf), x) && done(next);
+	case OP_CLTS:
+		M->cr0 &= ~CR0_TS;
+		return done(next);
+	case OP_INVLPG:
+		shadow_invlpg(effective_address(in));
+		return done(next);
+	case OP_INVD:
+	case OP_WBINVD:
+		return done(next); /* caches are coherent: nothing to see */
+	case OP_RDMSR:
+	case OP_WRMSR:
+		return emulate_msr(in, next, x);
+	case OP_RDPMC:
+		return raise_error(x, VECTOR_GP, 0); /* CPUID offers no counters */
+	case OP_RDTSC:
+		return emulate_rdtsc(next);
+	case OP_XSETBV:
+		return emulate_xsetbv(next, x);
+	case OP_MOV_TO_CR:
+	case OP_MOV_FROM_CR:
+		return emulate_mov_cr(in, next, x);
+	case OP_MOV_TO_DR:
+	case OP_MOV_FROM_DR:
+		return emulate_mov_dr(in, next, x);
+	case OP_MOV_TO_SEG:
+	case OP_POP_SEG:
+		return emulate_load_segment(in, next, x);
+	case OP_MOV_FROM_SEG:
+		return write_rm(in, V->vsel[in->reg], x) && done(next);
+	case OP_PUSH_SEG:
+		return push(V->vsel[in->reg], in->size, x) && done(next);
+	case OP_LOAD_FAR:
+		return emulate_load_far(in, next, x);
+	case OP_JMP_FAR:
+	case OP_CALL_FAR:
+		return emulate_far_transfer(in, next, x);
+	case OP_RET_FAR:
+		return emulate_ret_far(in, x);
+	case OP_LAR:
+	case OP_LSL:
+	case OP_VERR:
+	case OP_VERW:
+		return emulate_descriptor_query(in, next, x);
+	case OP_INT:
+		return emulate_int(in, next, x);
+	default:
+		return raise(x, VECTOR_UD);
+	}
+}
+
+bool emulate_user(const struct insn *in, uint32_t next, struct exception *x)
+{
+	uint16_t port = in->immediate ? in->imm : V->gpr[R_EDX];
+
+	switch (in->op) {
+	case OP_CLI:
+	case OP_STI:
+		/* Ignored, never faulted: user mode always runs with interrupts on
+		 * (VMI Part 4, rule 6). Without IOPL it is the #GP of hardware. */
+		return V->iopl == EFLAGS_IOPL ? done(next) : raise_error(x, VECTOR_GP, 0);
+	case OP_IN:
+	case OP_OUT:
+	case OP_INS:
+	case OP_OUTS:
+		if (!ports_allowed(port, in->size))
+			return raise_error(x, VECTOR_GP, 0);
+		return emulate_io(in, next, x);
+	case OP_INT:
+		return emulate_int(in, next, x);
+	case OP_MOV_TO_SEG:
+	case OP_POP_SEG:
+		/* Selectors that exist in the guest's tables but not in the host's. */
+		return emulate_load_segment(in, next, x);
+	case OP_LOAD_FAR:
+		return emulate_load_far(in, next, x);
+	case OP_JMP_FAR:
+	case OP_CALL_FAR:
+		return emulate_far_transfer(in, next, x);
+	case OP_RET_FAR:
+		return emulate_ret_far(in, x);
+	default:
+		return raise_error(x, VECTOR_GP, 0);
+	}
+}

@@ -1,0 +1,396 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Exits: guest to core, by far call (cheap) or by a host exception, and the one way back.
+ *
+ * Every exit ends in leave(), which delivers interrupts, hands the virtual CPU to another cell
+ * if CR3 changed, and resumes from the virtual CPU's registers.
+ */
+#include "core/exit.h"
+
+#include "cell/gate.h"
+#include "core/annotated.h"
+#include "core/boot.h"
+#include "core/clock.h"
+#include "core/console.h"
+#include "core/emulate.h"
+#include "core/interrupt.h"
+#include "core/paging.h"
+#include "core/segment.h"
+#include "core/shadow.h"
+#include "core/spaces.h"
+#include "core/syscall.h"
+
+#define HOST_SIGSEGV 11
+#define HOST_SIGBUS 7
+#define HOST_SIGFPE 8
+#define HOST_SIGILL 4
+#define HOST_SIGTRAP 5
+
+/* A real #NM cannot be made to happen in user code; it comes before the first instruction. */
+static void deliver_nm(void)
+{
+	struct exception x = {.vector = VECTOR_NM};
+
+	M->nm_pending = 0;
+	if (user_mode())
+		deliver_exception(&x);
+}
+
+static _Noreturn void leave(void)
+{
+	if (M->nm_pending)
+		deliver_nm();
+	if (V->iflag & IF_PENDING && interrupts_enabled())
+		interrupts_deliver();
+	if (hand_over_wanted()) {
+		hand_over();
+		take_inbox();
+		devices_run();
+		interrupts_deliver();
+	}
+	if (V->load_segments || SELF->ldt_seen != M->ldt_generation)
+		segments_prepare();
+	V->eflags = (V->eflags | EFLAGS_IF | EFLAGS_FIXED) & ~(EFLAGS_IOPL | EFLAGS_VM);
+	cell_resume();
+}
+
+void core_again(void)
+{
+	take_inbox();
+	devices_run();
+	leave();
+}
+
+/* ---- exits by far call ---- */
+
+/* The far call pushed CS:EIP on the guest's stack, which the guest's own push made present. */
+static uint32_t stack_word(unsigned n)
+{
+	return ((volatile uint32_t *)(uintptr_t)V->gpr[R_ESP])[n];
+}
+
+static void set_stack_word(unsigned n, uint32_t v)
+{
+	((volatile uint32_t *)(uintptr_t)V->gpr[R_ESP])[n] = v;
+}
+
+static void gate_site(void)
+{
+	uint32_t index = stack_word(2), next = stack_word(0);
+
+	COUNT(exit_gate_site);
+	V->gpr[R_ESP] += 12;
+	run_site(index, next);
+}
+
+/* Behind the far call only a RET is left: resume there with interrupts let in first. */
+static void gate_deliver(void)
+{
+	COUNT(exit_gate_deliver);
+	V->eip = stack_word(0);
+	V->gpr[R_ESP] += 8;
+	devices_run();
+}
+
+static void gate_iret(void)
+{
+	struct exception x;
+
+	COUNT(exit_gate_iret);
+	V->gpr[R_ESP] += 8;
+	V->eip = V->iret_site;
+	if (!emulate_iret(&x))
+		deliver_exception(&x);
+}
+
+static void gate_popf(void)
+{
+	COUNT(exit_gate_site);
+	set_eflags(stack_word(3));
+	V->eip = stack_word(0);
+	V->gpr[R_ESP] += 8;
+}
+
+static void gate_load(enum seg seg)
+{
+	struct exception x;
+
+	COUNT(exit_gate_segment);
+	if (load_segment(seg, stack_word(3), virtual_cpl(), &x)) {
+		V->eip = stack_word(0);
+		V->gpr[R_ESP] += 8;
+		return;
+	}
+	/* As if nothing of the instruction had happened. */
+	V->eip = original_address(stack_word(2));
+	V->gpr[R_ESP] += site_pops_selector(V->eip) ? 12 : 16;
+	mark_redirect();
+	deliver_exception(&x);
+}
+
+static void gate_store(enum seg seg)
+{
+	COUNT(exit_gate_segment);
+	set_stack_word(3, V->vsel[seg]);
+	V->eip = stack_word(0);
+	V->gpr[R_ESP] += 8;
+}
+
+void core_gate(uint32_t gate)
+{
+	segments_sync();
+	/* A far call that was single-stepped reports its trap behind the gate. */
+	if (V->gate_tf) {
+		V->gate_tf = 0;
+		V->eflags |= EFLAGS_TF;
+	}
+	switch (gate) {
+	case GATE_SITE:
+		gate_site();
+		break;
+	case GATE_DELIVER:
+		gate_deliver();
+		break;
+	case GATE_IRET:
+		gate_iret();
+		break;
+	case GATE_POPF:
+		gate_popf();
+		break;
+	case GATE_SYSCALL:
+		syscall_finish(stack_word(2));
+		break;
+	case GATE_LOAD_ES:
+		gate_load(SEG_ES);
+		break;
+	case GATE_LOAD_DS:
+		gate_load(SEG_DS);
+		break;
+	case GATE_LOAD_FS:
+		gate_load(SEG_FS);
+		break;
+	case GATE_LOAD_GS:
+		gate_load(SEG_GS);
+		break;
+	case GATE_STORE_ES:
+		gate_store(SEG_ES);
+		break;
+	case GATE_STORE_DS:
+		gate_store(SEG_DS);
+		break;
+	case GATE_STORE_FS:
+		gate_store(SEG_FS);
+		break;
+	case GATE_STORE_GS:
+		gate_store(SEG_GS);
+		break;
+	default:
+		stop_guest(STOP_INTERNAL, "a far call to no gate");
+	}
+	leave();
+}
+
+/* ---- exits by host exception ---- */
+
+/* A page fault the software TLB can answer. False: it is the guest's, in @x. */
+static bool refill(uint32_t va, bool write, bool user, struct exception *x)
+{
+	struct translation t;
+
+	if (va >= HOLE_BASE)
+		return raise_page_fault(x, va, (write ? PF_WRITE : 0) | (user ? PF_USER : 0));
+	if (!walk(va, write, user, &t, x))
+		return false;
+	COUNT(page_fault_hidden);
+	shadow_map(va, write, &t);
+	return true;
+}
+
+/* The handler will install the page and return here: then map it without another fault. */
+static void expect_prefill(const struct exception *x)
+{
+	M->prefill.va = x->cr2;
+	M->prefill.eip = V->eip;
+	M->prefill.cr3 = M->cr3;
+	M->prefill.write = x->error & PF_WRITE ? 1 : 0;
+	M->prefill.user = x->error & PF_USER ? 1 : 0;
+	M->prefill.armed = 1;
+	V->iflag |= IF_IRET_WORK;
+}
+
+static void page_fault(uint32_t va, bool write)
+{
+	struct exception x;
+
+	if (refill(va, write, user_mode(), &x))
+		return;
+	expect_prefill(&x);
+	deliver_exception(&x);
+}
+
+/* The instruction at EIP, from the annotator's record or from memory. */
+static bool fetch(struct insn *in, uint32_t *next)
+{
+	const struct annot_site *site = user_mode() ? NULL : annotated_site(V->eip);
+	uint32_t eip = V->eip + (V->rsel[SEG_CS] == REAL_CS ? 0 : segment_base(SEG_CS));
+	uint8_t bytes[15];
+	unsigned n = 15;
+	struct exception x;
+
+	if (site) {
+		*next = V->eip + site->length;
+		return decode_insn(site->bytes, site->length, in);
+	}
+	if ((eip & 0xfff) > 0xff1 && !guest_read(eip + 14, bytes, 1, user_mode(), &x))
+		n = PAGE_SIZE - (eip & 0xfff);
+	if (!guest_read(eip, bytes, n, user_mode(), &x) || !decode_insn(bytes, n, in))
+		return false;
+	*next = V->eip + in->length;
+	return true;
+}
+
+/* #GP and its relatives, by guest code. */
+static void protection_fault(const struct host_exception *e, bool repaired)
+{
+	struct exception x = {.vector = e->vector, .has_error = true, .error = e->error};
+	struct insn in;
+	uint32_t next;
+
+	if (segment_fault_is_ours(e->error) || repaired)
+		return;
+	if (!user_mode()) {
+		if (note_site(V->eip) || !fetch(&in, &next)) {
+			if (redirected())
+				return;
+			deliver_exception(&x);
+			return;
+		}
+		COUNT(exit_trap);
+		if (!emulate_at(&in, next, &x))
+			deliver_exception(&x);
+		return;
+	}
+	if (fetch(&in, &next)) {
+		COUNT(exit_trap);
+		x = (struct exception){.vector = VECTOR_GP, .has_error = true, .error = e->error};
+		if (emulate_user(&in, next, &x))
+			return;
+		if (x.vector == VECTOR_GP)
+			x.error = e->error;
+	}
+	deliver_exception(&x);
+}
+
+static void debug_exception(void)
+{
+	struct exception x = {.vector = VECTOR_DB};
+
+	if (rom_single_step())
+		return;
+	M->dr[6] |= 0x4000; /* BS */
+	deliver_exception(&x);
+}
+
+static void plain_exception(uint8_t vector)
+{
+	struct exception x = {.vector = vector};
+
+	deliver_exception(&x);
+}
+
+static void count_signal(uint32_t signal)
+{
+	switch (signal) {
+	case HOST_SIGSEGV:
+		COUNT(signal_segv);
+		break;
+	case HOST_SIGBUS:
+		COUNT(signal_bus);
+		break;
+	case HOST_SIGFPE:
+		COUNT(signal_fpe);
+		break;
+	case HOST_SIGILL:
+		COUNT(signal_ill);
+		break;
+	case HOST_SIGTRAP:
+		COUNT(signal_trap);
+		break;
+	}
+}
+
+void core_fault(const struct host_exception *e)
+{
+	bool repaired = segments_repair();
+
+	count_signal(e->signal);
+	rom_user_fixup();
+	switch (e->vector) {
+	case VECTOR_PF:
+		if (!repaired)
+			page_fault(e->cr2, e->error & PF_WRITE);
+		break;
+	case VECTOR_GP:
+	case VECTOR_NP:
+	case VECTOR_SS:
+		protection_fault(e, repaired);
+		break;
+	case VECTOR_BP:
+	case VECTOR_OF:
+		COUNT(exception);
+		deliver(e->vector, false, 0, true);
+		break;
+	case VECTOR_DB:
+		debug_exception();
+		break;
+	case VECTOR_AC:
+		/* Alignment is checked at CPL 3 only, and the guest kernel is not meant to be. */
+		if (!user_mode()) {
+			V->eflags &= ~EFLAGS_AC;
+			break;
+		}
+		deliver_exception(&(struct exception){.vector = VECTOR_AC, .has_error = true});
+		break;
+	case VECTOR_DE:
+	case VECTOR_BR:
+	case VECTOR_UD:
+	case VECTOR_MF:
+	case VECTOR_XM:
+		plain_exception(e->vector);
+		break;
+	default:
+		stop_guest(STOP_INTERNAL, "a host exception that guest code cannot cause");
+	}
+	leave();
+}
+
+void core_kick(void)
+{
+	COUNT(signal_kick);
+	segments_sync();
+	rom_user_fixup();
+	rom_iret_rewind();
+	take_inbox();
+	devices_run();
+	leave();
+}
+
+void core_syscall(void)
+{
+	COUNT(signal_sys);
+	segments_sync();
+	rom_user_fixup();
+	COUNT(syscall_trap);
+	deliver(0x80, false, 0, true);
+	leave();
+}
+
+void core_start(void)
+{
+	space_wait();
+	fpu_restore();
+	if (!M->booted)
+		core_boot();
+	space_activate();
+	leave();
+}

@@ -1,0 +1,276 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * The interrupt flag: what DisableInterrupts, EnableInterrupts and delivery mean here.
+ *
+ * The real IF is 1 whenever guest code runs. The guest's own is bit 9 of V->iflag, and "an
+ * interrupt waits" is the sign bit of the same word. So disabling is one AND, and enabling is
+ * one OR whose sign flag says whether something must be delivered: the two-instruction answer
+ * to the question of March 2006 whether the test on enable costs too much. There is no race:
+ * an instruction is atomic against signals of its own thread, and nobody else writes the word;
+ * main writes machine.inbox and interrupts the thread.
+ *
+ * In user mode interrupts are always on (VMI rule 6): the word is not consulted, user code is
+ * told by its stack segment.
+ */
+#include "core/interrupt.h"
+
+#include "cell/host.h"
+#include "core/clock.h"
+#include "core/console.h"
+#include "core/paging.h"
+#include "core/segment.h"
+
+uint32_t eflags_image(void)
+{
+	uint32_t image = V->eflags & ~(EFLAGS_IF | EFLAGS_IOPL | EFLAGS_VM | EFLAGS_RF);
+
+	return image | EFLAGS_FIXED | V->iopl | (interrupts_enabled() ? EFLAGS_IF : 0);
+}
+
+static void set_virtual_if(bool on)
+{
+	if (on)
+		V->iflag |= IF_BIT;
+	else
+		V->iflag &= ~IF_BIT;
+}
+
+void set_eflags(uint32_t image)
+{
+	V->iopl = image & EFLAGS_IOPL;
+	set_virtual_if(image & EFLAGS_IF);
+	V->eflags = (image & EFLAGS_WRITABLE & ~EFLAGS_IOPL) | EFLAGS_IF | EFLAGS_FIXED;
+}
+
+struct gate {
+	uint32_t handler;
+	uint16_t selector;
+	uint8_t type, dpl;
+};
+
+#define GATE_TASK 5
+#define GATE_INTERRUPT 14
+#define GATE_TRAP 15
+
+static bool read_gate(unsigned vector, bool software, struct gate *g, struct exception *x)
+{
+	uint32_t lo, hi, error = vector * 8 | 2;
+	uint32_t words[2];
+
+	if (vector * 8 + 7 > M->idt_limit)
+		return raise_error(x, VECTOR_GP, error);
+	if (!guest_read(M->idt_base + vector * 8, words, 8, false, x))
+		return false;
+	lo = words[0];
+	hi = words[1];
+	*g = (struct gate){.handler = (lo & 0xffff) | (hi & 0xffff0000u),
+			   .selector = lo >> 16,
+			   .type = hi >> 8 & 0x1f,
+			   .dpl = hi >> 13 & 3};
+	if (software && virtual_cpl() > g->dpl)
+		return raise_error(x, VECTOR_GP, error);
+	if (g->type != GATE_TASK && g->type != GATE_INTERRUPT && g->type != GATE_TRAP)
+		return raise_error(x, VECTOR_GP, error);
+	if (!(hi & DESC_PRESENT))
+		return raise_error(x, VECTOR_NP, error);
+	return true;
+}
+
+bool software_interrupt_allowed(unsigned vector)
+{
+	struct exception x;
+	struct gate g;
+
+	return read_gate(vector, true, &g, &x);
+}
+
+/* The frame is built top down in @words, then written at once: nothing is half pushed. */
+struct frame {
+	uint32_t words[6];
+	unsigned n;
+};
+
+static void frame_push(struct frame *f, uint32_t v)
+{
+	f->words[5 - f->n++] = v;
+}
+
+/* Returns the new ESP through @esp. */
+static bool frame_write(const struct frame *f, uint32_t *esp, struct exception *x)
+{
+	*esp -= f->n * 4;
+	return guest_write(*esp, f->words + 6 - f->n, f->n * 4, false, x);
+}
+
+/* Through an interrupt or trap gate. Changes nothing unless it succeeds. */
+static bool enter_gate(const struct gate *g, bool has_error, uint32_t error, struct exception *x)
+{
+	bool from_user = user_mode();
+	uint32_t esp = V->gpr[R_ESP];
+	uint32_t image = eflags_image();
+	struct frame f = {.n = 0};
+	uint32_t stack[2];
+
+	if (from_user) {
+		if (!guest_read(M->tr_base + 4, stack, 8, false, x))
+			return false;
+		esp = stack[0];
+		frame_push(&f, V->vsel[SEG_SS]);
+		frame_push(&f, V->gpr[R_ESP]);
+	}
+	frame_push(&f, image);
+	frame_push(&f, V->vsel[SEG_CS]);
+	frame_push(&f, V->eip);
+	if (has_error)
+		frame_push(&f, error);
+	if (!frame_write(&f, &esp, x))
+		return false;
+	if (from_user && !load_segment(SEG_SS, stack[1], 0, x))
+		return false;
+	if ((V->vsel[SEG_CS] != g->selector || from_user) &&
+	    !load_code_segment(g->selector, 0, x))
+		return false;
+	if (from_user) {
+		V->real_kss = V->rsel[SEG_SS];
+		/* User mode does not use the word; entering, IF was 1. */
+		V->iflag |= IF_BIT;
+	}
+	V->gpr[R_ESP] = esp;
+	V->eip = g->handler;
+	V->eflags &= ~(EFLAGS_TF | EFLAGS_NT | EFLAGS_RF | EFLAGS_AC);
+	if (g->type == GATE_INTERRUPT)
+		set_virtual_if(false);
+	return true;
+}
+
+static bool try_deliver(unsigned vector, bool has_error, uint32_t error, bool software,
+			struct exception *x)
+{
+	struct gate g;
+
+	if (!read_gate(vector, software, &g, x))
+		return false;
+	if (g.type == GATE_TASK)
+		stop_guest(STOP_TRIPLE, vector == VECTOR_DF ? "double fault"
+							    : "an exception leads to a task gate");
+	return enter_gate(&g, has_error, error, x);
+}
+
+/* SDM volume 3, table 6-5: which second fault makes a double fault. */
+static bool makes_double_fault(unsigned first, unsigned second)
+{
+	bool contributory1 = first == VECTOR_DE || (first >= VECTOR_TS && first <= VECTOR_GP);
+	bool contributory2 = second == VECTOR_DE || (second >= VECTOR_TS && second <= VECTOR_GP);
+
+	return (contributory1 && contributory2) ||
+	       (first == VECTOR_PF && (contributory2 || second == VECTOR_PF));
+}
+
+void deliver(unsigned vector, bool has_error, uint32_t error, bool software)
+{
+	struct exception x;
+
+	if (try_deliver(vector, has_error, error, software, &x))
+		return;
+	if (x.vector == VECTOR_PF)
+		M->cr2 = x.cr2;
+	/* An INT n that fails is an ordinary fault at the INT itself. */
+	if (!makes_double_fault(software ? 256 : vector, x.vector)) {
+		vector = x.vector;
+		has_error = x.has_error;
+		error = x.error;
+	} else if (vector == VECTOR_DF) {
+		stop_guest(STOP_TRIPLE, "triple fault");
+	} else {
+		vector = VECTOR_DF;
+		has_error = true;
+		error = 0;
+	}
+	if (!try_deliver(vector, has_error, error, false, &x))
+		stop_guest(STOP_TRIPLE, "triple fault");
+}
+
+void deliver_exception(const struct exception *x)
+{
+	if (x->vector == VECTOR_PF) {
+		M->cr2 = x->cr2;
+		if (x->error & PF_USER)
+			COUNT(page_fault_user);
+		else
+			COUNT(page_fault_kernel);
+	} else {
+		COUNT(exception);
+	}
+	deliver(x->vector, x->has_error, x->error, false);
+}
+
+void interrupt_pending_update(void)
+{
+	if (pic_intr(&M->platform.pic))
+		V->iflag |= IF_PENDING;
+	else
+		V->iflag &= ~IF_PENDING;
+}
+
+static void publish_deadline(uint64_t now)
+{
+	uint64_t next = platform_next_deadline(&M->platform, now);
+	uint64_t before = M->deadline;
+
+	if (next == before)
+		return;
+	__atomic_store_n(&M->deadline, next, __ATOMIC_SEQ_CST);
+	/* Main looks again by itself when the old deadline passes. */
+	if (next < before)
+		ring_doorbell(DOORBELL_DEADLINE);
+}
+
+void devices_run(void)
+{
+	uint64_t now = clock_now();
+
+	console_service(now);
+	platform_update_irqs(&M->platform, now);
+	publish_deadline(now);
+	if (M->platform.events & PLATFORM_RESET)
+		stop_guest(M->panicked ? STOP_PANIC : STOP_RESET, "the guest asked for a reset");
+	M->platform.events = 0;
+	interrupt_pending_update();
+}
+
+void interrupts_deliver(void)
+{
+	while (pic_intr(&M->platform.pic) && interrupts_enabled()) {
+		int vector = pic_acknowledge(&M->platform.pic);
+
+		COUNT(interrupt);
+		deliver(vector, false, 0, false);
+	}
+	interrupt_pending_update();
+}
+
+void take_inbox(void)
+{
+	uint32_t bits = __atomic_exchange_n(&M->inbox, 0, __ATOMIC_SEQ_CST);
+
+	if (bits & INBOX_STOP)
+		stop_guest(STOP_REQUEST, "asked to stop");
+	if (bits & INBOX_BREAK)
+		uart_receive_break(&M->platform.uart, clock_now());
+}
+
+void halt(void)
+{
+	COUNT(halt);
+	for (;;) {
+		take_inbox();
+		devices_run();
+		if (pic_intr(&M->platform.pic))
+			break;
+		__atomic_store_n(&M->halted, 1, __ATOMIC_SEQ_CST);
+		host_futex_wait(&M->inbox, 0,
+				M->deadline == UINT64_MAX ? UINT64_MAX
+							  : M->deadline + M->mono_offset);
+		__atomic_store_n(&M->halted, 0, __ATOMIC_SEQ_CST);
+	}
+}

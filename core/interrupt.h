@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef CORE_INTERRUPT_H
+#define CORE_INTERRUPT_H
+
+#include "core/core.h"
+
+/** eflags_image - EFLAGS as the guest sees them: virtual IF and IOPL, the rest real */
+uint32_t eflags_image(void);
+
+/** set_eflags - POPF at virtual ring 0: IF and IOPL go to the virtual flags */
+void set_eflags(uint32_t image);
+
+/** interrupts_enabled - the virtual IF; always true in user mode (VMI rule 6) */
+static inline bool interrupts_enabled(void)
+{
+	return user_mode() || V->iflag & IF_BIT;
+}
+
+/**
+ * deliver - enter the guest's handler of a vector (SDM volume 3, 6.12)
+ * @vector: 0..255
+ * @has_error, @error: error code to push
+ * @software: INT n, INT3, INTO: the gate's DPL is checked, EIP is already behind it
+ *
+ * A failure on the way becomes a double fault, then ends the guest as a triple fault.
+ */
+void deliver(unsigned vector, bool has_error, uint32_t error, bool software);
+
+/** software_interrupt_allowed - would the gate of @vector let INT n of this CPL through? */
+bool software_interrupt_allowed(unsigned vector);
+
+/** deliver_exception - raise a fault at the current EIP; page faults also set CR2 */
+void deliver_exception(const struct exception *x);
+
+/** devices_run - run the devices up to now and mark what is pending; delivers nothing */
+void devices_run(void);
+
+/** interrupts_deliver - deliver what is pending as far as the virtual IF allows */
+void interrupts_deliver(void);
+
+/** interrupt_pending_update - recompute the pending bit of V->iflag from the PIC */
+void interrupt_pending_update(void);
+
+/** halt - HLT with interrupts enabled: sleep until an interrupt is pending */
+void halt(void);
+
+/** take_inbox - act on what main asked for */
+void take_inbox(void);
+
+#endif

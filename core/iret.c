@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* IRET, whole: what the ROM's fast path (rom/iret.S) stands for. SDM volume 2, IRET. */
+#include "core/emulate.h"
+#include "core/interrupt.h"
+#include "core/paging.h"
+#include "core/segment.h"
+#include "core/shadow.h"
+
+/* Fill in the page a page-fault handler has just installed, before its code runs again. */
+static void prefill(void)
+{
+	struct translation t;
+	struct exception x;
+
+	if (!M->prefill.armed || M->prefill.eip != V->eip || M->prefill.cr3 != M->cr3)
+		return;
+	M->prefill.armed = 0;
+	V->iflag &= ~IF_IRET_WORK;
+	if (shadow_present(M->prefill.va, M->prefill.write) ||
+	    !walk(M->prefill.va, M->prefill.write, M->prefill.user, &t, &x))
+		return;
+	COUNT(map_prefill);
+	shadow_map(M->prefill.va, M->prefill.write, &t);
+}
+
+static bool return_to_user(uint32_t eip, uint32_t cs, uint32_t image, struct exception *x)
+{
+	uint32_t outer[2], esp = V->gpr[R_ESP];
+
+	if (!guest_read(esp + 12, outer, 8, false, x))
+		return false;
+	if (!load_code_segment(cs, 3, x))
+		return false;
+	if (!load_segment(SEG_SS, outer[1], 3, x))
+		return false;
+	set_eflags(image);
+	/* From here on IF is on and the word means nothing. */
+	V->iflag &= ~IF_BIT;
+	segments_enter_user();
+	V->gpr[R_ESP] = outer[0];
+	V->eip = eip;
+	V->user_cs = cs & 0xffff;
+	V->user_ss = outer[1] & 0xffff;
+	V->real_uss = V->rsel[SEG_SS];
+	return true;
+}
+
+bool emulate_iret(struct exception *x)
+{
+	uint32_t frame[3], esp = V->gpr[R_ESP];
+	uint32_t cs = V->vsel[SEG_CS], ss = V->vsel[SEG_SS];
+
+	COUNT(iret_core);
+	if (!guest_read(esp, frame, 12, false, x))
+		return false;
+	if (frame[2] & EFLAGS_VM)
+		stop_guest(STOP_INTERNAL, "the guest enters virtual-8086 mode");
+	if ((frame[1] & 3) == 3) {
+		if (!return_to_user(frame[0], frame[1], frame[2], x)) {
+			struct exception ignored;
+
+			/* The fault belongs to the IRET: it happens before anything is loaded. */
+			load_code_segment(cs, 0, &ignored);
+			load_segment(SEG_SS, ss, 0, &ignored);
+			return false;
+		}
+		if (M->cr0 & CR0_TS)
+			M->nm_pending = 1;
+	} else {
+		if ((frame[1] & 0xffff) != cs && !load_code_segment(frame[1], 0, x))
+			return false;
+		V->gpr[R_ESP] = esp + 12;
+		V->eip = frame[0];
+		set_eflags(frame[2]);
+		V->eip = redirect_to_stub(V->eip);
+	}
+	prefill();
+	return true;
+}

@@ -1,0 +1,181 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "core/paging.h"
+
+static bool not_present(uint32_t va, bool write, bool user, struct exception *x)
+{
+	return raise_page_fault(x, va, (write ? PF_WRITE : 0) | (user ? PF_USER : 0));
+}
+
+static bool protection(uint32_t va, bool write, bool user, struct exception *x)
+{
+	return raise_page_fault(x, va, PF_PRESENT | (write ? PF_WRITE : 0) | (user ? PF_USER : 0));
+}
+
+/* Reads an entry of 4 or 8 bytes; tables outside of RAM are empty. */
+static uint64_t read_entry(uint64_t pa, bool pae)
+{
+	void *p = physical(pa, pae ? 8 : 4);
+
+	if (!p)
+		return 0;
+	return pae ? *(volatile uint64_t *)p : *(volatile uint32_t *)p;
+}
+
+/* A and D live in the low word of either format. */
+static void set_bits(uint64_t pa, uint64_t bits)
+{
+	uint32_t *p = physical(pa, 4);
+
+	if (p && (*p & bits) != bits)
+		__atomic_or_fetch(p, (uint32_t)bits, __ATOMIC_RELAXED);
+}
+
+static uint64_t directory_entry_address(uint32_t va)
+{
+	if (M->cr4 & CR4_PAE) {
+		uint64_t pdpte = M->pdpte[va >> 30];
+
+		return pdpte & PTE_P ? (pdpte & PTE_ADDRESS) + (va >> 21 & 511) * 8 : UINT64_MAX;
+	}
+	return (M->cr3 & ~0xfffu) + (va >> 22) * 4;
+}
+
+uint64_t read_directory_entry(uint32_t va)
+{
+	return read_entry(directory_entry_address(va), M->cr4 & CR4_PAE);
+}
+
+void read_pdptes(void)
+{
+	for (unsigned i = 0; i < 4; i++)
+		M->pdpte[i] = read_entry((M->cr3 & ~31u) + i * 8, true);
+}
+
+static bool walk_large(uint32_t va, bool write, bool user, uint64_t at, struct translation *t,
+		       struct exception *x)
+{
+	uint64_t mask = (1ull << region_shift()) - 1;
+
+	t->writable = t->pde & PTE_W || (!user && !(M->cr0 & CR0_WP));
+	if ((user && !(t->pde & PTE_U)) || (write && !t->writable))
+		return protection(va, write, user, x);
+	set_bits(at, PTE_A | (write ? PTE_D : 0));
+	t->pde |= PTE_A | (write ? PTE_D : 0);
+	t->large = true;
+	t->dirty = t->pde & PTE_D;
+	t->global = t->pde & PTE_G && M->cr4 & CR4_PGE;
+	t->pa = (t->pde & PTE_ADDRESS & ~mask) | (va & mask);
+	return true;
+}
+
+bool walk(uint32_t va, bool write, bool user, struct translation *t, struct exception *x)
+{
+	bool pae = M->cr4 & CR4_PAE;
+	uint64_t at = directory_entry_address(va), entry;
+
+	*t = (struct translation){.pa = va, .writable = true, .dirty = true};
+	if (!paging_on()) {
+		t->large = true;
+		return true;
+	}
+	t->pde = read_entry(at, pae);
+	if (!(t->pde & PTE_P))
+		return not_present(va, write, user, x);
+	if (t->pde & PTE_PS && (pae || M->cr4 & CR4_PSE))
+		return walk_large(va, write, user, at, t, x);
+
+	t->table = t->pde & PTE_ADDRESS;
+	entry = t->table + (pae ? (va >> 12 & 511) * 8 : (va >> 12 & 1023) * 4);
+	t->pte = read_entry(entry, pae);
+	if (!(t->pte & PTE_P))
+		return not_present(va, write, user, x);
+	t->writable = (t->pde & t->pte & PTE_W) || (!user && !(M->cr0 & CR0_WP));
+	if ((user && !(t->pde & t->pte & PTE_U)) || (write && !t->writable))
+		return protection(va, write, user, x);
+	set_bits(at, PTE_A);
+	t->pde |= PTE_A;
+	set_bits(entry, PTE_A | (write ? PTE_D : 0));
+	t->pte |= PTE_A | (write ? PTE_D : 0);
+	t->dirty = t->pte & PTE_D;
+	t->global = t->pte & PTE_G && M->cr4 & CR4_PGE;
+	t->pa = (t->pte & PTE_ADDRESS) | (va & 0xfff);
+	return true;
+}
+
+static void copy_bytes(void *to, const void *from, uint32_t n)
+{
+	if (n == 4)
+		__builtin_memcpy(to, from, 4);
+	else
+		__builtin_memcpy(to, from, n);
+}
+
+static bool transfer(uint32_t va, void *p, uint32_t n, bool write, bool user, struct exception *x)
+{
+	uint8_t *buffer = p;
+
+	while (n) {
+		uint32_t step = PAGE_SIZE - (va & (PAGE_SIZE - 1));
+		struct translation t;
+		uint8_t *ram;
+
+		if (step > n)
+			step = n;
+		if (!walk(va, write, user, &t, x))
+			return false;
+		ram = physical(t.pa, step);
+		if (ram && write)
+			copy_bytes(ram, buffer, step);
+		else if (ram)
+			copy_bytes(buffer, ram, step);
+		else if (!write)
+			__builtin_memset(buffer, 0xff, step); /* an open bus */
+		va += step;
+		buffer += step;
+		n -= step;
+	}
+	return true;
+}
+
+bool guest_read(uint32_t va, void *p, uint32_t n, bool user, struct exception *x)
+{
+	return transfer(va, p, n, false, user, x);
+}
+
+bool guest_write(uint32_t va, const void *p, uint32_t n, bool user, struct exception *x)
+{
+	return transfer(va, (void *)(uintptr_t)p, n, true, user, x);
+}
+
+bool guest_peek(uint32_t va, void *p, uint32_t n)
+{
+	struct exception x;
+
+	return transfer(va, p, n, false, false, &x);
+}
+
+static uint8_t *code_byte(uint32_t va)
+{
+	struct translation t;
+	struct exception x;
+
+	return walk(va, false, false, &t, &x) ? physical(t.pa, 1) : NULL;
+}
+
+bool guest_peek_code(uint32_t va, uint8_t *byte)
+{
+	uint8_t *p = code_byte(va);
+
+	if (p)
+		*byte = *p;
+	return p;
+}
+
+bool guest_poke_code(uint32_t va, uint8_t byte)
+{
+	uint8_t *p = code_byte(va);
+
+	if (p)
+		*p = byte;
+	return p;
+}

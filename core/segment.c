@@ -1,0 +1,381 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "core/segment.h"
+
+#include "cell/host.h"
+#include "core/paging.h"
+
+#define TLS_FIRST 6u
+#define TLS_LAST 8u
+
+/* Flat 4 GiB, DPL 3: code, and data for selectors whose base is set by WRFSBASE/WRGSBASE. */
+#define FLAT_CODE_LO 0x0000ffffu
+#define FLAT_CODE_HI 0x00cffb00u
+#define FLAT_DATA_LO 0x0000ffffu
+#define FLAT_DATA_HI 0x00cff300u
+
+static unsigned index_of(uint32_t selector)
+{
+	return selector >> 3;
+}
+
+static bool is_null(uint32_t selector)
+{
+	return !(selector & 0xfffc);
+}
+
+static bool is_tls(uint32_t selector)
+{
+	return !(selector & 4) && index_of(selector) >= TLS_FIRST && index_of(selector) <= TLS_LAST;
+}
+
+static bool in_bank(uint32_t real, unsigned bank)
+{
+	return real & 4 && index_of(real) >= bank && index_of(real) < bank + GDT_ENTRIES;
+}
+
+static uint32_t descriptor_address(uint16_t selector)
+{
+	return (selector & 4 ? M->ldt_base : M->gdt_base) + (selector & ~7u);
+}
+
+bool read_descriptor(uint16_t selector, struct descriptor *d)
+{
+	uint32_t limit = selector & 4 ? M->ldt_limit : M->gdt_limit;
+	struct exception x;
+
+	if ((selector | 7u) > limit)
+		return false;
+	return guest_read(descriptor_address(selector), d, 8, false, &x);
+}
+
+static bool is_flat_code(struct descriptor d)
+{
+	return d.hi & DESC_CODE && !descriptor_base(d) && descriptor_limit(d) == 0xffffffff &&
+	       d.hi & 0x400000;
+}
+
+/* The user half's end, for a data segment that would reach beyond it (design.md, 2). */
+static struct descriptor confine(struct descriptor d)
+{
+	uint32_t base = descriptor_base(d), limit = descriptor_limit(d), pages;
+
+	if (d.hi & DESC_CODE || d.hi & DESC_CONFORMING /* expand-down */)
+		return d;
+	if ((uint64_t)base + limit < M->user_top)
+		return d;
+	/* Thread-local storage reaches below its base by wrapping around: leave it whole. */
+	if (base && limit == 0xffffffff)
+		return d;
+	if (base >= M->user_top) {
+		d.lo &= 0xffff0000u;
+		d.hi &= ~0x8f0000u;
+		return d;
+	}
+	pages = (M->user_top - base - 1) >> 12;
+	d.lo = (d.lo & 0xffff0000u) | (pages & 0xffff);
+	d.hi = (d.hi & ~0x0f0000u) | (pages & 0xf0000) | 0x800000;
+	return d;
+}
+
+/* The host accepts no conforming code; nothing distinguishes it at a single privilege level. */
+static struct descriptor acceptable(struct descriptor d)
+{
+	if (d.hi & DESC_CODE)
+		d.hi &= ~DESC_CONFORMING;
+	return d;
+}
+
+/* What the host LDT must hold in @slot. False: the guest has nothing there. */
+static bool slot_content(unsigned slot, struct descriptor *d)
+{
+	if (slot == LDT_FLAT_CODE) {
+		*d = (struct descriptor){FLAT_CODE_LO, FLAT_CODE_HI};
+		return true;
+	}
+	if (slot >= LDT_USER_BANK && slot < LDT_USER_BANK + GDT_ENTRIES) {
+		*d = confine((struct descriptor){V->ksel[slot - LDT_USER_BANK].lo,
+						 V->ksel[slot - LDT_USER_BANK].hi});
+	} else if (slot >= LDT_KERNEL_BANK && slot < LDT_KERNEL_BANK + GDT_ENTRIES) {
+		*d = (struct descriptor){V->ksel[slot - LDT_KERNEL_BANK].lo,
+					 V->ksel[slot - LDT_KERNEL_BANK].hi};
+	} else if (slot >= TLS_FIRST && slot <= TLS_LAST && M->have_fsgsbase &&
+		   (M->ldt_limit < slot * 8 + 7 || !M->ldt_base)) {
+		*d = (struct descriptor){FLAT_DATA_LO, FLAT_DATA_HI};
+		return true;
+	} else if (slot >= TLS_FIRST && slot <= TLS_LAST &&
+		   (M->ldt_limit < slot * 8 + 7 || !M->ldt_base)) {
+		if (!read_descriptor(slot * 8 | 3, d))
+			return false;
+	} else if (slot < LDT_FLAT_CODE) {
+		if (!M->ldt_base || !read_descriptor(slot * 8 | 7, d))
+			return false;
+		*d = confine(*d);
+	} else {
+		return false;
+	}
+	*d = acceptable(*d);
+	return (d->hi & (DESC_S | DESC_PRESENT)) == (DESC_S | DESC_PRESENT);
+}
+
+/* Bring one slot of this cell's LDT up to date. Returns whether it had to be written. */
+static bool refresh_slot(unsigned slot)
+{
+	struct descriptor d;
+
+	if (slot >= LDT_SLOTS || !slot_content(slot, &d))
+		return false;
+	if (SELF->ldt[slot].lo == d.lo && SELF->ldt[slot].hi == d.hi)
+		return false;
+	if (!host_write_ldt(slot, d.lo, d.hi))
+		return false;
+	SELF->ldt[slot].lo = d.lo;
+	SELF->ldt[slot].hi = d.hi;
+	return true;
+}
+
+static void remember_descriptor(unsigned index, struct descriptor d)
+{
+	struct selector_cache *c = &V->ksel[index];
+
+	if (c->lo == d.lo && c->hi == d.hi)
+		return;
+	c->lo = d.lo;
+	c->hi = d.hi;
+	c->real = SELECTOR_UNKNOWN;
+	M->ldt_generation++;
+}
+
+/* The host selector for a guest selector that passed the checks. */
+static uint32_t real_selector(enum seg seg, uint16_t selector, struct descriptor d, unsigned cpl)
+{
+	unsigned index = index_of(selector);
+
+	if (is_null(selector))
+		return selector & 3;
+	if (seg == SEG_CS && is_flat_code(d))
+		return REAL_CS;
+	if (selector & 4)
+		return selector | 7;
+	if (is_tls(selector) && (seg == SEG_FS || seg == SEG_GS))
+		return LDT_SELECTOR(index);
+	remember_descriptor(index, d);
+	if (cpl)
+		return LDT_SELECTOR(LDT_USER_BANK + index);
+	if (!is_tls(selector))
+		V->ksel[index].real = LDT_SELECTOR(LDT_KERNEL_BANK + index);
+	return LDT_SELECTOR(LDT_KERNEL_BANK + index);
+}
+
+static void set_segment(enum seg seg, uint16_t selector, struct descriptor d, unsigned cpl)
+{
+	V->vsel[seg] = selector;
+	V->rsel[seg] = real_selector(seg, selector, d, cpl);
+	M->hidden[seg].base = is_null(selector) ? 0 : descriptor_base(d);
+	M->hidden[seg].limit = is_null(selector) ? 0 : descriptor_limit(d);
+	V->load_segments = 1;
+}
+
+/* The processor sets the accessed bit of what it loads (SDM volume 3, 3.4.5.1). */
+static void mark_accessed(uint16_t selector, struct descriptor *d)
+{
+	struct exception x;
+
+	if (d->hi & DESC_ACCESSED)
+		return;
+	d->hi |= DESC_ACCESSED;
+	guest_write(descriptor_address(selector) + 4, &d->hi, 4, false, &x);
+}
+
+static bool check_stack(uint16_t selector, struct descriptor d, unsigned cpl, struct exception *x)
+{
+	if ((selector & 3u) != cpl || descriptor_dpl(d) != cpl || !(d.hi & DESC_S) ||
+	    d.hi & DESC_CODE || !(d.hi & DESC_RW))
+		return raise_error(x, VECTOR_GP, selector & ~3u);
+	if (!(d.hi & DESC_PRESENT))
+		return raise_error(x, VECTOR_SS, selector & ~3u);
+	return true;
+}
+
+static bool check_data(uint16_t selector, struct descriptor d, unsigned cpl, struct exception *x)
+{
+	bool conforming = d.hi & DESC_CODE && d.hi & DESC_CONFORMING;
+	unsigned privilege = (selector & 3u) > cpl ? selector & 3u : cpl;
+
+	if (!(d.hi & DESC_S) || (d.hi & DESC_CODE && !(d.hi & DESC_RW)) ||
+	    (!conforming && privilege > descriptor_dpl(d)))
+		return raise_error(x, VECTOR_GP, selector & ~3u);
+	if (!(d.hi & DESC_PRESENT))
+		return raise_error(x, VECTOR_NP, selector & ~3u);
+	return true;
+}
+
+bool load_segment(enum seg seg, uint16_t selector, unsigned cpl, struct exception *x)
+{
+	struct descriptor d = {0};
+
+	if (is_null(selector)) {
+		if (seg == SEG_SS)
+			return raise_error(x, VECTOR_GP, 0);
+		set_segment(seg, selector, d, cpl);
+		return true;
+	}
+	if (!read_descriptor(selector, &d) ||
+	    index_of(selector) >= (selector & 4 ? LDT_FLAT_CODE : GDT_ENTRIES))
+		return raise_error(x, VECTOR_GP, selector & ~3u);
+	if (!(seg == SEG_SS ? check_stack(selector, d, cpl, x) : check_data(selector, d, cpl, x)))
+		return false;
+	mark_accessed(selector, &d);
+	set_segment(seg, selector, d, cpl);
+	return true;
+}
+
+bool load_code_segment(uint16_t selector, unsigned cpl, struct exception *x)
+{
+	struct descriptor d;
+
+	if (is_null(selector) || !read_descriptor(selector, &d) ||
+	    index_of(selector) >= (selector & 4 ? LDT_FLAT_CODE : GDT_ENTRIES))
+		return raise_error(x, VECTOR_GP, selector & ~3u);
+	if ((d.hi & (DESC_S | DESC_CODE)) != (DESC_S | DESC_CODE) ||
+	    (d.hi & DESC_CONFORMING ? descriptor_dpl(d) > cpl : descriptor_dpl(d) != cpl))
+		return raise_error(x, VECTOR_GP, selector & ~3u);
+	if (!(d.hi & DESC_PRESENT))
+		return raise_error(x, VECTOR_NP, selector & ~3u);
+	mark_accessed(selector, &d);
+	set_segment(SEG_CS, selector, d, cpl);
+	return true;
+}
+
+static void user_data_segment(enum seg seg)
+{
+	uint32_t real = V->rsel[seg];
+	unsigned index = index_of(real) - LDT_KERNEL_BANK;
+	struct descriptor d;
+
+	if (!in_bank(real, LDT_KERNEL_BANK))
+		return;
+	d = (struct descriptor){V->ksel[index].lo, V->ksel[index].hi};
+	if (descriptor_dpl(d) < 3 && !(d.hi & DESC_CODE && d.hi & DESC_CONFORMING)) {
+		V->vsel[seg] = V->rsel[seg] = 0;
+		M->hidden[seg].base = 0;
+	} else {
+		V->rsel[seg] = LDT_SELECTOR(LDT_USER_BANK + index);
+	}
+	V->load_segments = 1;
+}
+
+void segments_enter_user(void)
+{
+	user_data_segment(SEG_DS);
+	user_data_segment(SEG_ES);
+	user_data_segment(SEG_FS);
+	user_data_segment(SEG_GS);
+}
+
+uint16_t selector_of_real(uint32_t real)
+{
+	unsigned slot = index_of(real);
+
+	if (!(real & 4))
+		return is_null(real) ? real : real | 3; /* a literal of the guest's GDT */
+	if (in_bank(real, LDT_USER_BANK))
+		return (slot - LDT_USER_BANK) << 3 | 3;
+	if (in_bank(real, LDT_KERNEL_BANK)) {
+		unsigned index = slot - LDT_KERNEL_BANK;
+
+		return index << 3 | (V->ksel[index].hi >> 13 & 3);
+	}
+	if (slot >= TLS_FIRST && slot <= TLS_LAST && (M->ldt_limit < slot * 8 + 7 || !M->ldt_base))
+		return slot << 3 | 3;
+	return real;
+}
+
+/* User code loaded @real natively. True: it was a host selector, and has been replaced. */
+static bool adopt(enum seg seg, uint32_t real)
+{
+	uint16_t selector = selector_of_real(real);
+	struct exception x;
+
+	if (real == 0) {
+		set_segment(seg, 0, (struct descriptor){0}, 3);
+		return false;
+	}
+	if (!load_segment(seg, selector, virtual_cpl(), &x)) {
+		/* Hardware would have refused the load; the value that was there is gone. */
+		set_segment(seg, 0, (struct descriptor){0}, 3);
+		COUNT(foreign_segment);
+		return true;
+	}
+	if (V->rsel[seg] == real && !is_tls(selector))
+		return false;
+	COUNT(foreign_segment);
+	return true;
+}
+
+static bool segments_adopt(void)
+{
+	static const uint8_t data[4] = {SEG_ES, SEG_DS, SEG_FS, SEG_GS};
+	bool repaired = false;
+
+	for (unsigned i = 0; i < 4; i++)
+		if (V->hw[data[i]] != V->rsel[data[i]])
+			repaired |= adopt(data[i], V->hw[data[i]]);
+	return repaired;
+}
+
+void segments_sync(void)
+{
+	segments_adopt();
+}
+
+bool segments_repair(void)
+{
+	return segments_adopt();
+}
+
+bool segment_fault_is_ours(uint32_t error)
+{
+	return error & 4 && refresh_slot(error >> 3 & 0x1fff);
+}
+
+void segments_prepare(void)
+{
+	for (unsigned i = 0; i < SEG_COUNT; i++)
+		if (V->rsel[i] & 4)
+			refresh_slot(index_of(V->rsel[i]));
+	SELF->ldt_seen = M->ldt_generation;
+	V->fs_base = segment_base(SEG_FS);
+	V->gs_base = segment_base(SEG_GS);
+}
+
+void segments_table_changed(void)
+{
+	for (unsigned i = 0; i < GDT_ENTRIES; i++)
+		V->ksel[i].real = SELECTOR_UNKNOWN;
+	V->gdt_base = M->gdt_base;
+	V->gdt_limit = M->gdt_limit;
+}
+
+uint32_t segment_base(enum seg seg)
+{
+	uint32_t real = V->rsel[seg];
+
+	/* The ROM loads from the cache without telling the core. */
+	if (in_bank(real, LDT_KERNEL_BANK) || in_bank(real, LDT_USER_BANK)) {
+		unsigned index = (index_of(real) - LDT_KERNEL_BANK) % GDT_ENTRIES;
+
+		return descriptor_base((struct descriptor){V->ksel[index].lo, V->ksel[index].hi});
+	}
+	return is_null(V->vsel[seg]) ? 0 : M->hidden[seg].base;
+}
+
+void segments_reset(void)
+{
+	static const uint8_t data[5] = {SEG_ES, SEG_SS, SEG_DS, SEG_FS, SEG_GS};
+	struct exception x;
+
+	segments_table_changed();
+	load_code_segment(0x10, 0, &x);
+	for (unsigned i = 0; i < 5; i++)
+		load_segment(data[i], 0x18, 0, &x);
+}

@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Segmentation: the guest's selectors and descriptors, and the host LDT entries that stand
+ * for them (design.md section 7, docs/architecture.md "Segments").
+ */
+#ifndef CORE_SEGMENT_H
+#define CORE_SEGMENT_H
+
+#include "core/core.h"
+
+#define DESC_PRESENT 0x8000u  /* in the high word */
+#define DESC_S 0x1000u        /* code or data */
+#define DESC_CODE 0x0800u
+#define DESC_CONFORMING 0x0400u
+#define DESC_RW 0x0200u       /* code: readable; data: writable */
+#define DESC_ACCESSED 0x0100u
+
+struct descriptor {
+	uint32_t lo, hi;
+};
+
+static inline uint32_t descriptor_base(struct descriptor d)
+{
+	return d.lo >> 16 | (d.hi & 0xff) << 16 | (d.hi & 0xff000000u);
+}
+
+/* Last valid offset. */
+static inline uint32_t descriptor_limit(struct descriptor d)
+{
+	uint32_t limit = (d.lo & 0xffff) | (d.hi & 0xf0000u);
+
+	return d.hi & 0x800000u ? limit << 12 | 0xfff : limit;
+}
+
+static inline unsigned descriptor_dpl(struct descriptor d)
+{
+	return d.hi >> 13 & 3;
+}
+
+/** read_descriptor - the guest's descriptor for @selector; false beyond the table's limit */
+bool read_descriptor(uint16_t selector, struct descriptor *d);
+
+/**
+ * load_segment - load ES, DS, FS, GS or SS as MOV does (SDM volume 2, MOV; volume 3, 5.6-5.7)
+ * @seg: not SEG_CS
+ * @selector: the guest's
+ * @cpl: virtual CPL, 0 or 3
+ * @x: #GP, #SS, #NP or #TS-free as the manual says, with the selector as error code
+ */
+bool load_segment(enum seg seg, uint16_t selector, unsigned cpl, struct exception *x);
+
+/** load_code_segment - check and load CS for a far transfer to privilege @cpl */
+bool load_code_segment(uint16_t selector, unsigned cpl, struct exception *x);
+
+/** segments_enter_user - DS ES FS GS on the way to CPL 3: null what CPL 3 may not hold */
+void segments_enter_user(void);
+
+/** segments_sync - after an exit: learn what user code loaded natively */
+void segments_sync(void);
+
+/**
+ * segments_repair - were host selectors found that the guest cannot have meant?
+ *
+ * True when a register was put right, so that the faulting instruction may be retried.
+ */
+bool segments_repair(void);
+
+/** segment_fault_is_ours - a #GP/#NP/#SS for @error that loading an LDT entry cures */
+bool segment_fault_is_ours(uint32_t error);
+
+/** segments_prepare - this cell's LDT holds everything the registers are about to name */
+void segments_prepare(void);
+
+/** segments_table_changed - LGDT, or a descriptor known to be cached was rewritten */
+void segments_table_changed(void);
+
+/** segment_base - linear address of offset 0 of @seg */
+uint32_t segment_base(enum seg seg);
+
+/** selector_of_real - the guest's name for what the host calls @real */
+uint16_t selector_of_real(uint32_t real);
+
+/** segments_reset - the state a boot loader leaves: flat segments 0x10 and 0x18 */
+void segments_reset(void);
+
+#endif

@@ -1,0 +1,509 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "core/shadow.h"
+
+#include "cell/host.h"
+
+/* Neighbours mapped along with a user page: the guest's own fault-around is 16 pages. */
+#define USER_AROUND 32u
+
+#define GROUP_BYTES 64u
+
+static bool pae(void)
+{
+	return M->cr4 & CR4_PAE;
+}
+
+static unsigned entries_per_table(void)
+{
+	return pae() ? 512 : 1024;
+}
+
+static unsigned entry_size(void)
+{
+	return pae() ? 8 : 4;
+}
+
+static uint32_t region_index(uint32_t va)
+{
+	return va >> region_shift();
+}
+
+static uint32_t region_base(uint32_t r)
+{
+	return r << region_shift();
+}
+
+static uint32_t region_size(void)
+{
+	return 1u << region_shift();
+}
+
+static uint64_t copy_get(uint32_t r, unsigned k)
+{
+	if (pae())
+		return ((uint64_t *)SELF->copy[r])[k];
+	return ((uint32_t *)SELF->copy[r])[k];
+}
+
+static void copy_set(uint32_t r, unsigned k, uint64_t v)
+{
+	if (pae())
+		((uint64_t *)SELF->copy[r])[k] = v;
+	else
+		((uint32_t *)SELF->copy[r])[k] = v;
+}
+
+static uint64_t table_get(const void *table, unsigned k)
+{
+	return pae() ? ((const volatile uint64_t *)table)[k] : ((const volatile uint32_t *)table)[k];
+}
+
+static void set_active(uint32_t r)
+{
+	SELF->active[r / 64] |= 1ull << (r % 64);
+}
+
+static void clear_active(uint32_t r)
+{
+	SELF->active[r / 64] &= ~(1ull << (r % 64));
+}
+
+/* Bytes of [va, va+n) that are the guest's to map. */
+static uint32_t below_hole(uint32_t va, uint32_t n)
+{
+	if (va >= HOLE_BASE)
+		return 0;
+	return n > HOLE_BASE - va ? HOLE_BASE - va : n;
+}
+
+static void unmap_range(uint32_t va, uint32_t n)
+{
+	n = below_hole(va, n);
+	if (!n)
+		return;
+	COUNT(unmap_runs);
+	host_unmap(va, n);
+}
+
+static void forget_region(uint32_t r)
+{
+	struct shadow_region *g = &SELF->region[r];
+
+	for (uint64_t m = g->groups; m; m &= m - 1)
+		__builtin_memset(SELF->copy[r] + __builtin_ctzll(m) * GROUP_BYTES, 0, GROUP_BYTES);
+	*g = (struct shadow_region){0};
+	clear_active(r);
+}
+
+static void drop_region(uint32_t r)
+{
+	unmap_range(region_base(r), region_size());
+	forget_region(r);
+}
+
+static void drop_all(void)
+{
+	host_unmap(0, HOLE_BASE);
+	for (uint32_t w = 0; w < SHADOW_REGIONS / 64; w++)
+		while (SELF->active[w])
+			forget_region(w * 64 + __builtin_ctzll(SELF->active[w]));
+	SELF->resets_seen = M->resets;
+	SELF->inval_all_seen = M->inval_all;
+	SELF->inval_seen = M->inval_head;
+}
+
+void shadow_reset(void)
+{
+	M->resets++;
+	drop_all();
+}
+
+/* The host is out of mappings (vm.max_map_count) or memory: give back the user half. */
+static void evict(void)
+{
+	for (uint32_t r = 0; r < region_index(M->user_top); r++)
+		if (SELF->active[r / 64] >> (r % 64) & 1)
+			forget_region(r);
+	host_unmap(0, M->user_top);
+}
+
+static void map_pages(uint32_t va, uint32_t n, uint64_t pa, bool writable)
+{
+	n = below_hole(va, n);
+	if (!n)
+		return;
+	COUNT_N(map_pages, n / PAGE_SIZE);
+	if (host_map_ram(va, n, pa, writable))
+		return;
+	evict();
+	if (!host_map_ram(va, n, pa, writable))
+		stop_guest(STOP_INTERNAL, "the host refuses to map guest memory");
+}
+
+/* Guest-physical space without memory behind it: reads something, loses what is written. */
+static void map_void(uint32_t va)
+{
+	if (below_hole(va, PAGE_SIZE) && !host_map_void(va & ~0xfffu))
+		stop_guest(STOP_INTERNAL, "the host refuses to map the void page");
+}
+
+/* Paging is off: linear is physical, in steps of the 4 MiB regions. */
+static void map_unpaged(uint32_t va)
+{
+	uint32_t r = region_index(va), base = region_base(r);
+	uint64_t n = region_size();
+
+	if (base >= M->ram_size) {
+		map_void(va);
+	} else {
+		if (n > M->ram_size - base)
+			n = M->ram_size - base;
+		/* The host forbids the first page(s): vm.mmap_min_addr. */
+		if (base == 0)
+			map_pages(0x10000, n - 0x10000, 0x10000, true);
+		else
+			map_pages(base, n, base, true);
+	}
+	SELF->region[r].large = 1;
+	SELF->region[r].local = 1;
+	set_active(r);
+}
+
+static void mark_large(uint32_t r, uint64_t pde, bool global)
+{
+	SELF->region[r].pde = pde;
+	SELF->region[r].large = 1;
+	SELF->region[r].local = !global;
+	set_active(r);
+}
+
+/* May the large page of the region before or after @r join the mapping of entry @pde? */
+static bool large_continues(uint32_t r, int64_t offset, uint64_t pde)
+{
+	uint32_t neighbour = r + offset;
+	uint64_t want = pde + offset * (int64_t)region_size(), e;
+
+	if (neighbour >= entries_per_table() * (pae() ? 4 : 1) ||
+	    region_base(neighbour) >= HOLE_BASE - region_size() ||
+	    (region_base(neighbour) < M->user_top) != (region_base(r) < M->user_top))
+		return false;
+	if (SELF->active[neighbour / 64] >> (neighbour % 64) & 1)
+		return false;
+	e = read_directory_entry(region_base(neighbour));
+	return e == want && in_ram(e & PTE_ADDRESS & ~(uint64_t)(region_size() - 1), region_size());
+}
+
+/* A large page, and its neighbours of the same run: the kernel's linear map is one VMA. */
+static void map_large(uint32_t va, const struct translation *t)
+{
+	uint32_t r = region_index(va), first = r, last = r;
+	uint64_t pa = t->pa & ~(uint64_t)(region_size() - 1);
+
+	if (!in_ram(pa, region_size())) {
+		uint64_t page = t->pa & ~0xfffull;
+
+		/* Partly or wholly outside of RAM: page by page. */
+		if (in_ram(page, PAGE_SIZE))
+			map_pages(va & ~0xfffu, PAGE_SIZE, page, t->writable && t->dirty);
+		else
+			map_void(va);
+		mark_large(r, t->pde, t->global);
+		return;
+	}
+	while (large_continues(r, (int64_t)last + 1 - r, t->pde))
+		last++;
+	while (first && large_continues(r, (int64_t)first - 1 - r, t->pde))
+		first--;
+	map_pages(region_base(first), (last - first + 1) * region_size(),
+		  pa - (uint64_t)(r - first) * region_size(), t->writable && t->dirty);
+	for (uint32_t i = first; i <= last; i++)
+		mark_large(i, t->pde + ((int64_t)i - r) * region_size(), t->global);
+}
+
+static void remember(uint32_t r, unsigned k, uint64_t pte)
+{
+	struct shadow_region *g = &SELF->region[r];
+
+	if (!copy_get(r, k))
+		g->mapped++;
+	copy_set(r, k, pte);
+	g->groups |= 1ull << (k * entry_size() / GROUP_BYTES);
+	if (!(pte & PTE_G && M->cr4 & CR4_PGE))
+		g->local = 1;
+}
+
+/*
+ * A neighbour may be mapped along when using it would have no effect the guest could see:
+ * present, accessed (and dirty, to be writable), same rights, next in physical memory.
+ */
+static bool continues(const void *table, uint32_t r, unsigned k, uint64_t pte, int distance)
+{
+	uint64_t e = table_get(table, k);
+	uint64_t same = PTE_P | PTE_W | PTE_U | PTE_A | PTE_D | PTE_G;
+
+	return !copy_get(r, k) && (e & same) == (pte & same) &&
+	       (e & PTE_ADDRESS) == (pte & PTE_ADDRESS) + (int64_t)distance * PAGE_SIZE &&
+	       in_ram(e & PTE_ADDRESS, PAGE_SIZE);
+}
+
+static void map_small(uint32_t va, const struct translation *t)
+{
+	uint32_t r = region_index(va);
+	unsigned k = va >> 12 & (entries_per_table() - 1), from = k, to = k + 1, low, high;
+	const void *table = physical(t->table, PAGE_SIZE);
+	struct shadow_region *g = &SELF->region[r];
+
+	if (g->large || (g->mapped && ((g->pde ^ t->pde) & ~(PTE_A | PTE_D))))
+		drop_region(r);
+	g->pde = t->pde;
+	if (!table || !in_ram(t->pa & ~0xfffull, PAGE_SIZE)) {
+		map_void(va);
+	} else {
+		if (va < M->user_top) {
+			low = k & ~(USER_AROUND - 1);
+			high = low + USER_AROUND;
+		} else {
+			low = 0;
+			high = entries_per_table();
+		}
+		while (to < high && continues(table, r, to, t->pte, (int)(to - k)))
+			to++;
+		while (from > low && continues(table, r, from - 1, t->pte, -(int)(k - from + 1)))
+			from--;
+		map_pages((va & ~0xfffu) - (k - from) * PAGE_SIZE, (to - from) * PAGE_SIZE,
+			  (t->pa & ~0xfffull) - (k - from) * PAGE_SIZE, t->writable && t->dirty);
+		COUNT_N(map_around, to - from - 1);
+	}
+	for (unsigned i = from; i < to; i++)
+		remember(r, i, i == k ? t->pte : table_get(table, i));
+	set_active(r);
+}
+
+void shadow_map(uint32_t va, bool write, const struct translation *t)
+{
+	(void)write;
+	if (!paging_on())
+		map_unpaged(va);
+	else if (t->large)
+		map_large(va, t);
+	else
+		map_small(va, t);
+}
+
+bool shadow_present(uint32_t va, bool write)
+{
+	uint32_t r = region_index(va);
+	uint64_t e;
+
+	if (!paging_on() || SELF->region[r].large)
+		return false;
+	e = copy_get(r, va >> 12 & (entries_per_table() - 1));
+	return e && (!write || (e & SELF->region[r].pde & PTE_W && e & PTE_D));
+}
+
+/* Drop one page of this cell. */
+static void invalidate_page(uint32_t va)
+{
+	uint32_t r = region_index(va);
+	unsigned k = va >> 12 & (entries_per_table() - 1);
+	struct shadow_region *g = &SELF->region[r];
+
+	if (g->large) {
+		drop_region(r);
+		return;
+	}
+	if (!copy_get(r, k))
+		return;
+	copy_set(r, k, 0);
+	g->mapped--;
+	unmap_range(va & ~0xfffu, PAGE_SIZE);
+	if (!g->mapped)
+		forget_region(r);
+}
+
+void shadow_invlpg(uint32_t va)
+{
+	COUNT(invlpg);
+	if (!paging_on() || va >= HOLE_BASE)
+		return;
+	invalidate_page(va);
+	/* Other cells compare what is not global when they start to run; global pages are
+	 * the kernel's, and they must hear of it (SDM volume 3, 4.10.4.1). */
+	if (va < M->user_top)
+		return;
+	if (SELF->inval_seen == M->inval_head)
+		SELF->inval_seen++;
+	M->inval_va[M->inval_head % INVALIDATION_LOG] = va;
+	M->inval_head++;
+}
+
+/* What happened to one mapped entry. */
+enum change { SAME, KEEP, PROTECT, DROP };
+
+static enum change change_of(uint64_t copy, uint64_t now)
+{
+	if (!copy || copy == now)
+		return SAME;
+	/* The guest set A or D itself, or allowed what was forbidden: less is mapped than may. */
+	if ((copy & ~(PTE_A | PTE_D | PTE_W)) == (now & ~(PTE_A | PTE_D | PTE_W)) &&
+	    !(copy & ~now & (PTE_A | PTE_D | PTE_W)))
+		return KEEP;
+	/* fork() write-protects: the page stays, read-only. */
+	if (now == (copy & ~PTE_W))
+		return copy & PTE_D ? PROTECT : KEEP;
+	return DROP;
+}
+
+/* Is any mapped entry of this 64-byte group different from the table? */
+static bool group_differs(const uint8_t *copy, const uint8_t *table)
+{
+	uint64_t differs = 0;
+
+	if (pae()) {
+		const uint64_t *c = (const uint64_t *)copy, *t = (const uint64_t *)table;
+
+		for (unsigned i = 0; i < GROUP_BYTES / 8; i++)
+			differs |= c[i] ? c[i] ^ t[i] : 0;
+	} else {
+		const uint32_t *c = (const uint32_t *)copy, *t = (const uint32_t *)table;
+
+		for (unsigned i = 0; i < GROUP_BYTES / 4; i++)
+			differs |= c[i] ? c[i] ^ t[i] : 0;
+	}
+	return differs;
+}
+
+/* A run of neighbouring entries with the same fate, carried out by one host call. */
+struct run {
+	enum change what;
+	unsigned from, to;
+};
+
+static void finish_run(uint32_t r, struct run *run)
+{
+	uint32_t va = region_base(r) + run->from * PAGE_SIZE, n = (run->to - run->from) * PAGE_SIZE;
+
+	if (run->what == DROP) {
+		unmap_range(va, n);
+	} else if (run->what == PROTECT) {
+		if (!host_protect(va, n)) {
+			/* Splitting a mapping may exceed vm.max_map_count. */
+			unmap_range(va, n);
+		}
+	}
+	run->what = SAME;
+}
+
+static void extend_run(uint32_t r, struct run *run, enum change what, unsigned k)
+{
+	if (run->what == what && run->to == k) {
+		run->to++;
+		return;
+	}
+	finish_run(r, run);
+	*run = (struct run){.what = what, .from = k, .to = k + 1};
+}
+
+static void compare_entries(uint32_t r, unsigned group, const void *table, struct run *run)
+{
+	struct shadow_region *g = &SELF->region[r];
+	unsigned per_group = GROUP_BYTES / entry_size();
+
+	for (unsigned k = group * per_group; k < (group + 1) * per_group; k++) {
+		uint64_t copy = copy_get(r, k), now;
+		enum change what;
+
+		if (!copy)
+			continue;
+		now = table_get(table, k);
+		what = change_of(copy, now);
+		if (what == SAME)
+			continue;
+		if (what == DROP) {
+			copy_set(r, k, 0);
+			g->mapped--;
+		} else {
+			/* A copy never claims rights the host mapping does not have. */
+			copy_set(r, k, what == KEEP ? now & ~((now & ~copy) & (PTE_D | PTE_W)) : now);
+		}
+		if (what != KEEP)
+			extend_run(r, run, what, k);
+	}
+}
+
+static void compare_region(uint32_t r)
+{
+	struct shadow_region *g = &SELF->region[r];
+	uint64_t pde = read_directory_entry(region_base(r));
+	struct run run = {.what = SAME};
+	const uint8_t *table;
+
+	if ((pde ^ g->pde) & ~(g->large ? PTE_A : PTE_A | PTE_D)) {
+		drop_region(r);
+		return;
+	}
+	if (g->large)
+		return;
+	table = physical(pde & PTE_ADDRESS, PAGE_SIZE);
+	if (!table) {
+		drop_region(r);
+		return;
+	}
+	COUNT(tables_compared);
+	for (uint64_t m = g->groups; m; m &= m - 1) {
+		unsigned group = __builtin_ctzll(m);
+
+		if (group_differs(SELF->copy[r] + group * GROUP_BYTES, table + group * GROUP_BYTES))
+			compare_entries(r, group, table, &run);
+	}
+	finish_run(r, &run);
+	if (!g->mapped)
+		forget_region(r);
+}
+
+static void compare_regions(bool global_too)
+{
+	for (uint32_t w = 0; w < SHADOW_REGIONS / 64; w++)
+		for (uint64_t m = SELF->active[w]; m; m &= m - 1) {
+			uint32_t r = w * 64 + __builtin_ctzll(m);
+
+			if (global_too || SELF->region[r].local)
+				compare_region(r);
+		}
+}
+
+void shadow_flush(void)
+{
+	if (paging_on())
+		compare_regions(false);
+}
+
+void shadow_flush_global(void)
+{
+	M->inval_all++;
+	SELF->inval_all_seen = M->inval_all;
+	if (paging_on())
+		compare_regions(true);
+}
+
+void shadow_activate(void)
+{
+	bool all;
+
+	if (SELF->resets_seen != M->resets) {
+		drop_all();
+		return;
+	}
+	all = SELF->inval_all_seen != M->inval_all ||
+	      M->inval_head - SELF->inval_seen > INVALIDATION_LOG;
+
+	SELF->inval_all_seen = M->inval_all;
+	if (all) {
+		COUNT(kernel_resync);
+		SELF->inval_seen = M->inval_head;
+	}
+	while (SELF->inval_seen != M->inval_head)
+		invalidate_page(M->inval_va[SELF->inval_seen++ % INVALIDATION_LOG]);
+	if (paging_on())
+		compare_regions(all);
+}

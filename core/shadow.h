@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The low 4 GiB of a cell as a software TLB over the guest's page tables.
+ *
+ * A host mapping exists only where the guest's tables allow it. Beside each page-table page
+ * a copy of the entries that were mapped from it is kept; a flush compares the copy with the
+ * table and drops only what changed. As in hardware, a stale entry may live until INVLPG or a
+ * flush (SDM volume 3, 4.10).
+ */
+#ifndef CORE_SHADOW_H
+#define CORE_SHADOW_H
+
+#include "core/paging.h"
+
+/** shadow_map - make the page of a successful walk accessible; @write: the access that missed */
+void shadow_map(uint32_t va, bool write, const struct translation *t);
+
+/** shadow_present - is @va mapped from its page table already, writable if @write? */
+bool shadow_present(uint32_t va, bool write);
+
+/** shadow_invlpg - forget the page at @va, in every cell where the entry is global */
+void shadow_invlpg(uint32_t va);
+
+/** shadow_flush - a CR3 load: drop what changed among the entries that are not global */
+void shadow_flush(void);
+
+/** shadow_flush_global - CR4.PGE was toggled: drop what changed, in every cell */
+void shadow_flush_global(void);
+
+/** shadow_reset - the format of the tables or the meaning of their bits changed: drop all */
+void shadow_reset(void);
+
+/** shadow_activate - this cell starts to run under the current CR3: catch up */
+void shadow_activate(void);
+
+#endif

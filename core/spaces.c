@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "core/spaces.h"
+
+#include "cell/host.h"
+#include "core/console.h"
+#include "core/paging.h"
+#include "core/segment.h"
+#include "core/shadow.h"
+
+static uint32_t cell_count(void)
+{
+	uint32_t n = __atomic_load_n(&M->ncells, __ATOMIC_ACQUIRE);
+
+	return n < MACHINE_MAX_CELLS ? n : MACHINE_MAX_CELLS;
+}
+
+/* The least recently used cell but this one; empty cells were never used. */
+static uint32_t victim(uint32_t n)
+{
+	uint32_t best = SELF->number;
+
+	for (uint32_t i = 0; i < n; i++)
+		if (i != SELF->number && (best == SELF->number ||
+					  M->cell[i].last_used < M->cell[best].last_used))
+			best = i;
+	return best;
+}
+
+static uint32_t choose_cell(uint32_t tag)
+{
+	uint32_t n = cell_count(), chosen;
+
+	if (M->cell[SELF->number].tag == tag)
+		return SELF->number;
+	for (uint32_t i = 0; i < n; i++)
+		if (M->cell[i].tag == tag)
+			return i;
+	COUNT(cell_miss);
+	chosen = victim(n);
+	if (M->cell[chosen].tag != CELL_NO_TAG && n < MACHINE_MAX_CELLS)
+		ring_doorbell(DOORBELL_CELLS);
+	M->cell[chosen].tag = tag;
+	return chosen;
+}
+
+void load_cr3(uint32_t value)
+{
+	COUNT(cr3_load);
+	M->cr3 = value;
+	if (!paging_on())
+		return;
+	read_pdptes();
+	M->next_cell = choose_cell(value & ~0x1fu);
+	if (M->next_cell == SELF->number) {
+		COUNT(cr3_same);
+		shadow_flush();
+	}
+}
+
+void space_wait(void)
+{
+	uint32_t *go = &M->cell[SELF->number].go;
+
+	while (!__atomic_load_n(go, __ATOMIC_ACQUIRE))
+		host_futex_wait(go, 0, UINT64_MAX);
+	__atomic_store_n(go, 0, __ATOMIC_RELAXED);
+}
+
+void space_activate(void)
+{
+	struct cell_slot *slot = &M->cell[SELF->number];
+
+	slot->last_used = ++M->use_clock;
+	slot->activations++;
+	shadow_activate();
+	V->load_segments = 1;
+}
+
+void hand_over(void)
+{
+	uint32_t next = M->next_cell;
+
+	if (next >= cell_count()) {
+		M->next_cell = SELF->number;
+		return;
+	}
+	COUNT(cell_handover);
+	fpu_save();
+	__atomic_store_n(&M->running, next, __ATOMIC_SEQ_CST);
+	__atomic_store_n(&M->cell[next].go, 1, __ATOMIC_SEQ_CST);
+	host_futex_wake(&M->cell[next].go);
+	space_wait();
+	fpu_restore();
+	space_activate();
+}
+
+void apply_windows(void)
+{
+	if (M->windows_applied)
+		return;
+	M->windows_applied = 1;
+	for (uint32_t i = 0; i < ANNOT->nwindows && i < ANNOT_MAX_WINDOWS; i++) {
+		const struct annot_window *w = &ANNOT->windows[i];
+		uint8_t *text = physical(w->pa, w->length);
+
+		if (text && w->length <= ANNOT_WINDOW_BYTES)
+			__builtin_memcpy(text, w->bytes, w->length);
+	}
+}

@@ -1,0 +1,199 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The machine state: one structure in shared memory, mapped by main and by every cell.
+ *
+ * TRUST: cells are hostile. Main copies whatever it reads from here once and checks it
+ * (design.md, invariant 1). Everything main must know for sure it keeps in its own memory.
+ */
+#ifndef RING1_MACHINE_H
+#define RING1_MACHINE_H
+
+#include "ring1/layout.h"
+#include "ring1/stats.h"
+#include "ring1/vcpu.h"
+
+#include "devices/ports.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define MACHINE_MAX_CELLS 128
+#define PAGE_SIZE 4096u
+
+/* Why main interrupts the virtual CPU: bits of machine.inbox, set by main, taken by the core. */
+#define INBOX_TIMER 1u   /* machine.deadline has passed */
+#define INBOX_CONSOLE 2u /* bytes in console_in, or room in console_out */
+#define INBOX_STOP 4u    /* leave the guest now */
+#define INBOX_BREAK 8u   /* a serial break */
+
+/* What the core asks of main: bits of machine.doorbell. */
+#define DOORBELL_DEADLINE 1u /* machine.deadline moved forward */
+#define DOORBELL_CONSOLE 2u  /* bytes in console_out */
+#define DOORBELL_STOP 4u     /* machine.stop is filled in */
+#define DOORBELL_CELLS 8u    /* the pool of cells is too small */
+#define DOORBELL_LOG 16u     /* bytes in log */
+
+/* Why the guest ended. */
+enum stop_reason {
+	STOP_NONE,
+	STOP_HALT,     /* HLT with interrupts off: power-off for a machine without ACPI */
+	STOP_RESET,    /* keyboard controller, port 0x92 or 0xcf9 */
+	STOP_TRIPLE,   /* triple fault */
+	STOP_PANIC,    /* the guest kernel's panic() ran */
+	STOP_REQUEST,  /* main asked for it */
+	STOP_INTERNAL, /* the core met something it must not meet */
+};
+
+#define STOP_TEXT 160
+struct stop {
+	uint32_t reason;
+	uint32_t gpr[R_COUNT], eip, eflags;
+	uint32_t vsel[SEG_COUNT];
+	uint32_t cr0, cr2, cr3, cr4;
+	char text[STOP_TEXT];
+};
+
+/* One writer, one reader; positions run free, the index is the position modulo the size. */
+#define RING_BYTES 16384u
+struct byte_ring {
+	uint32_t head; /* written by the producer */
+	uint32_t tail; /* written by the consumer */
+	uint8_t data[RING_BYTES];
+};
+
+#define INVALIDATION_LOG 4096u
+#define MAX_CPUID 96
+
+struct cpuid_leaf {
+	uint32_t leaf, subleaf;
+	uint32_t eax, ebx, ecx, edx;
+};
+
+/* The part of a cell that the others see. */
+struct cell_slot {
+	uint32_t go;        /* futex: 1 = run */
+	uint32_t tag;       /* CR3 held, CELL_NO_TAG: none */
+	uint64_t last_used; /* machine.use_clock at the last activation */
+	uint64_t activations;
+	uint32_t ready;     /* forked and waiting */
+	uint32_t pad;
+};
+#define CELL_NO_TAG 0xffffffffu
+
+struct machine {
+	/* Set by main before the first cell runs. */
+	uint64_t ram_size;       /* bytes */
+	uint32_t ncells;         /* cells forked so far; grows */
+	uint32_t user_top;       /* first guest-virtual address user segments do not reach */
+	uint64_t tsc_mult;       /* ns = (tsc - tsc_base) * tsc_mult >> 32 */
+	uint64_t tsc_base;
+	uint32_t tsc_khz;
+	uint32_t have_fsgsbase;
+	int64_t wall_offset;     /* UTC ns = guest ns + wall_offset */
+	uint64_t mono_offset;    /* CLOCK_MONOTONIC ns = guest ns + mono_offset */
+	struct {
+		uint32_t eip, esi, esp, gdt;
+		uint16_t gdt_limit;
+	} boot;                  /* how to enter the kernel */
+	uint32_t booted;
+	uint64_t xsave_mask;
+	uint32_t xsave_size;
+	uint32_t ncpuid;
+	struct cpuid_leaf cpuid[MAX_CPUID];
+
+	/* Talk between main and the running cell. */
+	uint32_t inbox __attribute__((aligned(64)));
+	uint32_t halted;  /* the virtual CPU sleeps on inbox */
+	uint32_t running; /* the cell that runs */
+	uint32_t next_cell; /* the cell that is to run after this exit */
+	uint64_t deadline; /* guest ns of the next device event, UINT64_MAX: none */
+	uint32_t doorbell __attribute__((aligned(64)));
+	uint32_t main_waits;
+	struct byte_ring console_out, console_in, log;
+	struct stop stop;
+	uint32_t panicked;
+	uint32_t redirects; /* IRETs that still look for a return into a window */
+	uint32_t nm_pending; /* CR0.TS was set on the way to user mode: #NM first */
+
+	/* The system registers. */
+	uint32_t cr0, cr2, cr3, cr4;
+	uint64_t pdpte[4]; /* PAE: loaded with CR3 */
+	uint32_t dr[8];
+	uint32_t gdt_base, idt_base;
+	uint16_t gdt_limit, idt_limit;
+	uint32_t ldt_selector, ldt_base, ldt_limit;
+	uint32_t tr_selector, tr_base, tr_limit;
+	uint64_t efer, pat, sysenter[3], misc_msr[4];
+	uint64_t kvmclock_msr, kvmclock_wall_msr;
+	uint32_t kvmclock_version;
+
+	/* The hidden parts of segment registers: what was loaded, whatever the table says now. */
+	struct {
+		uint32_t base, limit;
+	} hidden[SEG_COUNT];
+
+	/* A page fault was injected: fill in the page when its handler returns. */
+	struct {
+		uint32_t va, eip, cr3;
+		uint8_t write, user, armed;
+	} prefill;
+
+	/* Invalidations of global pages, which concern every cell. */
+	uint32_t inval_head;      /* running position */
+	uint32_t inval_all;       /* generation of "everything, global too" */
+	uint32_t resets;          /* generation of "the tables' format changed" */
+	uint32_t inval_va[INVALIDATION_LOG];
+	uint32_t windows_applied; /* annotation windows are in the kernel's text */
+	uint32_t ldt_generation;  /* kernel-bank descriptors changed */
+
+	uint64_t use_clock;
+	struct cell_slot cell[MACHINE_MAX_CELLS];
+
+	struct platform platform;
+	uint64_t count[STAT_COUNT];
+
+	uint8_t xsave[16384] __attribute__((aligned(64)));
+	/* Guest-physical space without memory behind it: reads something, keeps no promise. */
+	uint8_t void_page[4096] __attribute__((aligned(4096)));
+};
+
+/*
+ * What one cell keeps of its own address space. 2048 regions: page-table pages of 2 MiB
+ * (PAE) or 4 MiB (otherwise, the first 1024).
+ */
+#define SHADOW_REGIONS 2048u
+#define CELL_STACK_SIZE 65536u
+
+struct shadow_region {
+	uint64_t pde;     /* the directory entry the copies were taken under */
+	uint64_t groups;  /* which 64-byte groups of copy[] ever held something */
+	uint16_t mapped;  /* entries of copy[] that are not zero */
+	uint8_t large;    /* a large page is mapped here; copy[] is unused */
+	uint8_t local;    /* holds entries that a CR3 load invalidates */
+	uint32_t pad;
+};
+
+struct ldt_slot {
+	uint32_t lo, hi;
+};
+
+struct cell {
+	uint32_t number;
+	uint32_t inval_seen, inval_all_seen, resets_seen;
+	uint32_t ldt_seen;
+	uint64_t active[SHADOW_REGIONS / 64];
+	struct shadow_region region[SHADOW_REGIONS];
+	struct ldt_slot ldt[LDT_SLOTS];
+	uint8_t stack[CELL_STACK_SIZE] __attribute__((aligned(4096)));
+	uint8_t copy[SHADOW_REGIONS][4096] __attribute__((aligned(4096)));
+};
+
+/* Offsets in the state file. */
+#define STATE_VCPU 0
+#define STATE_MACHINE 4096
+#define ROUND_PAGE(x) (((x) + 4095ull) & ~4095ull)
+#define STATE_CELLS (STATE_MACHINE + ROUND_PAGE(sizeof(struct machine)))
+#define STATE_CELL(n) (STATE_CELLS + (uint64_t)(n) * ROUND_PAGE(sizeof(struct cell)))
+#define STATE_SIZE STATE_CELL(MACHINE_MAX_CELLS)
+
+#endif

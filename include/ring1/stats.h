@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Everything that is counted: one list, read by the core, by --stats and by the tests. */
+#ifndef RING1_STATS_H
+#define RING1_STATS_H
+
+#define STATS(X)                                                                                   \
+	X(exit_gate_site, "exits", "far calls for a rewritten instruction")                        \
+	X(exit_gate_deliver, "exits", "far calls to deliver a pending interrupt")                  \
+	X(exit_gate_iret, "exits", "far calls for an IRET the ROM does not finish")                \
+	X(exit_gate_segment, "exits", "far calls for a segment load or store")                     \
+	X(exit_gate_syscall, "exits", "far calls for a system call the ROM does not finish")       \
+	X(exit_trap, "exits", "instructions emulated after a host exception")                      \
+	X(signal_segv, "host signals", "SIGSEGV")                                                  \
+	X(signal_bus, "host signals", "SIGBUS")                                                    \
+	X(signal_fpe, "host signals", "SIGFPE")                                                    \
+	X(signal_ill, "host signals", "SIGILL")                                                    \
+	X(signal_trap, "host signals", "SIGTRAP")                                                  \
+	X(signal_sys, "host signals", "SIGSYS (a system call instruction)")                        \
+	X(signal_kick, "host signals", "kicks by main")                                            \
+	X(host_mmap, "host calls", "mmap")                                                         \
+	X(host_munmap, "host calls", "munmap")                                                     \
+	X(host_mprotect, "host calls", "mprotect")                                                 \
+	X(host_modify_ldt, "host calls", "modify_ldt")                                             \
+	X(host_futex, "host calls", "futex")                                                       \
+	X(map_pages, "mappings", "guest pages mapped")                                             \
+	X(map_around, "mappings", "of these, neighbours of the one asked for")                     \
+	X(map_prefill, "mappings", "pages mapped on return from an injected page fault")           \
+	X(unmap_runs, "mappings", "runs dropped")                                                  \
+	X(tables_compared, "mappings", "page-table pages compared")                                \
+	X(invlpg, "mappings", "INVLPG")                                                            \
+	X(cr3_load, "address spaces", "CR3 loads")                                                 \
+	X(cr3_same, "address spaces", "of these, into the cell that runs")                         \
+	X(cell_handover, "address spaces", "hand-overs between cells")                             \
+	X(cell_miss, "address spaces", "CR3 values no cell held")                                  \
+	X(kernel_resync, "address spaces", "cells that compared their kernel half whole")          \
+	X(interrupt, "injections", "interrupts delivered")                                         \
+	X(exception, "injections", "exceptions delivered (page faults apart)")                     \
+	X(page_fault_user, "injections", "page faults of user code")                               \
+	X(page_fault_kernel, "injections", "page faults of kernel code")                           \
+	X(page_fault_hidden, "injections", "page faults the guest never sees")                     \
+	X(syscall_rom, "calls", "system calls through the vDSO and the ROM")                       \
+	X(syscall_trap, "calls", "system calls by a host signal")                                  \
+	X(iret_user_rom, "calls", "IRET to user mode in the ROM")                                  \
+	X(iret_kernel_rom, "calls", "IRET to kernel mode in the ROM")                              \
+	X(iret_core, "calls", "IRET in the core")                                                  \
+	X(segment_rom, "calls", "segment loads in the ROM")                                        \
+	X(halt, "calls", "halts")                                                                  \
+	X(port_io, "calls", "port accesses")                                                       \
+	X(foreign_segment, "calls", "host selectors found in user segment registers")
+
+enum statistic {
+#define X(name, group, text) STAT_##name,
+	STATS(X)
+#undef X
+	STAT_COUNT
+};
+
+#endif

@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "main/annotation.h"
+
+#include "asm_offsets.h"
+#include "cell/gate.h"
+#include "main/report.h"
+#include "ring1/layout.h"
+#include "rom_symbols.h"
+
+#include <stdlib.h>
+
+static struct annotate_section *sections_of(const struct kernel *k, size_t *n)
+{
+	struct annotate_section *s = calloc(k->nsections + 1, sizeof *s);
+
+	*n = 0;
+	for (size_t i = 0; s && i < k->nsections; i++)
+		if (k->sections[i].alloc)
+			s[(*n)++] = (struct annotate_section){.name = k->sections[i].name,
+							      .va = k->sections[i].va,
+							      .size = k->sections[i].size,
+							      .data = k->sections[i].data,
+							      .executable = k->sections[i].executable,
+							      .writable = k->sections[i].writable};
+	return s;
+}
+
+static const struct annotate_rom rom = {
+    .gate_site = HOLE_GATE + GATE_SITE * GATE_PAD_SIZE,
+    .deliver = ROM_DELIVER,
+    .enable_keep = ROM_ENABLE_KEEP,
+    .pushf_image = ROM_PUSHF_IMAGE,
+    .popf = ROM_POPF,
+    .iret = ROM_IRET,
+    .store = {ROM_STORE_ES, ROM_STORE_DS, ROM_STORE_FS, ROM_STORE_GS},
+    .load = {ROM_LOAD_ES, ROM_LOAD_DS, ROM_LOAD_FS, ROM_LOAD_GS},
+    .vcpu_if = VCPU_IF,
+    .vcpu_iret_site = VCPU_IRET_SITE,
+    .vcpu_vsel_cs = VCPU_VSEL_CS,
+    .vcpu_vsel_ss = VCPU_VSEL_SS,
+    .vcpu_syscall_slot = VCPU_SYSCALL_SLOT,
+    .vcpu_sigreturn_slot = VCPU_SIGRETURN_SLOT,
+    .vcpu_rt_sigreturn_slot = VCPU_RT_SIGRETURN_SLOT,
+};
+
+int annotate_loaded_kernel(const struct kernel *k, bool traps_only, struct annotations *out,
+			   uint8_t *stubs, struct annotate_report *report)
+{
+	struct annotate_options options = {.traps_only = traps_only,
+					   .stubs_va = HOLE_STUBS,
+					   .stubs_size = HOLE_STUBS_SIZE,
+					   .rom = rom};
+	char error[ANNOTATE_ERROR_SIZE] = "";
+	struct annotate_input in = {.kernel_base = k->kernel_base,
+				    .entry = k->entry_pa + k->kernel_base};
+	struct annotate_section *sections = sections_of(k, &in.nsections);
+	int r;
+
+	if (!sections) {
+		complain("out of memory");
+		return EXIT_HOST;
+	}
+	in.sections = sections;
+	r = annotate_kernel(&in, &options, out, stubs, report, error);
+	free(sections);
+	if (r) {
+		complain("%s: %s", k->path, error);
+		return EXIT_USAGE;
+	}
+	return 0;
+}

@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The loader's kernel, handed to the annotator with the addresses of this build's ROM. */
+#ifndef MAIN_ANNOTATION_H
+#define MAIN_ANNOTATION_H
+
+#include "annotate/annotate.h"
+#include "loader/loader.h"
+
+/**
+ * annotate_loaded_kernel - run the annotator (or its cache) over @k
+ * @traps_only: leave every sensitive instruction a trap
+ *
+ * Returns 0 or an exit status, with the reason printed.
+ */
+int annotate_loaded_kernel(const struct kernel *k, bool traps_only, struct annotations *out,
+			   uint8_t *stubs, struct annotate_report *report);
+
+#endif

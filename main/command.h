@@ -1,0 +1,9 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef MAIN_COMMAND_H
+#define MAIN_COMMAND_H
+
+/* Subcommands: argv[0] is the subcommand's name; the result is the exit status. */
+int command_run(int argc, char **argv);
+int command_inspect(int argc, char **argv);
+
+#endif

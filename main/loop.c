@@ -1,0 +1,385 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * The event loop of a running machine.
+ *
+ * Cells reach main by the futex machine.doorbell, which a small thread turns into an eventfd,
+ * so that one ppoll() waits for everything. The timeout of the ppoll is the guest's next
+ * device deadline: main is the alarm clock of a virtual CPU that computes. (One that sleeps
+ * waits with the same deadline by itself, core/interrupt.c.)
+ */
+#include "main/loop.h"
+
+#include "main/terminal.h"
+
+#include <errno.h>
+#include <linux/futex.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#define OUTPUT_BYTES 65536u
+#define REKICK_NS 2000000u /* a deadline the core has not moved on from: look again */
+#define PANIC_GRACE_NS 2000000000u
+
+enum { FD_DOORBELL, FD_NURSERY, FD_SIGNAL, FD_INPUT, FD_OUTPUT, FD_COUNT };
+
+struct loop {
+	struct vm *vm;
+	struct outcome *outcome;
+	struct pollfd fds[FD_COUNT];
+	bool escape, input_eof, done;
+	uint8_t input[4096]; /* typed, not yet taken by the guest's ring */
+	size_t input_at, input_n;
+	uint8_t output[OUTPUT_BYTES];
+	size_t output_at, output_n;
+	uint64_t kicked_deadline, kicked_at;
+	uint64_t panic_at;
+};
+
+static void *doorbell_main(void *arg)
+{
+	struct vm *vm = arg;
+	struct machine *m = vm->machine;
+	uint64_t one = 1;
+
+	for (;;) {
+		uint32_t value;
+
+		__atomic_store_n(&m->main_waits, 1, __ATOMIC_SEQ_CST);
+		value = __atomic_load_n(&m->doorbell, __ATOMIC_SEQ_CST);
+		if (!value)
+			syscall(SYS_futex, &m->doorbell, FUTEX_WAIT, 0, NULL, NULL, 0);
+		if (!__atomic_load_n(&m->doorbell, __ATOMIC_SEQ_CST))
+			continue;
+		if (write(vm->doorbell_event, &one, sizeof one) < 0)
+			return NULL;
+		/* main clears the doorbell; until then there is nothing to wait for. */
+		while (__atomic_load_n(&m->doorbell, __ATOMIC_SEQ_CST)) {
+			struct timespec t = {.tv_nsec = 20000};
+
+			nanosleep(&t, NULL);
+		}
+	}
+}
+
+static void finish(struct loop *l, enum stop_reason reason, const char *text)
+{
+	if (l->done)
+		return;
+	l->done = true;
+	l->outcome->reason = reason;
+	snprintf(l->outcome->text, sizeof l->outcome->text, "%s", text);
+}
+
+/* ---- console ---- */
+
+static uint32_t ring_fill(const struct byte_ring *r)
+{
+	uint32_t used = __atomic_load_n(&r->head, __ATOMIC_ACQUIRE) -
+			__atomic_load_n(&r->tail, __ATOMIC_ACQUIRE);
+
+	/* The other side may have written anything there. */
+	return used > RING_BYTES ? RING_BYTES : used;
+}
+
+static size_t ring_take(struct byte_ring *r, uint8_t *to, size_t max)
+{
+	uint32_t used = ring_fill(r), tail = r->tail;
+	size_t n = used < max ? used : max;
+
+	for (size_t i = 0; i < n; i++)
+		to[i] = r->data[(tail + i) % RING_BYTES];
+	__atomic_store_n(&r->tail, tail + (uint32_t)n, __ATOMIC_RELEASE);
+	return n;
+}
+
+static size_t ring_give(struct byte_ring *r, const uint8_t *from, size_t n)
+{
+	uint32_t room = RING_BYTES - ring_fill(r), head = r->head;
+
+	if (n > room)
+		n = room;
+	for (size_t i = 0; i < n; i++)
+		r->data[(head + i) % RING_BYTES] = from[i];
+	__atomic_store_n(&r->head, head + (uint32_t)n, __ATOMIC_RELEASE);
+	return n;
+}
+
+static void write_output(struct loop *l)
+{
+	while (l->output_n) {
+		size_t n = l->output_n < 512 ? l->output_n : 512;
+		ssize_t w = write(STDOUT_FILENO, l->output + l->output_at, n);
+
+		if (w < 0 && errno == EINTR)
+			continue;
+		if (w < 0 && errno == EAGAIN)
+			return;
+		if (w < 0) {
+			l->output_n = 0; /* nobody reads any more; the guest runs on */
+			break;
+		}
+		l->output_at += (size_t)w;
+		l->output_n -= (size_t)w;
+		if (l->output_n && !l->done &&
+		    poll(&(struct pollfd){.fd = STDOUT_FILENO, .events = POLLOUT}, 1, 0) != 1)
+			return;
+	}
+	l->output_at = 0;
+}
+
+static void drain_console(struct loop *l)
+{
+	struct byte_ring *r = &l->vm->machine->console_out;
+	bool was_full = ring_fill(r) == RING_BYTES;
+
+	if (l->output_at && !l->output_n)
+		l->output_at = 0;
+	if (l->output_at + l->output_n < OUTPUT_BYTES)
+		l->output_n += ring_take(r, l->output + l->output_at + l->output_n,
+					 OUTPUT_BYTES - l->output_at - l->output_n);
+	write_output(l);
+	if (was_full)
+		vm_kick(l->vm, INBOX_CONSOLE);
+}
+
+static void drain_log(struct loop *l)
+{
+	uint8_t text[1024];
+	size_t n;
+
+	while ((n = ring_take(&l->vm->machine->log, text, sizeof text - 1))) {
+		text[n] = 0;
+		for (size_t i = 0; i < n; i++)
+			if (text[i] < ' ' && text[i] != '\n')
+				text[i] = '?';
+		fprintf(stderr, "ring1: %s\r", text);
+	}
+}
+
+static void print_help(void)
+{
+	static const char text[] = "\r\nring1 keys:  Ctrl-A x  leave, ending the guest\r\n"
+				   "             Ctrl-A b  send a serial break\r\n"
+				   "             Ctrl-A h  this help\r\n"
+				   "             Ctrl-A Ctrl-A  send Ctrl-A\r\n";
+
+	if (write(STDERR_FILENO, text, sizeof text - 1) < 0)
+		return;
+}
+
+static void give_input(struct loop *l)
+{
+	size_t n;
+
+	if (!l->input_n)
+		return;
+	n = ring_give(&l->vm->machine->console_in, l->input + l->input_at, l->input_n);
+	l->input_at += n;
+	l->input_n -= n;
+	if (n)
+		vm_kick(l->vm, INBOX_CONSOLE);
+}
+
+static void read_input(struct loop *l)
+{
+	enum terminal_command command;
+	ssize_t n = read(STDIN_FILENO, l->input, sizeof l->input);
+
+	if (n <= 0) {
+		if (n == 0 || (errno != EINTR && errno != EAGAIN))
+			l->input_eof = true;
+		return;
+	}
+	l->input_at = 0;
+	l->input_n = isatty(STDIN_FILENO)
+			 ? terminal_filter(&l->escape, l->input, (size_t)n, &command)
+			 : (command = TERMINAL_NONE, (size_t)n);
+	if (command == TERMINAL_QUIT) {
+		l->outcome->asked = true;
+		finish(l, STOP_REQUEST, "left by Ctrl-A x");
+	} else if (command == TERMINAL_HELP) {
+		print_help();
+	} else if (command == TERMINAL_BREAK) {
+		vm_kick(l->vm, INBOX_BREAK);
+	}
+	give_input(l);
+}
+
+/* ---- time ---- */
+
+/* Interrupt a computing guest whose device deadline has passed. Returns ns to sleep. */
+static uint64_t serve_deadline(struct loop *l)
+{
+	uint64_t now = vm_clock(l->vm);
+	uint64_t deadline = __atomic_load_n(&l->vm->machine->deadline, __ATOMIC_SEQ_CST);
+
+	if (deadline > now)
+		return deadline - now;
+	if (deadline != l->kicked_deadline || now - l->kicked_at >= REKICK_NS) {
+		l->kicked_deadline = deadline;
+		l->kicked_at = now;
+		vm_kick(l->vm, INBOX_TIMER);
+	}
+	return REKICK_NS;
+}
+
+/* A kernel that panicked and neither halts nor resets is given time to print. */
+static void watch_panic(struct loop *l)
+{
+	uint64_t now = vm_clock(l->vm);
+
+	if (!__atomic_load_n(&l->vm->machine->panicked, __ATOMIC_RELAXED))
+		return;
+	if (!l->panic_at)
+		l->panic_at = now;
+	if (now - l->panic_at > PANIC_GRACE_NS)
+		finish(l, STOP_PANIC, "the guest kernel panicked");
+}
+
+/* ---- events ---- */
+
+static void take_stop(struct loop *l)
+{
+	struct stop stop;
+
+	memcpy(&stop, &l->vm->machine->stop, sizeof stop);
+	stop.text[STOP_TEXT - 1] = 0;
+	for (char *p = stop.text; *p; p++)
+		if (*p < ' ' || *p > '~')
+			*p = '?';
+	if (stop.reason == STOP_NONE || stop.reason > STOP_INTERNAL)
+		stop.reason = STOP_INTERNAL;
+	l->outcome->stop = stop;
+	finish(l, stop.reason, stop.text);
+}
+
+static void serve_doorbell(struct loop *l)
+{
+	uint64_t count;
+	uint32_t bits;
+
+	if (read(l->vm->doorbell_event, &count, sizeof count) < 0)
+		return;
+	bits = __atomic_exchange_n(&l->vm->machine->doorbell, 0, __ATOMIC_SEQ_CST);
+	if (bits & DOORBELL_CONSOLE)
+		drain_console(l);
+	if (bits & DOORBELL_LOG)
+		drain_log(l);
+	if (bits & DOORBELL_STOP) {
+		drain_console(l);
+		take_stop(l);
+	}
+	if (bits & DOORBELL_CELLS)
+		vm_want_cells(l->vm);
+}
+
+static void serve_signal(struct loop *l)
+{
+	struct signalfd_siginfo info;
+	char text[80];
+
+	if (read(l->fds[FD_SIGNAL].fd, &info, sizeof info) != sizeof info)
+		return;
+	snprintf(text, sizeof text, "ended by signal %u (%s)", info.ssi_signo,
+		 strsignal((int)info.ssi_signo));
+	l->outcome->asked = true;
+	finish(l, STOP_REQUEST, text);
+}
+
+static void serve_nursery(struct loop *l)
+{
+	char why[200];
+
+	if (!vm_nursery_event(l->vm, why, sizeof why))
+		finish(l, STOP_INTERNAL, why);
+	else
+		vm_publish_cells(l->vm);
+}
+
+static int open_signals(void)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGHUP);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	signal(SIGPIPE, SIG_IGN);
+	return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+}
+
+static bool open_loop(struct loop *l)
+{
+	struct vm *vm = l->vm;
+
+	prctl(PR_SET_TIMERSLACK, 1);
+	l->fds[FD_SIGNAL] = (struct pollfd){.fd = open_signals(), .events = POLLIN};
+	vm->doorbell_event = eventfd(0, EFD_CLOEXEC);
+	l->fds[FD_DOORBELL] = (struct pollfd){.fd = vm->doorbell_event, .events = POLLIN};
+	l->fds[FD_NURSERY] = (struct pollfd){.fd = vm->nursery_socket, .events = POLLIN};
+	if (l->fds[FD_SIGNAL].fd < 0 || vm->doorbell_event < 0 ||
+	    pthread_create(&vm->doorbell_thread, NULL, doorbell_main, vm)) {
+		finish(l, STOP_INTERNAL, "the host refuses an eventfd or a thread");
+		return false;
+	}
+	return true;
+}
+
+static void wait_for_events(struct loop *l)
+{
+	uint64_t ns = serve_deadline(l);
+	struct timespec t;
+
+	if (l->panic_at && ns > REKICK_NS)
+		ns = REKICK_NS;
+	if (ns > 1000000000u)
+		ns = 1000000000u;
+	t = (struct timespec){.tv_sec = (time_t)(ns / 1000000000u), .tv_nsec = (long)(ns % 1000000000u)};
+	l->fds[FD_INPUT] = (struct pollfd){
+	    .fd = l->input_eof || l->input_n ? -1 : STDIN_FILENO, .events = POLLIN};
+	l->fds[FD_OUTPUT] =
+	    (struct pollfd){.fd = l->output_n ? STDOUT_FILENO : -1, .events = POLLOUT};
+	if (ppoll(l->fds, FD_COUNT, &t, NULL) < 0)
+		for (int i = 0; i < FD_COUNT; i++)
+			l->fds[i].revents = 0;
+}
+
+void run_loop(struct vm *vm, struct outcome *outcome)
+{
+	static struct loop l;
+
+	l = (struct loop){.vm = vm, .outcome = outcome, .kicked_deadline = UINT64_MAX};
+	if (!open_loop(&l))
+		return;
+	while (!l.done) {
+		wait_for_events(&l);
+		if (l.fds[FD_DOORBELL].revents)
+			serve_doorbell(&l);
+		if (l.fds[FD_NURSERY].revents)
+			serve_nursery(&l);
+		if (l.fds[FD_SIGNAL].revents)
+			serve_signal(&l);
+		if (l.fds[FD_OUTPUT].revents) {
+			write_output(&l);
+			drain_console(&l);
+		}
+		if (l.fds[FD_INPUT].revents)
+			read_input(&l);
+		give_input(&l);
+		watch_panic(&l);
+	}
+	drain_console(&l);
+	while (l.output_n)
+		write_output(&l);
+	drain_log(&l);
+	outcome->panicked = __atomic_load_n(&vm->machine->panicked, __ATOMIC_RELAXED);
+}

@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* ring1: the command line. One file per subcommand. */
+#include "main/command.h"
+#include "main/report.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static const struct {
+	const char *name;
+	int (*run)(int argc, char **argv);
+	const char *help;
+} commands[] = {
+    {"run", command_run, "boot a kernel; its serial console is this terminal"},
+    {"inspect", command_inspect, "say what a kernel is and how it would be annotated"},
+};
+
+static void usage(FILE *to)
+{
+	fprintf(to, "ring1 boots i386 operating systems inside an ordinary process.\n\n"
+		    "usage: ring1 COMMAND [OPTION]...\n\n");
+	for (size_t i = 0; i < sizeof commands / sizeof *commands; i++)
+		fprintf(to, "  %-10s %s\n", commands[i].name, commands[i].help);
+	fprintf(to, "\n'ring1 COMMAND --help' tells more. 'ring1 --version' prints the version.\n");
+}
+
+int main(int argc, char **argv)
+{
+	if (argc < 2) {
+		usage(stderr);
+		return EXIT_USAGE;
+	}
+	if (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h") || !strcmp(argv[1], "help")) {
+		usage(stdout);
+		return EXIT_OK;
+	}
+	if (!strcmp(argv[1], "--version")) {
+		printf("ring1 %s\n", RING1_VERSION);
+		return EXIT_OK;
+	}
+	for (size_t i = 0; i < sizeof commands / sizeof *commands; i++)
+		if (!strcmp(argv[1], commands[i].name))
+			return commands[i].run(argc - 1, argv + 1);
+	complain("unknown command '%s'; 'ring1 --help' lists them", argv[1]);
+	return EXIT_USAGE;
+}

@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Exit statuses, and one way to say what went wrong. */
+#ifndef MAIN_REPORT_H
+#define MAIN_REPORT_H
+
+enum exit_status {
+	EXIT_OK = 0,
+	EXIT_GUEST = 1,    /* panic or triple fault */
+	EXIT_USAGE = 2,    /* usage, or input that cannot be used */
+	EXIT_HOST = 3,     /* the host lacks something */
+	EXIT_INTERNAL = 4, /* a defect of ring1 */
+};
+
+/** complain - "ring1: ..." on standard error, with a carriage return for raw terminals */
+void complain(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+#endif

@@ -1,0 +1,331 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* ring1 run: one machine from its start to its end. */
+#include "main/annotation.h"
+#include "main/command.h"
+#include "main/loop.h"
+#include "main/stats.h"
+#include "main/terminal.h"
+#include "main/vm.h"
+
+#include "cell/cell.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <linux/futex.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+/*
+ * What any stock kernel needs to know here: the console, the hole, and what this machine has
+ * not (no ACPI, no APIC; a missing keyboard costs time to look for). The user's arguments
+ * come last and win.
+ */
+#define DEFAULT_ARGUMENTS                                                                          \
+	"console=ttyS0 reservetop=16M nokaslr acpi=off noapic nolapic pci=conf1 i8042.noaux "      \
+	"tsc=reliable panic=-1 random.trust_cpu=on"
+#define DEFAULT_MEMORY (512ull << 20)
+#define MEMORY_MIN (64ull << 20)
+#define MEMORY_MAX (3ull << 30)
+
+struct run_options {
+	const char *kernel, *initrd, *arguments, *stats_path;
+	uint64_t memory;
+	bool stats, bare, traps_only, verbose;
+	int cpu;
+};
+
+static void usage(FILE *to)
+{
+	fprintf(to,
+		"usage: ring1 run -k KERNEL [OPTION]...\n\n"
+		"Boot an i386 kernel. Its first serial port is this terminal.\n\n"
+		"  -k, --kernel FILE     bzImage or ELF vmlinux\n"
+		"  -i, --initrd FILE     initial RAM disk\n"
+		"  -a, --append TEXT     kernel arguments, added to:\n"
+		"                        %s\n"
+		"      --no-defaults     do not add those\n"
+		"  -m, --memory SIZE     guest memory, 64M to 3G (512M)\n"
+		"      --stats[=FILE]    at the end, print what was counted (FILE: as JSON)\n"
+		"      --cpu N           run the guest on host CPU N (default: ring1 chooses)\n"
+		"      --traps-only      rewrite nothing: every sensitive instruction traps (slow)\n"
+		"  -h, --help            this text\n\n"
+		"Ctrl-A x leaves, Ctrl-A h lists the keys.\n"
+		"Exit status: 0 guest powered off or halted, 1 guest panic or triple fault,\n"
+		"2 usage or unusable input, 3 the host lacks something, 4 internal error.\n",
+		DEFAULT_ARGUMENTS);
+}
+
+static int parse_memory(const char *text, uint64_t *bytes)
+{
+	char *end;
+	unsigned long long n;
+
+	errno = 0;
+	n = strtoull(text, &end, 10);
+	if (end == text || errno || n > (1ull << 40))
+		goto bad;
+	switch (*end) {
+	case 'G':
+	case 'g':
+		n <<= 30;
+		end++;
+		break;
+	case 'M':
+	case 'm':
+		n <<= 20;
+		end++;
+		break;
+	case 'K':
+	case 'k':
+		n <<= 10;
+		end++;
+		break;
+	case 0:
+		n <<= 20; /* as in QEMU: a bare number is MiB */
+		break;
+	}
+	if (*end)
+		goto bad;
+	if (n < MEMORY_MIN || n > MEMORY_MAX) {
+		complain("-m %s: guest memory is from 64M to 3G", text);
+		return EXIT_USAGE;
+	}
+	*bytes = n & ~4095ull;
+	return 0;
+bad:
+	complain("-m %s: not a size; say for example 512M or 1G", text);
+	return EXIT_USAGE;
+}
+
+enum { OPTION_STATS = 256, OPTION_NO_DEFAULTS, OPTION_CPU, OPTION_TRAPS_ONLY };
+
+static int parse_options(int argc, char **argv, struct run_options *o)
+{
+	static const struct option options[] = {{"kernel", required_argument, NULL, 'k'},
+						{"initrd", required_argument, NULL, 'i'},
+						{"append", required_argument, NULL, 'a'},
+						{"memory", required_argument, NULL, 'm'},
+						{"stats", optional_argument, NULL, OPTION_STATS},
+						{"no-defaults", no_argument, NULL, OPTION_NO_DEFAULTS},
+						{"cpu", required_argument, NULL, OPTION_CPU},
+						{"traps-only", no_argument, NULL, OPTION_TRAPS_ONLY},
+						{"verbose", no_argument, NULL, 'v'},
+						{"help", no_argument, NULL, 'h'},
+						{0}};
+	int c, status;
+
+	*o = (struct run_options){.memory = DEFAULT_MEMORY, .arguments = "", .cpu = -1};
+	while ((c = getopt_long(argc, argv, "k:i:a:m:vh", options, NULL)) != -1) {
+		switch (c) {
+		case 'k':
+			o->kernel = optarg;
+			break;
+		case 'i':
+			o->initrd = optarg;
+			break;
+		case 'a':
+			o->arguments = optarg;
+			break;
+		case 'm':
+			if ((status = parse_memory(optarg, &o->memory)))
+				return status;
+			break;
+		case 'v':
+			o->verbose = true;
+			break;
+		case OPTION_STATS:
+			o->stats = true;
+			o->stats_path = optarg;
+			break;
+		case OPTION_NO_DEFAULTS:
+			o->bare = true;
+			break;
+		case OPTION_CPU:
+			o->cpu = atoi(optarg);
+			break;
+		case OPTION_TRAPS_ONLY:
+			o->traps_only = true;
+			break;
+		case 'h':
+			usage(stdout);
+			exit(EXIT_OK);
+		default:
+			fprintf(stderr, "'ring1 run --help' lists the options.\n");
+			return EXIT_USAGE;
+		}
+	}
+	if (optind < argc) {
+		complain("'%s' is not an option; kernel arguments go behind -a", argv[optind]);
+		return EXIT_USAGE;
+	}
+	if (!o->kernel) {
+		complain("which kernel? say -k FILE; 'ring1 run --help' lists the options");
+		return EXIT_USAGE;
+	}
+	return 0;
+}
+
+static int status_of(const struct loader_error *e)
+{
+	complain("%s", e->text);
+	return e->kind == LOADER_EHOST ? EXIT_HOST : EXIT_USAGE;
+}
+
+static int load(struct vm *vm, const struct kernel *k, const struct run_options *o)
+{
+	char arguments[8192];
+	struct boot_request request = {
+	    .ram = vm->ram, .ram_size = vm->ram_size, .initrd_path = o->initrd};
+	struct boot_result result;
+	struct loader_error e;
+	struct machine *m = vm->machine;
+	int n = snprintf(arguments, sizeof arguments, "%s%s%s", o->bare ? "" : DEFAULT_ARGUMENTS,
+			 o->bare || !*o->arguments ? "" : " ", o->arguments);
+
+	if (n < 0 || (size_t)n >= sizeof arguments) {
+		complain("the kernel arguments are longer than %zu bytes", sizeof arguments - 1);
+		return EXIT_USAGE;
+	}
+	request.command_line = arguments;
+	if (kernel_load(k, &request, &result, &e))
+		return status_of(&e);
+	m->boot.eip = result.entry_pa;
+	m->boot.esi = result.boot_params_pa;
+	m->boot.esp = result.stack_pa;
+	m->boot.gdt = result.gdt_pa;
+	m->boot.gdt_limit = result.gdt_limit;
+	m->user_top = k->kernel_base >= 0x40000000 ? k->kernel_base & 0xffc00000 : 0xc0000000;
+	return 0;
+}
+
+/*
+ * All cells of a virtual CPU share one host CPU: a hand-over across CPUs costs 15 times as
+ * much. Chosen here by who is idle at the moment.
+ */
+static void pin(struct vm *vm, const struct run_options *o)
+{
+	cpu_set_t set;
+	int cpu = o->cpu;
+
+	if (cpu < 0)
+		cpu = least_busy_cpu();
+	if (cpu < 0)
+		return;
+	CPU_ZERO(&set);
+	CPU_SET(cpu, &set);
+	/* The nursery's children inherit it. */
+	if (sched_setaffinity(vm->nursery_pid, sizeof set, &set) && o->cpu >= 0)
+		complain("--cpu %d: %s; going on without", cpu, strerror(errno));
+}
+
+static void start_guest(struct vm *vm)
+{
+	__atomic_store_n(&vm->machine->cell[0].go, 1, __ATOMIC_SEQ_CST);
+	syscall(SYS_futex, &vm->machine->cell[0].go, FUTEX_WAKE, 1, NULL, NULL, 0);
+}
+
+static void print_registers(const struct stop *s)
+{
+	fprintf(stderr,
+		"  eip %08x eflags %08x  cs %04x ss %04x ds %04x es %04x fs %04x gs %04x\r\n"
+		"  eax %08x ebx %08x ecx %08x edx %08x\r\n"
+		"  esi %08x edi %08x ebp %08x esp %08x\r\n"
+		"  cr0 %08x cr2 %08x cr3 %08x cr4 %08x\r\n",
+		s->eip, s->eflags, s->vsel[SEG_CS], s->vsel[SEG_SS], s->vsel[SEG_DS], s->vsel[SEG_ES],
+		s->vsel[SEG_FS], s->vsel[SEG_GS], s->gpr[R_EAX], s->gpr[R_EBX], s->gpr[R_ECX],
+		s->gpr[R_EDX], s->gpr[R_ESI], s->gpr[R_EDI], s->gpr[R_EBP], s->gpr[R_ESP], s->cr0,
+		s->cr2, s->cr3, s->cr4);
+}
+
+static int report(const struct outcome *o)
+{
+	switch (o->reason) {
+	case STOP_HALT:
+	case STOP_RESET:
+		if (!o->panicked)
+			return EXIT_OK;
+		/* fall through */
+	case STOP_PANIC:
+		complain("guest panic: %s", o->text);
+		print_registers(&o->stop);
+		return EXIT_GUEST;
+	case STOP_TRIPLE:
+		complain("guest: %s", o->text);
+		print_registers(&o->stop);
+		return EXIT_GUEST;
+	case STOP_REQUEST:
+		complain("%s", o->text);
+		return EXIT_OK;
+	default:
+		complain("internal error: %s", o->text);
+		print_registers(&o->stop);
+		return EXIT_INTERNAL;
+	}
+}
+
+static int print_stats(const struct vm *vm, const struct run_options *o,
+		       const struct annotate_report *annotation)
+{
+	if (!o->stats)
+		return 0;
+	if (!o->stats_path) {
+		stats_print(stderr, vm, annotation);
+		return 0;
+	}
+	if (stats_write_json(o->stats_path, vm, annotation)) {
+		complain("%s: cannot write: %s", o->stats_path, strerror(errno));
+		return EXIT_USAGE;
+	}
+	return 0;
+}
+
+static int run_machine(struct vm *vm, const struct kernel *k, const struct run_options *o)
+{
+	static struct outcome outcome;
+	static struct annotate_report annotation;
+	int status, r;
+
+	if ((status = load(vm, k, o)) || (status = host_facts_fill(vm)) ||
+	    (status = annotate_loaded_kernel(k, o->traps_only, vm->annotations, vm->stubs,
+					     &annotation)))
+		return status;
+	annotate_apply_traps(vm->annotations, vm->ram, vm->ram_size);
+	pin(vm, o);
+	if ((status = vm_fork_cells(vm, INITIAL_CELLS)))
+		return status;
+	terminal_raw();
+	start_guest(vm);
+	run_loop(vm, &outcome);
+	terminal_restore();
+	status = report(&outcome);
+	r = print_stats(vm, o, &annotation);
+	return status ? status : r;
+}
+
+int command_run(int argc, char **argv)
+{
+	struct run_options o;
+	struct loader_error e;
+	struct kernel k = {0};
+	struct vm vm;
+	int status = parse_options(argc, argv, &o);
+
+	if (status)
+		return status;
+	/* First the nursery, while there is little to inherit and to map. */
+	if (!(status = vm_create(&vm, o.memory))) {
+		if (kernel_open(o.kernel, &k, &e))
+			status = status_of(&e);
+		else
+			status = run_machine(&vm, &k, &o);
+	}
+	kernel_close(&k);
+	vm_destroy(&vm);
+	return status;
+}

@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "main/stats.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <jansson.h>
+#include <string.h>
+
+static const struct {
+	const char *name, *group, *text;
+} names[STAT_COUNT] = {
+#define X(name, group, text) {#name, group, text},
+    STATS(X)
+#undef X
+};
+
+/* The ROM counts in 32-bit words of its own. */
+static uint64_t value(const struct vm *vm, enum statistic s)
+{
+	switch (s) {
+	case STAT_syscall_rom:
+		return vm->vcpu->count_syscall_rom;
+	case STAT_iret_user_rom:
+		return vm->vcpu->count_iret_user_rom;
+	case STAT_iret_kernel_rom:
+		return vm->vcpu->count_iret_kernel_rom;
+	case STAT_segment_rom:
+		return vm->vcpu->count_segment_rom;
+	default:
+		return vm->machine->count[s];
+	}
+}
+
+void stats_print(FILE *to, const struct vm *vm, const struct annotate_report *annotation)
+{
+	const char *group = "";
+
+	fprintf(to, "guest time %.3f s, %u cells\n", (double)vm_clock(vm) / 1e9, vm->ncells);
+	for (int i = 0; i < STAT_COUNT; i++) {
+		if (!value(vm, i))
+			continue;
+		if (strcmp(group, names[i].group))
+			fprintf(to, "%s\n", names[i].group);
+		group = names[i].group;
+		fprintf(to, "  %12" PRIu64 "  %-20s %s\n", value(vm, i), names[i].name, names[i].text);
+	}
+	if (annotation)
+		annotate_print_report(annotation, to);
+}
+
+int stats_write_json(const char *path, const struct vm *vm, const struct annotate_report *annotation)
+{
+	json_t *root = json_object(), *counts = json_object(), *kinds = json_object();
+	int r;
+
+	json_object_set_new(root, "guest_ns", json_integer((json_int_t)vm_clock(vm)));
+	json_object_set_new(root, "cells", json_integer(vm->ncells));
+	for (int i = 0; i < STAT_COUNT; i++)
+		json_object_set_new(counts, names[i].name, json_integer((json_int_t)value(vm, i)));
+	json_object_set_new(root, "counts", counts);
+	for (int i = 1; annotation && i < ANNOTATE_NKINDS; i++) {
+		const struct annotate_count *c = &annotation->kinds[i];
+
+		if (c->found)
+			json_object_set_new(kinds, annotate_kind_name(i),
+					    json_pack("{s:i,s:i,s:i,s:i,s:i}", "found", c->found, "inlined",
+						      c->inlined, "called", c->called, "island",
+						      c->island, "trap", c->trap));
+	}
+	json_object_set_new(root, "annotation", kinds);
+	errno = EIO;
+	r = json_dump_file(root, path, JSON_INDENT(2));
+	json_decref(root);
+	return r;
+}

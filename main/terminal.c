@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "main/terminal.h"
+
+#include <signal.h>
+#include <stdlib.h>
+#include <termios.h>
+#include <unistd.h>
+
+#define CTRL_A 1
+
+static struct termios saved;
+static volatile sig_atomic_t changed;
+
+void terminal_restore(void)
+{
+	if (changed) {
+		changed = 0;
+		tcsetattr(STDIN_FILENO, TCSANOW, &saved);
+	}
+}
+
+static void restore_and_die(int signal)
+{
+	terminal_restore();
+	/* SA_RESETHAND: now the default action, with the right wait status. */
+	raise(signal);
+}
+
+void terminal_raw(void)
+{
+	static const int fatal[] = {SIGSEGV, SIGBUS, SIGABRT, SIGFPE, SIGILL, SIGQUIT};
+	struct sigaction a = {.sa_handler = restore_and_die, .sa_flags = (int)SA_RESETHAND | SA_NODEFER};
+	struct termios raw;
+
+	if (!isatty(STDIN_FILENO) || tcgetattr(STDIN_FILENO, &saved))
+		return;
+	atexit(terminal_restore);
+	for (size_t i = 0; i < sizeof fatal / sizeof *fatal; i++)
+		sigaction(fatal[i], &a, NULL);
+	raw = saved;
+	cfmakeraw(&raw);
+	changed = 1;
+	tcsetattr(STDIN_FILENO, TCSANOW, &raw);
+}
+
+size_t terminal_filter(bool *escape, uint8_t *bytes, size_t n, enum terminal_command *command)
+{
+	size_t kept = 0;
+
+	*command = TERMINAL_NONE;
+	for (size_t i = 0; i < n; i++) {
+		if (!*escape) {
+			if (bytes[i] == CTRL_A)
+				*escape = true;
+			else
+				bytes[kept++] = bytes[i];
+			continue;
+		}
+		*escape = false;
+		switch (bytes[i]) {
+		case CTRL_A: /* twice: one for the guest */
+			bytes[kept++] = CTRL_A;
+			break;
+		case 'x':
+			*command = TERMINAL_QUIT;
+			break;
+		case 'h':
+		case '?':
+			*command = TERMINAL_HELP;
+			break;
+		case 'b':
+			*command = TERMINAL_BREAK;
+			break;
+		}
+	}
+	return kept;
+}

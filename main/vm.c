@@ -1,0 +1,252 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "main/vm.h"
+
+#include "cell/cell.h"
+#include "cell/host.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <linux/futex.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+extern const char cell_program[], cell_program_end[];
+
+#define ANNOT_FILE_STUBS ROUND_PAGE(sizeof(struct annotations))
+#define ANNOT_FILE_SIZE (ANNOT_FILE_STUBS + HOLE_STUBS_SIZE)
+
+static int shared_memory(const char *name, uint64_t size, int *fd)
+{
+	*fd = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	if (*fd < 0) {
+		complain("the host refuses memfd_create: %s", strerror(errno));
+		return EXIT_HOST;
+	}
+	if (ftruncate(*fd, (off_t)size)) {
+		complain("cannot make shared memory of %llu MiB (%s): %s",
+			 (unsigned long long)(size >> 20), name, strerror(errno));
+		return EXIT_HOST;
+	}
+	/* A cell cannot change the size (no ftruncate in its filter); neither shall a mistake. */
+	fcntl(*fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL);
+	return 0;
+}
+
+static void *map_shared(int fd, uint64_t size, uint64_t offset)
+{
+	void *p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, (off_t)offset);
+
+	if (p == MAP_FAILED) {
+		complain("cannot map %llu MiB of shared memory: %s",
+			 (unsigned long long)(size >> 20), strerror(errno));
+		return NULL;
+	}
+	return p;
+}
+
+static int make_memory(struct vm *vm)
+{
+	int status;
+
+	if ((status = shared_memory("ring1-ram", vm->ram_size, &vm->ram_fd)) ||
+	    (status = shared_memory("ring1-state", STATE_SIZE, &vm->state_fd)) ||
+	    (status = shared_memory("ring1-annotations", ANNOT_FILE_SIZE, &vm->annot_fd)))
+		return status;
+	vm->ram = map_shared(vm->ram_fd, vm->ram_size, 0);
+	vm->vcpu = map_shared(vm->state_fd, 4096, STATE_VCPU);
+	vm->machine = map_shared(vm->state_fd, sizeof(struct machine), STATE_MACHINE);
+	vm->annotations = map_shared(vm->annot_fd, ANNOT_FILE_SIZE, 0);
+	if (!vm->ram || !vm->vcpu || !vm->machine || !vm->annotations)
+		return EXIT_HOST;
+	vm->stubs = (uint8_t *)vm->annotations + ANNOT_FILE_STUBS;
+	return 0;
+}
+
+/* In the child, between fork and exec: only async-signal-safe calls. */
+static _Noreturn void exec_nursery(const struct vm *vm, int program, int socket)
+{
+	static char *const argv[] = {"ring1-cell", NULL}, *const envp[] = {NULL};
+	int from[] = {vm->ram_fd, vm->state_fd, vm->annot_fd, socket, program};
+	int to[] = {CELL_FD_RAM, CELL_FD_STATE, NURSERY_FD_ANNOT, NURSERY_FD_SOCKET, 7};
+
+	/* First out of the way of the final numbers, then into place. */
+	for (unsigned i = 0; i < 5; i++)
+		if ((from[i] = fcntl(from[i], F_DUPFD, 64)) < 0)
+			_exit(EXIT_HOST);
+	for (unsigned i = 0; i < 5; i++)
+		if (dup2(from[i], to[i]) < 0)
+			_exit(EXIT_HOST);
+	close_range(8, ~0u, 0);
+	close_range(0, 2, 0);
+	fcntl(7, F_SETFD, FD_CLOEXEC);
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	syscall(SYS_execveat, 7, "", argv, envp, AT_EMPTY_PATH);
+	_exit(EXIT_HOST);
+}
+
+static int start_nursery(struct vm *vm)
+{
+	size_t size = (size_t)(cell_program_end - cell_program);
+	int program = memfd_create("ring1-cell", MFD_CLOEXEC), pair[2];
+
+	if (program < 0 || write(program, cell_program, size) != (ssize_t)size) {
+		complain("cannot prepare the cell program: %s", strerror(errno));
+		return EXIT_HOST;
+	}
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair)) {
+		complain("cannot make a socket pair: %s", strerror(errno));
+		return EXIT_HOST;
+	}
+	vm->nursery_pid = fork();
+	if (vm->nursery_pid == 0)
+		exec_nursery(vm, program, pair[1]);
+	close(program);
+	close(pair[1]);
+	vm->nursery_socket = pair[0];
+	if (vm->nursery_pid < 0) {
+		complain("cannot start a process: %s", strerror(errno));
+		return EXIT_HOST;
+	}
+	return 0;
+}
+
+int vm_create(struct vm *vm, uint64_t ram_size)
+{
+	int status;
+
+	*vm = (struct vm){.ram_size = ram_size,
+			  .ram_fd = -1,
+			  .state_fd = -1,
+			  .annot_fd = -1,
+			  .nursery_socket = -1,
+			  .doorbell_event = -1};
+	clock_gettime(CLOCK_MONOTONIC, &vm->started);
+	if ((status = make_memory(vm)) || (status = start_nursery(vm)))
+		return status;
+	vm->machine->ram_size = ram_size;
+	return 0;
+}
+
+bool vm_nursery_event(struct vm *vm, char *why, size_t size)
+{
+	struct nursery_reply r;
+	ssize_t n = recv(vm->nursery_socket, &r, sizeof r, 0);
+
+	if (n != sizeof r) {
+		snprintf(why, size, "the process that starts cells ended");
+		return false;
+	}
+	switch (r.kind) {
+	case NURSERY_FORKED:
+		if (r.cell != vm->ncells || vm->ncells >= MACHINE_MAX_CELLS)
+			break;
+		vm->cell_pid[vm->ncells++] = r.pid;
+		return true;
+	case NURSERY_FAILED:
+		snprintf(why, size, "the host refuses more processes or memory: %s",
+			 strerror(-r.status));
+		return vm->ncells > 0; /* what there is suffices */
+	case NURSERY_DIED:
+		snprintf(why, size, "a cell died (status %d)", r.status);
+		return false;
+	}
+	snprintf(why, size, "the process that starts cells sent nonsense");
+	return false;
+}
+
+void vm_publish_cells(struct vm *vm)
+{
+	uint32_t known = __atomic_load_n(&vm->machine->ncells, __ATOMIC_RELAXED);
+
+	for (uint32_t i = known; i < vm->ncells; i++)
+		vm->machine->cell[i].tag = CELL_NO_TAG;
+	__atomic_store_n(&vm->machine->ncells, vm->ncells, __ATOMIC_RELEASE);
+}
+
+void vm_want_cells(struct vm *vm)
+{
+	struct nursery_request q = {.cells = vm->ncells + CELLS_STEP};
+
+	if (vm->cells_asked >= q.cells || vm->ncells >= MACHINE_MAX_CELLS)
+		return;
+	vm->cells_asked = q.cells;
+	if (send(vm->nursery_socket, &q, sizeof q, MSG_NOSIGNAL | MSG_DONTWAIT) < 0)
+		vm->cells_asked = 0;
+}
+
+int vm_fork_cells(struct vm *vm, uint32_t n)
+{
+	struct nursery_request q = {.cells = n};
+	char why[200] = "";
+
+	if (send(vm->nursery_socket, &q, sizeof q, MSG_NOSIGNAL) != sizeof q) {
+		complain("cannot run the cell program from memory: does the host forbid it "
+			 "(sysctl vm.memfd_noexec)?");
+		return EXIT_HOST;
+	}
+	while (vm->ncells < n) {
+		uint32_t before = vm->ncells;
+
+		if (!vm_nursery_event(vm, why, sizeof why)) {
+			complain("%s", why);
+			return EXIT_HOST;
+		}
+		if (vm->ncells == before)
+			break;
+	}
+	vm_publish_cells(vm);
+	return 0;
+}
+
+static void futex_wake(uint32_t *word)
+{
+	syscall(SYS_futex, word, FUTEX_WAKE, 1, NULL, NULL, 0);
+}
+
+void vm_kick(struct vm *vm, uint32_t bits)
+{
+	uint32_t running;
+
+	__atomic_fetch_or(&vm->machine->inbox, bits, __ATOMIC_SEQ_CST);
+	if (__atomic_load_n(&vm->machine->halted, __ATOMIC_SEQ_CST)) {
+		futex_wake(&vm->machine->inbox);
+		return;
+	}
+	running = __atomic_load_n(&vm->machine->running, __ATOMIC_SEQ_CST);
+	if (running < vm->ncells)
+		kill(vm->cell_pid[running], CELL_SIGNAL_KICK);
+}
+
+uint64_t vm_clock(const struct vm *vm)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec - vm->mono_offset;
+}
+
+void vm_destroy(struct vm *vm)
+{
+	/* The nursery's death kills the cells: they asked the kernel for that. */
+	if (vm->nursery_pid > 0) {
+		kill(vm->nursery_pid, SIGKILL);
+		waitpid(vm->nursery_pid, NULL, 0);
+	}
+	if (vm->nursery_socket >= 0)
+		close(vm->nursery_socket);
+	if (vm->ram)
+		munmap(vm->ram, vm->ram_size);
+	vm->ram = NULL;
+}

@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * A machine as main sees it. What main must know for sure is kept here, in its own memory;
+ * vm->machine and vm->vcpu are shared with hostile cells (include/ring1/machine.h).
+ */
+#ifndef MAIN_VM_H
+#define MAIN_VM_H
+
+#include "main/report.h"
+#include "ring1/annotations.h"
+#include "ring1/machine.h"
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#define INITIAL_CELLS 16
+#define CELLS_STEP 16
+
+struct vm {
+	uint64_t ram_size;
+	int ram_fd, state_fd, annot_fd;
+	uint8_t *ram;
+	struct vcpu *vcpu;
+	struct machine *machine;
+	struct annotations *annotations;
+	uint8_t *stubs;
+
+	int nursery_socket;
+	pid_t nursery_pid;
+	uint32_t ncells;
+	pid_t cell_pid[MACHINE_MAX_CELLS];
+	uint32_t cells_asked;
+
+	uint64_t mono_offset; /* CLOCK_MONOTONIC ns at guest time 0 */
+	int doorbell_event;   /* eventfd: the doorbell thread saw machine.doorbell change */
+	pthread_t doorbell_thread;
+	struct timespec started;
+};
+
+/**
+ * vm_create - shared memory and the nursery, while this process is still small
+ * @ram_size: bytes, a multiple of 4096
+ *
+ * Returns 0 or an exit status, with the reason printed.
+ */
+int vm_create(struct vm *vm, uint64_t ram_size);
+
+/** vm_destroy - kill what is left of the machine and free it; any partly made vm is fine */
+void vm_destroy(struct vm *vm);
+
+/** vm_fork_cells - ask for @n cells in all and wait until they are there; 0 or exit status */
+int vm_fork_cells(struct vm *vm, uint32_t n);
+
+/** vm_want_cells - the core asks for a larger pool: have more forked, without waiting */
+void vm_want_cells(struct vm *vm);
+
+/** vm_publish_cells - tell the core how many cells there are now */
+void vm_publish_cells(struct vm *vm);
+
+/** vm_nursery_event - read one message of the nursery; false: a cell or the nursery died */
+bool vm_nursery_event(struct vm *vm, char *why, size_t size);
+
+/** vm_kick - set bits in the inbox and make the virtual CPU look at it */
+void vm_kick(struct vm *vm, uint32_t bits);
+
+/** vm_clock - guest time in ns */
+uint64_t vm_clock(const struct vm *vm);
+
+/** host_facts_fill - TSC rate, clock offsets, CPUID, XSAVE: what the host gives the machine */
+int host_facts_fill(struct vm *vm);
+
+/** least_busy_cpu - of those this process may use; -1: unknown */
+int least_busy_cpu(void);
+
+/** cpuid_fill - the CPUID leaves the guest kernel is shown (main/cpuid.c) */
+void cpuid_fill(struct machine *m);
+
+#endif
