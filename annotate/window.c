@@ -46,7 +46,9 @@ struct plan {
 	struct annotate_report *report;
 	struct window *windows;
 	size_t n, room;
-	uint8_t *state; /* per site: SITE_* */
+	uint8_t *state;            /* per site: SITE_* */
+	struct annot_point *moved; /* the rendered instructions, by va once all are known */
+	uint32_t nmoved;
 	char *error;
 };
 
@@ -447,6 +449,16 @@ static bool add_point(struct plan *p, uint32_t at)
 	return true;
 }
 
+/* The point where an instruction is rendered, as opposed to one where a stub leaves for it. */
+static bool add_moved(struct plan *p, uint32_t at)
+{
+	if (!add_point(p, at))
+		return false;
+	p->moved[p->nmoved++] = p->out->points[p->out->npoints - 1];
+	p->im->map[at] |= BYTE_MOVED;
+	return true;
+}
+
 static bool add_entry(struct plan *p, uint32_t at, const void *bytes, uint32_t n, uint32_t length)
 {
 	struct annotations *out = p->out;
@@ -498,9 +510,8 @@ static bool write_stub(struct plan *p, const struct window *w)
 		struct site *s = site_at(im, at);
 		size_t index = s ? (size_t)(s - im->sites.v) : 0;
 
-		if (!add_point(p, at))
+		if (!add_moved(p, at))
 			return false;
-		im->map[at] |= BYTE_MOVED;
 		if (s && stub_site(st, index)) {
 			p->out->sites[index].flags |= ANNOT_SITE_CALLED;
 			p->state[index] |= SITE_CALLED;
@@ -532,27 +543,27 @@ static int point_by_va(const void *a, const void *b)
 	return (x->stub > y->stub) - (x->stub < y->stub);
 }
 
-/* The stub address that stands for an image offset; there is one. */
-static uint32_t moved_to(const struct annot_point *sorted, uint32_t n, uint32_t va)
+/* The stub address that stands for an instruction with BYTE_MOVED. */
+static uint32_t moved_to(const struct plan *p, uint32_t at)
 {
-	uint32_t low = 0, high = n;
+	uint32_t low = 0, high = p->nmoved, va = p->im->base + at;
 
 	while (low < high) {
 		uint32_t middle = low + (high - low) / 2;
 
-		if (sorted[middle].va < va)
+		if (p->moved[middle].va < va)
 			low = middle + 1;
 		else
 			high = middle;
 	}
-	return sorted[low].stub;
+	return p->moved[low].stub;
 }
 
 /*
  * Jumps of the image to instructions that are gone, or that lie in a line with one that still
  * traps, go to the stub instead.
  */
-static bool retarget(struct plan *p, const struct annot_point *sorted)
+static bool retarget(struct plan *p)
 {
 	struct image *im = p->im;
 
@@ -571,8 +582,7 @@ static bool retarget(struct plan *p, const struct annot_point *sorted)
 		w = bsearch(&key, p->windows, p->n, sizeof(key), by_start);
 		if (w && w->over_end > w->start)
 			continue;
-		put_relative(displacement, moved_to(sorted, p->out->npoints, im->base + b->to) -
-		                               (im->base + end));
+		put_relative(displacement, moved_to(p, b->to) - (im->base + end));
 		if (!add_entry(p, end - 4, displacement, 4, 4))
 			return false;
 		p->report->retargeted++;
@@ -613,7 +623,7 @@ static bool hop_into_iret(struct plan *p)
 	return true;
 }
 
-static void resolve(struct plan *p, const struct annot_point *sorted)
+static void resolve(struct plan *p)
 {
 	struct image *im = p->im;
 	struct stubs *st = p->st;
@@ -625,7 +635,7 @@ static void resolve(struct plan *p, const struct annot_point *sorted)
 		/* A return address stays what it was unless it has been overwritten. */
 		if (r->to < im->size && (im->map[r->to] & BYTE_MOVED) &&
 		    (!r->absolute || (im->map[r->to] & BYTE_TAKEN)))
-			to = moved_to(sorted, p->out->npoints, to);
+			to = moved_to(p, r->to);
 		put_relative(st->code + r->at, r->absolute ? to : to - (st->va + r->at + 4));
 	}
 }
@@ -640,7 +650,6 @@ static int by_pa(const void *a, const void *b)
 static int write_all(struct plan *p)
 {
 	struct annotations *out = p->out;
-	struct annot_point *sorted;
 	bool fits = true;
 
 	if (p->n)
@@ -653,21 +662,15 @@ static int write_all(struct plan *p)
 		         out->npoints, p->st->used);
 		return -E2BIG;
 	}
-	sorted = malloc((out->npoints + 1) * sizeof(*sorted));
-	if (!sorted) {
-		snprintf(p->error, ANNOTATE_ERROR_SIZE, "out of memory");
-		return -ENOMEM;
-	}
-	memcpy(sorted, out->points, out->npoints * sizeof(*sorted));
-	qsort(sorted, out->npoints, sizeof(*sorted), point_by_va);
-	resolve(p, sorted);
-	fits = retarget(p, sorted) && hop_into_iret(p);
-	free(sorted);
-	if (!fits) {
+	if (p->nmoved)
+		qsort(p->moved, p->nmoved, sizeof(p->moved[0]), point_by_va);
+	resolve(p);
+	if (!retarget(p) || !hop_into_iret(p)) {
 		snprintf(p->error, ANNOTATE_ERROR_SIZE, "more than %u windows", ANNOT_MAX_WINDOWS);
 		return -E2BIG;
 	}
-	qsort(out->windows, out->nwindows, sizeof(out->windows[0]), by_pa);
+	if (out->nwindows)
+		qsort(out->windows, out->nwindows, sizeof(out->windows[0]), by_pa);
 	return 0;
 }
 
@@ -698,17 +701,20 @@ int windows_make(struct image *im, struct stubs *st, struct annotations *out,
 	int result;
 
 	p.state = calloc(im->sites.n + 1, 1);
-	if (!p.state) {
+	p.moved = malloc(ANNOT_MAX_POINTS * sizeof(p.moved[0]));
+	if (p.state && p.moved) {
+		choose(&p);
+		result = write_all(&p);
+	} else {
 		snprintf(error, ANNOTATE_ERROR_SIZE, "out of memory");
-		return -ENOMEM;
+		result = -ENOMEM;
 	}
-	choose(&p);
-	result = write_all(&p);
 	if (!result) {
 		out->stub_bytes = st->used;
 		count(&p);
 	}
 	free(p.windows);
 	free(p.state);
+	free(p.moved);
 	return result;
 }
