@@ -64,6 +64,7 @@ static const struct {
     {"in $0x60, %al", {0xe4, 0x60, 0xc3}, 0},
     {"out %al, $0x80", {0xe6, 0x80, 0xc3}, 0},
     {"in %dx, %eax", {0xed, 0xc3}, 0},
+    {"outsb", {0x6e, 0xc3}, 0},
     {"int $0x81", {0xcd, 0x81, 0xc3}, 0x81 * 8 + 2},
     {"int $0x20", {0xcd, 0x20, 0xc3}, 0x20 * 8 + 2},
     {"int $0x0e", {0xcd, 0x0e, 0xc3}, 0x0e * 8 + 2},
@@ -284,9 +285,25 @@ static void load_es(void *selector)
 	__asm__ volatile("movw %w0, %%es" ::"r"(selector));
 }
 
+// Into that code segment and back; the bytes mean the same in 64-bit mode.
+static void far_jump(void *selector)
+{
+	struct {
+		uint32_t offset;
+		uint16_t selector;
+	} __attribute__((packed)) there = {0, (uint16_t)(uintptr_t)selector}, back = {0, 0};
+
+	__asm__ volatile("movw %%cs, %0" : "=r"(back.selector));
+	__asm__ volatile("movl $1f, (%0); movl $2f, (%1); ljmp *(%0)\n\t"
+	                 "1: ljmp *(%1)\n\t"
+	                 "2:" ::"c"(&there),
+	                 "d"(&back)
+	                 : "memory");
+}
+
 static void foreign_selectors(void)
 {
-	static const uint16_t selectors[] = {0x23, 0x2b};
+	static const uint16_t selectors[] = {0x23, 0x2b}, code_selectors[] = {0x23, 0x33};
 	unsigned accepted = 0;
 	uint16_t es;
 
@@ -300,8 +317,117 @@ static void foreign_selectors(void)
 		accepted += !fault.number;
 		diag("selector 0x%x: %s", selectors[i], fault.number ? "refused" : "loaded");
 	}
+	for (size_t i = 0; i < COUNT(code_selectors); i++) {
+		struct fault fault = catch_fault(far_jump, (void *)(uintptr_t)code_selectors[i]);
+
+		accepted += !fault.number;
+		diag("far jump to 0x%x: %s", code_selectors[i], fault.number ? "refused" : "done");
+	}
 	if (accepted)
 		todo("%u selectors that i386 Linux does not have can be loaded", accepted);
+}
+
+// A program that returns to itself: IF stays 1 whatever the frame says.
+static void own_returns(void)
+{
+	uint32_t value = 0;
+
+	__asm__ volatile("pushf; andl $~0x200, (%%esp); pushl %%cs; pushl $1f; iretl; ud2\n\t"
+	                 "1: addl $1, %0\n\t"
+	                 "pushl %%cs; pushl $2f; lretl; ud2\n\t"
+	                 "2: addl $1, %0"
+	                 : "+r"(value)
+	                 :
+	                 : "memory", "cc");
+	expect_equal(value, 2);
+	expect(read_flags() & EFLAGS_IF);
+}
+
+struct flagged {
+	uint32_t flag, page, entry, by_interrupt, by_vdso, flags_after;
+};
+
+// Enters the kernel by int, page fault and vDSO with the flag set, and leaves it cleared.
+static void enter_with_flag(struct flagged *run)
+{
+	__asm__ volatile("pushf; movl (%0), %%eax; orl %%eax, (%%esp); popf\n\t"
+	                 "movl %1, %%eax; int $0x80; movl %%eax, 12(%0)\n\t"
+	                 "movl 4(%0), %%ecx; movl $1, (%%ecx)\n\t"
+	                 "movl %1, %%eax; call *8(%0); movl %%eax, 16(%0)\n\t"
+	                 "pushf; popl 20(%0)\n\t"
+	                 "pushf; movl (%0), %%eax; notl %%eax; andl %%eax, (%%esp); popf"
+	                 :
+	                 : "D"(run), "i"(SYS_getpid)
+	                 : "eax", "ecx", "memory", "cc");
+}
+
+// Flags that would disturb a kernel, or a monitor, that keeps them.
+static void flags_on_entry(void)
+{
+	static const uint32_t flags[] = {0x400 /* DF */, 0x4000 /* NT */, 0x40000 /* AC */};
+	struct flagged run;
+	uint32_t *page;
+
+	for (size_t i = 0; i < COUNT(flags); i++) {
+		for (int times = 0; times < 50; times++) {
+			page = guarded_pages(1);
+			run = (struct flagged){
+			    .flag = flags[i], .page = (uint32_t)page, .entry = vsyscall_entry()};
+			if (!run.entry)
+				skip("no AT_SYSINFO");
+			enter_with_flag(&run);
+			require(run.by_interrupt == (uint32_t)getpid());
+			require(run.by_vdso == (uint32_t)getpid());
+			require(*page == 1);
+			if (flags[i] != 0x4000)
+				require(run.flags_after & flags[i]);
+		}
+	}
+}
+
+static void read_unaligned(void *address)
+{
+	uint32_t value;
+
+	__asm__ volatile("pushf; orl $0x40000, (%%esp); popf\n\t"
+	                 "movl (%1), %0\n\t"
+	                 "pushf; andl $~0x40000, (%%esp); popf"
+	                 : "=&r"(value)
+	                 : "r"(address)
+	                 : "memory", "cc");
+}
+
+static void alignment_check(void)
+{
+	uint8_t *page = guarded_pages(1);
+	struct fault fault = catch_fault(read_unaligned, page + 4);
+
+	expect_equal(fault.number, 0);
+	fault = catch_fault(read_unaligned, page + 1);
+	write_flags(read_flags() & ~0x40000u);
+	if (!fault.number)
+		todo("no #AC (QEMU TCG has none)");
+	expect_equal(fault.number, SIGBUS);
+	expect_equal(fault.code, BUS_ADRALN);
+	expect_equal(fault.trap, 17);
+}
+
+// 32-bit Linux leaves this instruction switched off.
+static void syscall_instruction(void)
+{
+	static const uint8_t code[] = {0x0f, 0x05, 0xc3};
+	uint8_t *page = code_page();
+	struct fault fault;
+
+	if (!on_i386_kernel())
+		skip("an x86-64 kernel has a use for it");
+	memcpy(page, code, sizeof(code));
+	fault = catch_fault(call_code, page);
+	if (fault.number != SIGILL)
+		diag_fault("syscall", &fault);
+	expect_equal(fault.number, SIGILL);
+	expect_equal(fault.trap, 6);
+	expect_equal(fault.eip, (uintptr_t)page);
 }
 
 static void bad_selectors(void)
@@ -334,6 +460,10 @@ const struct check usermode_checks[] = {
     {"kernel addresses in system calls: EFAULT", kernel_addresses_in_calls},
     {"ioperm grants one port", port_permission},
     {"iopl grants ports, not the interrupt flag", iopl_keeps_interrupts},
+    {"iret and lret within the program", own_returns},
+    {"entering the kernel with DF, NT or AC set", flags_on_entry},
+    {"alignment check: SIGBUS", alignment_check},
+    {"the syscall instruction: SIGILL", syscall_instruction},
     {"selectors of an x86-64 host", foreign_selectors},
     {"selectors that do not exist", bad_selectors},
     {0},
