@@ -382,6 +382,8 @@ void core_syscall(void)
 	rom_user_fixup();
 	COUNT(syscall_trap);
 	deliver(0x80, false, 0, true);
+	/* The next one can do without the host's help, if the guest's gate is the usual kind. */
+	syscall_gate_changed();
 	leave();
 }
 

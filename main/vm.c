@@ -92,6 +92,8 @@ static _Noreturn void exec_nursery(const struct vm *vm, int program, int socket)
 	close_range(0, 2, 0);
 	fcntl(7, F_SETFD, FD_CLOEXEC);
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	/* A session of its own: what the terminal or `timeout` sends is for main to decide. */
+	setsid();
 	syscall(SYS_execveat, 7, "", argv, envp, AT_EMPTY_PATH);
 	_exit(EXIT_HOST);
 }
