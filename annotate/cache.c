@@ -1,0 +1,316 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "annotate/cache.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+/* Raise it when the meaning of a file, or what the annotator makes of a kernel, changes. */
+#define CACHE_FORMAT 1
+#define CACHE_MAGIC  0x31676e6972616363u
+
+struct header {
+	uint64_t magic;
+	uint64_t version;  /* as in the file's name */
+	uint64_t checksum; /* of everything behind the header */
+	uint32_t nsites, nwindows, npoints, stub_bytes, kernel_base;
+	uint32_t report_size;
+};
+
+/* ---- hashing: against accidents, not against enemies, who could write the file anyway ---- */
+
+static uint64_t mix(uint64_t h, uint64_t word)
+{
+	h = (h ^ word) * 0x9e3779b97f4a7c15u;
+	return h ^ h >> 29;
+}
+
+static uint64_t hash(uint64_t h, const void *data, size_t size)
+{
+	const uint8_t *p = data;
+	uint64_t word;
+
+	h = mix(h, size);
+	for (; size >= sizeof(word); size -= sizeof(word), p += sizeof(word)) {
+		memcpy(&word, p, sizeof(word));
+		h = mix(h, word);
+	}
+	word = 0;
+	if (size)
+		memcpy(&word, p, size);
+	return mix(h, word);
+}
+
+static uint64_t version_of(const struct annotate_input *in, const struct annotate_options *options)
+{
+	const uint32_t constants[] = {
+	    CACHE_FORMAT,
+	    sizeof(struct annot_site),
+	    sizeof(struct annot_window),
+	    sizeof(struct annot_point),
+	    sizeof(struct annotate_report),
+	    options->traps_only,
+	    options->stubs_va,
+	    options->stubs_size,
+	    in->kernel_base,
+	    in->entry,
+	};
+	uint64_t h = hash(0, constants, sizeof(constants));
+
+	h = hash(h, &options->rom, sizeof(options->rom));
+	for (size_t i = 0; i < in->nsections; i++) {
+		const struct annotate_section *s = &in->sections[i];
+		const uint32_t shape[] = {s->va, s->size, s->executable, s->data != NULL};
+
+		h = hash(h, s->name, strlen(s->name));
+		h = hash(h, shape, sizeof(shape));
+		if (s->data)
+			h = hash(h, s->data, s->size);
+	}
+	return h;
+}
+
+/* ---- places ---- */
+
+#define PATH_SIZE 4096
+
+/* The directory, made if need be; false when there is no place for one. */
+static bool directory(char path[PATH_SIZE])
+{
+	const char *base = getenv("XDG_CACHE_HOME"), *home = getenv("HOME");
+	int n;
+
+	if (base && base[0] == '/')
+		n = snprintf(path, PATH_SIZE, "%s", base);
+	else if (home && home[0] == '/')
+		n = snprintf(path, PATH_SIZE, "%s/.cache", home);
+	else
+		return false;
+	if (n < 0 || n >= PATH_SIZE - 8 || (mkdir(path, 0700) && errno != EEXIST))
+		return false;
+	strcat(path, "/ring1");
+	return !mkdir(path, 0700) || errno == EEXIST;
+}
+
+static bool file_name(char path[PATH_SIZE], const uint8_t *build_id, size_t size, uint64_t version)
+{
+	size_t used;
+
+	if (!size || size > 64 || !directory(path))
+		return false;
+	used = strlen(path);
+	if (used + 2 * size + 64 > PATH_SIZE)
+		return false;
+	used += sprintf(path + used, "/annotations-");
+	for (size_t i = 0; i < size; i++)
+		used += sprintf(path + used, "%02x", build_id[i]);
+	sprintf(path + used, "-%016llx.bin", (unsigned long long)version);
+	return true;
+}
+
+/* ---- contents ---- */
+
+/* The pieces of a file behind its header, in order. */
+struct piece {
+	void *data;
+	size_t size;
+};
+
+#define PIECES 5
+
+static void pieces_of(struct piece v[PIECES], const struct header *h, struct annotations *a,
+                      uint8_t *stubs, struct annotate_report *report)
+{
+	v[0] = (struct piece){report, sizeof(*report)};
+	v[1] = (struct piece){a->sites, h->nsites * sizeof(a->sites[0])};
+	v[2] = (struct piece){a->windows, h->nwindows * sizeof(a->windows[0])};
+	v[3] = (struct piece){a->points, h->npoints * sizeof(a->points[0])};
+	v[4] = (struct piece){stubs, h->stub_bytes};
+}
+
+static uint64_t checksum_of(const struct piece v[PIECES])
+{
+	uint64_t h = CACHE_MAGIC;
+
+	for (int i = 0; i < PIECES; i++)
+		h = hash(h, v[i].data, v[i].size);
+	return h;
+}
+
+/* May a guest-virtual range be part of this kernel? */
+static bool in_image(const struct annotate_input *in, uint32_t va, uint32_t length)
+{
+	for (size_t i = 0; i < in->nsections; i++) {
+		const struct annotate_section *s = &in->sections[i];
+
+		if (s->data && va - s->va < s->size && s->size - (va - s->va) >= length)
+			return true;
+	}
+	return false;
+}
+
+/* The promises of struct annotations. */
+static bool plausible(const struct annotate_input *in, const struct annotate_options *options,
+                      const struct annotations *a)
+{
+	for (uint32_t i = 0; i < a->nsites; i++) {
+		const struct annot_site *s = &a->sites[i];
+
+		if (!s->length || s->length > sizeof(s->bytes) || !in_image(in, s->va, s->length) ||
+		    (i && s->va <= s[-1].va))
+			return false;
+	}
+	for (uint32_t i = 0; i < a->nwindows; i++) {
+		const struct annot_window *w = &a->windows[i];
+
+		if (w->length < 2 || w->length > ANNOT_WINDOW_BYTES ||
+		    !in_image(in, w->pa + in->kernel_base, w->length) ||
+		    (i && (w->pa <= w[-1].pa || w->pa - w[-1].pa < w[-1].length)))
+			return false;
+	}
+	for (uint32_t i = 0; i < a->npoints; i++) {
+		const struct annot_point *p = &a->points[i];
+
+		if (p->stub - options->stubs_va >= a->stub_bytes || (i && p->stub <= p[-1].stub))
+			return false;
+	}
+	return true;
+}
+
+static bool read_all(int fd, void *data, size_t size)
+{
+	for (size_t done = 0; done < size;) {
+		ssize_t n = read(fd, (uint8_t *)data + done, size - done);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return false;
+		done += (size_t)n;
+	}
+	return true;
+}
+
+static bool write_all(int fd, const void *data, size_t size)
+{
+	for (size_t done = 0; done < size;) {
+		ssize_t n = write(fd, (const uint8_t *)data + done, size - done);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return false;
+		done += (size_t)n;
+	}
+	return true;
+}
+
+static bool read_file(int fd, uint64_t version, const struct annotate_input *in,
+                      const struct annotate_options *options, struct annotations *out,
+                      uint8_t *stubs, struct annotate_report *report)
+{
+	struct piece v[PIECES];
+	struct header h;
+	struct stat st;
+	size_t size = sizeof(h);
+
+	if (fstat(fd, &st) || !S_ISREG(st.st_mode) || st.st_uid != geteuid() ||
+	    (st.st_mode & (S_IWGRP | S_IWOTH)) || !read_all(fd, &h, sizeof(h)))
+		return false;
+	if (h.magic != CACHE_MAGIC || h.version != version || h.nsites > ANNOT_MAX_SITES ||
+	    h.nwindows > ANNOT_MAX_WINDOWS || h.npoints > ANNOT_MAX_POINTS ||
+	    h.stub_bytes > options->stubs_size || (h.stub_bytes && !stubs) ||
+	    h.kernel_base != in->kernel_base || h.report_size != sizeof(*report))
+		return false;
+	pieces_of(v, &h, out, stubs, report);
+	for (int i = 0; i < PIECES; i++)
+		size += v[i].size;
+	if (st.st_size < 0 || (uint64_t)st.st_size != size)
+		return false;
+	memset(out, 0, sizeof(*out));
+	for (int i = 0; i < PIECES; i++)
+		if (v[i].size && !read_all(fd, v[i].data, v[i].size))
+			return false;
+	out->nsites = h.nsites;
+	out->nwindows = h.nwindows;
+	out->npoints = h.npoints;
+	out->stub_bytes = h.stub_bytes;
+	out->kernel_base = h.kernel_base;
+	return checksum_of(v) == h.checksum && plausible(in, options, out);
+}
+
+static void write_file(const char *path, uint64_t version, struct annotations *a, uint8_t *stubs,
+                       struct annotate_report *report)
+{
+	struct header h = {
+	    .magic = CACHE_MAGIC,
+	    .version = version,
+	    .nsites = a->nsites,
+	    .nwindows = a->nwindows,
+	    .npoints = a->npoints,
+	    .stub_bytes = a->stub_bytes,
+	    .kernel_base = a->kernel_base,
+	    .report_size = sizeof(*report),
+	};
+	struct piece v[PIECES];
+	char aside[PATH_SIZE + 32];
+	bool written;
+	int fd;
+
+	pieces_of(v, &h, a, stubs, report);
+	h.checksum = checksum_of(v);
+	snprintf(aside, sizeof(aside), "%s.%ld", path, (long)getpid());
+	fd = open(aside, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+	if (fd < 0)
+		return;
+	written = write_all(fd, &h, sizeof(h));
+	for (int i = 0; i < PIECES && written; i++)
+		written = write_all(fd, v[i].data, v[i].size);
+	/* A file cut short by a crash is refused for its size: no fsync. */
+	if (close(fd) || !written || rename(aside, path))
+		unlink(aside);
+}
+
+static uint64_t now_ns(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
+
+int annotate_kernel_cached(const struct annotate_input *in, const struct annotate_options *options,
+                           const uint8_t *build_id, size_t build_id_size, struct annotations *out,
+                           uint8_t *stubs, struct annotate_report *report,
+                           char error[ANNOTATE_ERROR_SIZE])
+{
+	uint64_t start = now_ns(), version = version_of(in, options);
+	struct annotate_report unwanted;
+	char path[PATH_SIZE];
+	bool named = file_name(path, build_id, build_id_size, version);
+	int fd, result;
+
+	if (!report)
+		report = &unwanted;
+	fd = named ? open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC) : -1;
+	if (fd >= 0) {
+		bool good = read_file(fd, version, in, options, out, stubs, report);
+
+		close(fd);
+		if (good) {
+			error[0] = 0;
+			report->cached = true;
+			report->sweep_ns = 0;
+			report->total_ns = now_ns() - start;
+			return 0;
+		}
+	}
+	result = annotate_kernel(in, options, out, stubs, report, error);
+	if (!result && named)
+		write_file(path, version, out, stubs, report);
+	return result;
+}
