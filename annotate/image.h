@@ -56,12 +56,14 @@ struct image {
 	uint32_t base;                /* guest-virtual address of offset 0 */
 	uint32_t size;                /* bytes */
 	uint32_t text_low, text_high; /* offsets around all executable sections */
-	uint8_t *bytes;               /* size + IMAGE_SLACK */
-	uint8_t *map;                 /* size + IMAGE_SLACK, BYTE_* */
-	uint8_t *length;              /* of the instruction that starts here */
-	struct branches branches;     /* ascending by from within a section */
-	struct sites sites;           /* ascending by at */
-	uint32_t head_end;            /* offset behind the code that runs at physical addresses */
+	void *memory;                 /* one mapping for the next three */
+	size_t memory_size;
+	uint8_t *bytes;           /* size + IMAGE_SLACK */
+	uint8_t *map;             /* size + IMAGE_SLACK, BYTE_* */
+	uint8_t *length;          /* of the instruction that starts here */
+	struct branches branches; /* ascending by from within a section */
+	struct sites sites;       /* ascending by at */
+	uint32_t head_end;        /* offset behind the code that runs at physical addresses */
 };
 
 /**
