@@ -77,12 +77,14 @@ static _Noreturn void die(int status)
 /* On the cell's own stack now: nothing of the nursery is needed any more. */
 _Noreturn void cell_main(void)
 {
-	uint64_t self_end = CELL_SELF + ROUND_PAGE(sizeof(struct cell));
+	uint64_t self_end = CELL_SELF + ROUND_PAGE(sizeof(struct cell)), empty = 0;
 
 	host_call(__NR_munmap, (long)self_end, (long)(USER_END - self_end), 0, 0, 0, 0);
 	host_call(__NR_close_range, CELL_FD_STATE + 1, ~0u, 0, 0, 0, 0);
 	host_call(__NR_close_range, 0, CELL_FD_RAM - 1, 0, 0, 0, 0);
 	install_signals();
+	/* Main may have kicked this cell already. */
+	host_call(__NR_rt_sigprocmask, 2 /* SIG_SETMASK */, (long)&empty, 0, 8, 0, 0);
 	if (jail())
 		die(3);
 	__atomic_store_n(&M->cell[SELF->number].ready, 1, __ATOMIC_SEQ_CST);
@@ -91,12 +93,9 @@ _Noreturn void cell_main(void)
 
 static _Noreturn void become_cell(uint32_t number, long nursery_pid)
 {
-	uint64_t empty = 0;
-
 	host_call(__NR_prctl, PR_SET_PDEATHSIG, SIGNAL_KILL, 0, 0, 0, 0);
 	if (host_call(__NR_getppid, 0, 0, 0, 0, 0, 0) != nursery_pid)
 		die(1);
-	host_call(__NR_rt_sigprocmask, 2 /* SIG_SETMASK */, (long)&empty, 0, 8, 0, 0);
 	if (!map_at(CELL_SELF, ROUND_PAGE(sizeof(struct cell)), PROT_READ | PROT_WRITE, CELL_FD_STATE,
 		    STATE_CELL(number)))
 		die(3);
@@ -139,12 +138,13 @@ static void report_death(int signal_fd)
 _Noreturn void nursery_main(void)
 {
 	uint64_t child = 1ull << (SIGNAL_CHILD - 1);
+	uint64_t blocked = child | 1ull << (CELL_SIGNAL_KICK - 1);
 	long me = host_call(__NR_getpid, 0, 0, 0, 0, 0, 0);
 	struct pollfd_ fds[2];
 	uint32_t have = 0;
 
 	host_call(__NR_prctl, PR_SET_PDEATHSIG, SIGNAL_KILL, 0, 0, 0, 0);
-	host_call(__NR_rt_sigprocmask, 0 /* SIG_BLOCK */, (long)&child, 0, 8, 0, 0);
+	host_call(__NR_rt_sigprocmask, 0 /* SIG_BLOCK */, (long)&blocked, 0, 8, 0, 0);
 	fds[0] = (struct pollfd_){.fd = NURSERY_FD_SOCKET, .events = POLLIN};
 	fds[1] = (struct pollfd_){
 	    .fd = (int)host_call(__NR_signalfd4, -1, (long)&child, 8, O_CLOEXEC, 0, 0),

@@ -50,22 +50,16 @@ static void *doorbell_main(void *arg)
 	uint64_t one = 1;
 
 	for (;;) {
-		uint32_t value;
+		uint32_t bits = __atomic_exchange_n(&m->doorbell, 0, __ATOMIC_SEQ_CST);
 
-		__atomic_store_n(&m->main_waits, 1, __ATOMIC_SEQ_CST);
-		value = __atomic_load_n(&m->doorbell, __ATOMIC_SEQ_CST);
-		if (!value)
-			syscall(SYS_futex, &m->doorbell, FUTEX_WAIT, 0, NULL, NULL, 0);
-		if (!__atomic_load_n(&m->doorbell, __ATOMIC_SEQ_CST))
+		if (bits) {
+			__atomic_fetch_or(&vm->doorbell_bits, bits, __ATOMIC_SEQ_CST);
+			if (write(vm->doorbell_event, &one, sizeof one) < 0)
+				return NULL;
 			continue;
-		if (write(vm->doorbell_event, &one, sizeof one) < 0)
-			return NULL;
-		/* main clears the doorbell; until then there is nothing to wait for. */
-		while (__atomic_load_n(&m->doorbell, __ATOMIC_SEQ_CST)) {
-			struct timespec t = {.tv_nsec = 20000};
-
-			nanosleep(&t, NULL);
 		}
+		__atomic_store_n(&m->main_waits, 1, __ATOMIC_SEQ_CST);
+		syscall(SYS_futex, &m->doorbell, FUTEX_WAIT, 0, NULL, NULL, 0);
 	}
 }
 
@@ -268,7 +262,7 @@ static void serve_doorbell(struct loop *l)
 
 	if (read(l->vm->doorbell_event, &count, sizeof count) < 0)
 		return;
-	bits = __atomic_exchange_n(&l->vm->machine->doorbell, 0, __ATOMIC_SEQ_CST);
+	bits = __atomic_exchange_n(&l->vm->doorbell_bits, 0, __ATOMIC_SEQ_CST);
 	if (bits & DOORBELL_CONSOLE)
 		drain_console(l);
 	if (bits & DOORBELL_LOG)

@@ -138,6 +138,7 @@ int vm_create(struct vm *vm, uint64_t ram_size)
 	if ((status = make_memory(vm)) || (status = start_nursery(vm)))
 		return status;
 	vm->machine->ram_size = ram_size;
+	vm->machine->deadline = UINT64_MAX;
 	return 0;
 }
 

@@ -35,6 +35,7 @@ struct vm {
 
 	uint64_t mono_offset; /* CLOCK_MONOTONIC ns at guest time 0 */
 	int doorbell_event;   /* eventfd: the doorbell thread saw machine.doorbell change */
+	uint32_t doorbell_bits; /* taken from machine.doorbell by that thread, not yet served */
 	pthread_t doorbell_thread;
 	struct timespec started;
 };
