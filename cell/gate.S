@@ -39,7 +39,12 @@ gate_common:
 	pushfq
 	popq	%rcx
 	movl	%ecx, (VCPU_EFLAGS - HOLE_VCPU) + vcpu_page(%rip)
-	cld
+	/* NT would fault IRETQ, AC the core's own accesses; the host's gates clear neither. */
+	testl	$EFLAGS_NT | EFLAGS_AC, %ecx
+	jz	1f
+	pushq	$EFLAGS_IF
+	popfq
+1:	cld
 	movl	%eax, %edi
 	movw	%ds, (VCPU_HW_DS - HOLE_VCPU) + vcpu_page(%rip)
 	movw	%es, (VCPU_HW_ES - HOLE_VCPU) + vcpu_page(%rip)
@@ -120,6 +125,8 @@ cell_resume_end:
 signal_entry:
 	cmpw	$HOST_CS64, UC_CS(%rdx)
 	je	2f
+	pushq	$EFLAGS_IF			/* as in the gate: without NT and AC */
+	popfq
 	movl	$HOLE_VCPU, %ecx
 	movw	%ds, (VCPU_HW_DS - HOLE_VCPU)(%rcx)
 	movw	%es, (VCPU_HW_ES - HOLE_VCPU)(%rcx)
