@@ -386,6 +386,44 @@ static void forbid_head(struct image *im)
 	forbid_bytes(im, entry, end - entry);
 }
 
+/* ---- code that runs from a copy ---- */
+
+/*
+ * kexec and the resume from hibernation copy some code to a page of its own and run it there,
+ * where relative jumps and trap bytes mean nothing. It stays as it is: what is privileged in it
+ * traps by itself, and flags it saves and restores it may have from the processor.
+ */
+static const struct copied {
+	const char *first, *last; /* functions; the range ends where the one after @last starts */
+} copied[] = {
+    {"relocate_kernel", "swap_pages"},
+    {"core_restore_code", "core_restore_code"},
+};
+
+static void forbid_copied(struct image *im, const struct kallsyms *symbols)
+{
+	for (size_t i = 0; i < sizeof(copied) / sizeof(copied[0]); i++) {
+		uint32_t first, last, from, to;
+		size_t n = 0;
+
+		if (kallsyms_lookup(symbols, copied[i].first, &first) ||
+		    kallsyms_lookup(symbols, copied[i].last, &last) || last < first ||
+		    !image_text_offset(im, first, &from) ||
+		    !image_text_offset(im, kallsyms_next(symbols, last), &to) || to <= from)
+			continue;
+		forbid_bytes(im, from, to - from);
+		for (size_t k = 0; k < im->sites.n; k++) {
+			const struct site *s = &im->sites.v[k];
+
+			if (s->at >= from && s->at < to)
+				im->map[s->at] &= (uint8_t)~BYTE_SITE;
+			else
+				im->sites.v[n++] = *s;
+		}
+		im->sites.n = n;
+	}
+}
+
 void forbid(struct image *im, const struct kallsyms *symbols, struct annotate_report *report)
 {
 	report->alternatives = forbid_alternatives(im);
@@ -411,6 +449,8 @@ void forbid(struct image *im, const struct kallsyms *symbols, struct annotate_re
 	report->static_calls = forbid_static_calls(im);
 	report->mcount = forbid_mcount(im, symbols);
 	forbid_head(im);
+	if (symbols)
+		forbid_copied(im, symbols);
 	report->head_end = im->base + im->head_end;
 
 	for (uint32_t i = 0; symbols && i < symbols->n; i++) {

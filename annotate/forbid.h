@@ -10,7 +10,7 @@
 
 /**
  * forbid() - enter all special sites and indirect branch targets into the image's map
- * @im: swept
+ * @im: swept; sites of code that is copied before it runs are dropped
  * @symbols: the kernel's symbols, or NULL
  * @report: counts of what was found
  *

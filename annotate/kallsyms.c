@@ -281,11 +281,10 @@ int kallsyms_lookup(const struct kallsyms *k, const char *name, uint32_t *va)
 	return found;
 }
 
-int kallsyms_reverse(const struct kallsyms *k, uint32_t va, char name[KALLSYMS_NAME_MAX],
-                     uint32_t *offset)
+/* The number of symbols at or below an address. */
+static uint32_t count_up_to(const struct kallsyms *k, uint32_t va)
 {
-	const uint8_t *p = k->names, *tokens = NULL;
-	uint32_t low = 0, high = k->n, n = 0;
+	uint32_t low = 0, high = k->n;
 
 	while (low < high) {
 		uint32_t middle = low + (high - low) / 2;
@@ -295,6 +294,22 @@ int kallsyms_reverse(const struct kallsyms *k, uint32_t va, char name[KALLSYMS_N
 		else
 			high = middle;
 	}
+	return low;
+}
+
+uint32_t kallsyms_next(const struct kallsyms *k, uint32_t va)
+{
+	uint32_t i = count_up_to(k, va);
+
+	return i < k->n ? kallsyms_address(k, i) : va;
+}
+
+int kallsyms_reverse(const struct kallsyms *k, uint32_t va, char name[KALLSYMS_NAME_MAX],
+                     uint32_t *offset)
+{
+	const uint8_t *p = k->names, *tokens = NULL;
+	uint32_t low = count_up_to(k, va), n = 0;
+
 	if (!low)
 		return -ENOENT;
 	for (uint32_t i = 0; i < low; i++) {

@@ -47,6 +47,9 @@ uint32_t kallsyms_address(const struct kallsyms *k, uint32_t i);
  */
 int kallsyms_lookup(const struct kallsyms *k, const char *name, uint32_t *va);
 
+/* kallsyms_next() - the lowest address of a symbol above @va; @va itself when there is none */
+uint32_t kallsyms_next(const struct kallsyms *k, uint32_t va);
+
 /**
  * kallsyms_reverse() - the symbol an address belongs to, for reports
  * @offset: set to the distance in bytes from the symbol's address

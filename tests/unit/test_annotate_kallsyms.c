@@ -156,6 +156,9 @@ static void test_layouts(void **state)
 		assert_string_equal(name, "symbol_299");
 		assert_int_equal(offset, 0);
 		assert_int_equal(kallsyms_reverse(&k, LOW - 1, name, &offset), -2);
+		assert_int_equal(kallsyms_next(&k, LOW), LOW + 16);
+		assert_int_equal(kallsyms_next(&k, LOW + 17), LOW + 32);
+		assert_int_equal(kallsyms_next(&k, HIGH), HIGH);
 	}
 }
 

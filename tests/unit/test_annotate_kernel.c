@@ -18,6 +18,7 @@
 
 #include "annotate/forbid.h"
 #include "annotate/image.h"
+#include "annotate/kallsyms.h"
 #include "annotate/sweep.h"
 #include "ring1/layout.h"
 #include "tests/unit/test_annotate_image.h"
@@ -295,6 +296,31 @@ static void test_no_branch_into_a_window(void **state)
 			fail_msg("%#x runs into a window", t.im.base + at);
 }
 
+/* kexec runs this code from a copy. */
+static void test_copied_code_stays(void **state)
+{
+	struct kallsyms k;
+	uint32_t first, last, end;
+	size_t i;
+
+	NEED_KERNEL();
+	for (i = 0; i < t.in.nsections; i++)
+		if (t.sections[i].data && !t.sections[i].executable &&
+		    !kallsyms_find(&k, t.sections[i].data, t.sections[i].size, t.im.base,
+		                   t.im.base + (64u << 20)))
+			break;
+	assert_true(i < t.in.nsections);
+	if (kallsyms_lookup(&k, "relocate_kernel", &first) ||
+	    kallsyms_lookup(&k, "swap_pages", &last))
+		skip();
+	end = kallsyms_next(&k, last);
+	assert_in_range(end - first, 100, 2048);
+	for (i = 0; i < t.a->nsites; i++)
+		assert_false(t.a->sites[i].va >= first && t.a->sites[i].va < end);
+	for (uint32_t va = first; va < end; va++)
+		assert_int_equal(t.window_map[va - t.im.base], 0);
+}
+
 static void test_sites_are_right(void **state)
 {
 	NEED_KERNEL();
@@ -317,6 +343,7 @@ int main(void)
 	    cmocka_unit_test(test_no_window_covers_forbidden_bytes),
 	    cmocka_unit_test(test_stubs_decode_and_arrive),
 	    cmocka_unit_test(test_no_branch_into_a_window),
+	    cmocka_unit_test(test_copied_code_stays),
 	    cmocka_unit_test(test_sites_are_right),
 	};
 
