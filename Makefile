@@ -110,4 +110,5 @@ clean:
 
 -include mk/guests.mk
 -include mk/tests.mk
+-include mk/bench.mk
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

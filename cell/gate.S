@@ -119,13 +119,14 @@ cell_resume_end:
  * returned through as usual.
  */
 #define UC_CS 184	/* uc_mcontext.gregs[REG_CSGSFS], low 16 bits */
+#define UC_RIP 168	/* uc_mcontext.gregs[REG_RIP] */
 #define UC_FPSTATE 224	/* uc_mcontext.fpregs */
 	.globl	signal_entry
 	.type	signal_entry, @function
 signal_entry:
 	cmpw	$HOST_CS64, UC_CS(%rdx)
 	je	2f
-	pushq	$EFLAGS_IF			/* as in the gate: without NT and AC */
+1:	pushq	$EFLAGS_IF			/* as in the gate: without NT and AC */
 	popfq
 	movl	$HOLE_VCPU, %ecx
 	movw	%ds, (VCPU_HW_DS - HOLE_VCPU)(%rcx)
@@ -141,7 +142,15 @@ signal_entry:
 	movq	%r8, %rdx
 	call	core_signal
 	hlt
-2:	call	core_nested
+	/* 64-bit code above 4 GiB or on the gate's page is ours. Below, it is a guest program
+	 * that jumped to the host's selector: an exit like any other. */
+2:	cmpl	$0, UC_RIP+4(%rdx)
+	jne	3f
+	movl	UC_RIP(%rdx), %eax
+	subl	$HOLE_GATE, %eax
+	cmpl	$4096, %eax
+	jae	1b
+3:	call	core_nested
 	ret
 	.size	signal_entry, . - signal_entry
 

@@ -52,6 +52,14 @@ void core_signal(uint32_t signal, const struct siginfo *info, const struct ucont
 
 	(void)info;
 	take_registers(c);
+	if (c->cs == HOST_CS64) {
+		/* i386 has no 64-bit mode: end the excursion as a protection fault of the guest. */
+		V->rsel[SEG_CS] = REAL_CS;
+		e.signal = SIGSEGV;
+		e.vector = VECTOR_GP;
+		e.error = 0;
+		core_excursion(&e);
+	}
 	switch (signal) {
 	case CELL_SIGNAL_KICK:
 		core_kick();

@@ -364,6 +364,16 @@ void core_fault(const struct host_exception *e)
 	leave();
 }
 
+void core_excursion(const struct host_exception *e)
+{
+	count_signal(e->signal);
+	segments_sync();
+	deliver_exception(&(struct exception){.vector = VECTOR_GP, .has_error = true});
+	take_inbox();
+	devices_run();
+	leave();
+}
+
 void core_kick(void)
 {
 	COUNT(signal_kick);
@@ -377,9 +387,21 @@ void core_kick(void)
 
 void core_syscall(void)
 {
+	struct exception x;
+	uint8_t bytes[2];
+
 	COUNT(signal_sys);
 	segments_sync();
 	rom_user_fixup();
+	/*
+	 * AMD hosts accept SYSCALL in 32-bit code, where i386 has no such instruction. The host
+	 * does not say where it was: EIP is lost (entry_SYSCALL_compat replaces it).
+	 */
+	if (!guest_read(V->eip - 2, bytes, 2, user_mode(), &x) || bytes[0] != 0xcd ||
+	    bytes[1] != 0x80) {
+		plain_exception(VECTOR_UD);
+		leave();
+	}
 	COUNT(syscall_trap);
 	deliver(0x80, false, 0, true);
 	/* The next one can do without the host's help, if the guest's gate is the usual kind. */

@@ -21,6 +21,9 @@ struct host_exception {
 };
 _Noreturn void core_fault(const struct host_exception *e);
 
+/** core_excursion - guest code was found in 64-bit mode: #GP, whatever interrupted it */
+_Noreturn void core_excursion(const struct host_exception *e);
+
 /** core_kick - main interrupted guest code */
 _Noreturn void core_kick(void);
 

@@ -54,6 +54,37 @@ static bool is_flat_code(struct descriptor d)
 	       d.hi & 0x400000;
 }
 
+/* Has the guest put something of its own into LDT entry @index? */
+static bool guest_ldt_has(unsigned index)
+{
+	struct descriptor d;
+
+	return M->ldt_base && read_descriptor(index << 3 | 4, &d) && (d.lo | d.hi);
+}
+
+/*
+ * The host slot of TLS entry @index (GDT entries 6, 7, 8). Programs compute the entry's number
+ * from %gs, so it is the slot of the same number, unless the guest's own LDT uses that.
+ */
+static unsigned tls_slot(unsigned index)
+{
+	return guest_ldt_has(index) ? LDT_TLS_ALTERNATIVE + index - TLS_FIRST : index;
+}
+
+static bool is_tls_alternative(unsigned slot)
+{
+	return slot >= LDT_TLS_ALTERNATIVE && slot <= LDT_TLS_ALTERNATIVE + TLS_LAST - TLS_FIRST;
+}
+
+/* Without WRFSBASE/WRGSBASE the base must be in the descriptor. */
+static bool tls_content(unsigned index, struct descriptor *d)
+{
+	if (!M->have_fsgsbase)
+		return read_descriptor(index << 3 | 3, d);
+	*d = (struct descriptor){FLAT_DATA_LO, FLAT_DATA_HI};
+	return true;
+}
+
 /* The user half's end, for a data segment that would reach beyond it (design.md, 2). */
 static struct descriptor confine(struct descriptor d)
 {
@@ -98,15 +129,13 @@ static bool slot_content(unsigned slot, struct descriptor *d)
 	} else if (slot >= LDT_KERNEL_BANK && slot < LDT_KERNEL_BANK + GDT_ENTRIES) {
 		*d = (struct descriptor){V->ksel[slot - LDT_KERNEL_BANK].lo,
 					 V->ksel[slot - LDT_KERNEL_BANK].hi};
-	} else if (slot >= TLS_FIRST && slot <= TLS_LAST && M->have_fsgsbase &&
-		   (M->ldt_limit < slot * 8 + 7 || !M->ldt_base)) {
-		*d = (struct descriptor){FLAT_DATA_LO, FLAT_DATA_HI};
-		return true;
-	} else if (slot >= TLS_FIRST && slot <= TLS_LAST &&
-		   (M->ldt_limit < slot * 8 + 7 || !M->ldt_base)) {
-		if (!read_descriptor(slot * 8 | 3, d))
+	} else if (is_tls_alternative(slot)) {
+		if (!tls_content(slot - LDT_TLS_ALTERNATIVE + TLS_FIRST, d))
 			return false;
-	} else if (slot < LDT_FLAT_CODE) {
+	} else if (slot >= TLS_FIRST && slot <= TLS_LAST && !guest_ldt_has(slot)) {
+		if (!tls_content(slot, d))
+			return false;
+	} else if (slot < LDT_TLS_ALTERNATIVE) {
 		if (!M->ldt_base || !read_descriptor(slot * 8 | 7, d))
 			return false;
 		*d = confine(*d);
@@ -157,7 +186,7 @@ static uint32_t real_selector(enum seg seg, uint16_t selector, struct descriptor
 	if (selector & 4)
 		return selector | 7;
 	if (is_tls(selector) && (seg == SEG_FS || seg == SEG_GS))
-		return LDT_SELECTOR(index);
+		return LDT_SELECTOR(tls_slot(index));
 	remember_descriptor(index, d);
 	if (cpl)
 		return LDT_SELECTOR(LDT_USER_BANK + index);
@@ -220,7 +249,7 @@ bool load_segment(enum seg seg, uint16_t selector, unsigned cpl, struct exceptio
 		return true;
 	}
 	if (!read_descriptor(selector, &d) ||
-	    index_of(selector) >= (selector & 4 ? LDT_FLAT_CODE : GDT_ENTRIES))
+	    index_of(selector) >= (selector & 4 ? LDT_TLS_ALTERNATIVE : GDT_ENTRIES))
 		return raise_error(x, VECTOR_GP, selector & ~3u);
 	if (!(seg == SEG_SS ? check_stack(selector, d, cpl, x) : check_data(selector, d, cpl, x)))
 		return false;
@@ -234,7 +263,7 @@ bool load_code_segment(uint16_t selector, unsigned cpl, struct exception *x)
 	struct descriptor d;
 
 	if (is_null(selector) || !read_descriptor(selector, &d) ||
-	    index_of(selector) >= (selector & 4 ? LDT_FLAT_CODE : GDT_ENTRIES))
+	    index_of(selector) >= (selector & 4 ? LDT_TLS_ALTERNATIVE : GDT_ENTRIES))
 		return raise_error(x, VECTOR_GP, selector & ~3u);
 	if ((d.hi & (DESC_S | DESC_CODE)) != (DESC_S | DESC_CODE) ||
 	    (d.hi & DESC_CONFORMING ? descriptor_dpl(d) > cpl : descriptor_dpl(d) != cpl))
@@ -285,7 +314,9 @@ uint16_t selector_of_real(uint32_t real)
 
 		return index << 3 | (V->ksel[index].hi >> 13 & 3);
 	}
-	if (slot >= TLS_FIRST && slot <= TLS_LAST && (M->ldt_limit < slot * 8 + 7 || !M->ldt_base))
+	if (is_tls_alternative(slot))
+		return (slot - LDT_TLS_ALTERNATIVE + TLS_FIRST) << 3 | 3;
+	if (slot >= TLS_FIRST && slot <= TLS_LAST && !guest_ldt_has(slot))
 		return slot << 3 | 3;
 	return real;
 }
@@ -346,6 +377,39 @@ void segments_prepare(void)
 	SELF->ldt_seen = M->ldt_generation;
 	V->fs_base = segment_base(SEG_FS);
 	V->gs_base = segment_base(SEG_GS);
+}
+
+/*
+ * Slots filled from the guest's LDT must not outlive a change of it: user code would go on
+ * loading what is no longer there.
+ */
+static void refresh_guest_slots(void)
+{
+	struct descriptor d;
+
+	for (unsigned slot = 0; slot < LDT_TLS_ALTERNATIVE; slot++) {
+		struct ldt_slot *have = &SELF->ldt[slot];
+
+		if (!(have->lo | have->hi))
+			continue;
+		if (slot_content(slot, &d)) {
+			refresh_slot(slot);
+		} else if (host_write_ldt(slot, 0, 0)) {
+			have->lo = have->hi = 0;
+		}
+	}
+}
+
+void segments_ldt_changed(void)
+{
+	if (!SELF->ldt_guest_base && !M->ldt_base)
+		return;
+	refresh_guest_slots();
+	SELF->ldt_guest_base = M->ldt_base;
+	for (enum seg seg = SEG_FS; seg <= SEG_GS; seg++)
+		if (is_tls(V->vsel[seg]) && !is_null(V->rsel[seg]))
+			V->rsel[seg] = LDT_SELECTOR(tls_slot(index_of(V->vsel[seg])));
+	V->load_segments = 1;
 }
 
 void segments_table_changed(void)

@@ -74,6 +74,9 @@ void segments_prepare(void);
 /** segments_table_changed - LGDT, or a descriptor known to be cached was rewritten */
 void segments_table_changed(void);
 
+/** segments_ldt_changed - LLDT, or this cell begins to run: the guest's LDT may be another */
+void segments_ldt_changed(void);
+
 /** segment_base - linear address of offset 0 of @seg */
 uint32_t segment_base(enum seg seg);
 

@@ -73,6 +73,7 @@ void space_activate(void)
 	slot->last_used = ++M->use_clock;
 	slot->activations++;
 	shadow_activate();
+	segments_ldt_changed();
 	V->load_segments = 1;
 }
 

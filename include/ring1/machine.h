@@ -181,6 +181,7 @@ struct cell {
 	uint32_t number;
 	uint32_t inval_seen, inval_all_seen, resets_seen;
 	uint32_t ldt_seen;
+	uint32_t ldt_guest_base; /* of the guest LDT that ldt[] was filled from */
 	uint64_t active[SHADOW_REGIONS / 64];
 	struct shadow_region region[SHADOW_REGIONS];
 	struct ldt_slot ldt[LDT_SLOTS];

@@ -39,6 +39,7 @@ enum gpr { R_EAX, R_ECX, R_EDX, R_EBX, R_ESP, R_EBP, R_ESI, R_EDI, R_COUNT };
  * findings.md 2). Which of the two runs is told by SS.
  */
 #define LDT_FLAT_CODE 510
+#define LDT_TLS_ALTERNATIVE 506 /* 506..508: TLS entries whose own slot the guest's LDT uses */
 #define LDT_USER_FLAT_DATA (LDT_USER_BANK + 15)
 #define REAL_CS LDT_SELECTOR(LDT_FLAT_CODE)
 
