@@ -1,104 +1,105 @@
 # Tests.
 #   test         every test of the project; ends with one line "N passed, N failed, N skipped"
 #   test-slow    what takes minutes: the guest self-test with every sensitive instruction trapping
-#   fuzz         each fuzzer for FUZZ_SECONDS (600; `make test` runs them for a few seconds
+#   fuzz         each fuzzer for FUZZ_SECONDS (600); `make test` runs them for a few seconds
 # ONLY=WORD takes only the test programs with WORD in their names, as in `make test ONLY=jail`.
 
-TEST := $(BUILD/test
+TEST := $(BUILD)/test
 FUZZ_SECONDS ?= 600
 FUZZ_CC ?= clang
 
 # ---- what the unit tests and the fuzzers link: everything that runs without a guest, with sanitizers ----
 
-TESTED_SRC := $(wildcard loader/*.c annotate/*.c devices/*.c core/decode.c
+TESTED_SRC := $(wildcard loader/*.c annotate/*.c devices/*.c) core/decode.c
 # The cell's compiler settings where they matter for meaning; recovering from a finding would hide it.
-TEST_CFLAGS := -std=gnu11 $(WARN -O1 -g $(CPPFLAGS_ALL) -fno-omit-frame-pointer -fno-strict-aliasing \
+TEST_CFLAGS := -std=gnu11 $(WARN) -O1 -g $(CPPFLAGS_ALL) -fno-omit-frame-pointer -fno-strict-aliasing \
 	-fsanitize=address,undefined -fno-sanitize-recover=all -pthread
-TESTED_OBJ := $(TESTED_SRC:%.c=$(TEST/obj/%.o)
-UNIT_TESTS := $(patsubst tests/unit/%.c,$(TEST/unit/%,$(sort $(wildcard tests/unit/test_*.c)))
+TESTED_OBJ := $(TESTED_SRC:%.c=$(TEST)/obj/%.o)
+UNIT_TESTS := $(patsubst tests/unit/%.c,$(TEST)/unit/%,$(sort $(wildcard tests/unit/test_*.c)))
 
-$(TEST/obj/%.o: %.c $(GENERATED)
-	@mkdir -p $(@D
-	@echo "  CC (test   $<"
-	@$(CC $(TEST_CFLAGS) -MMD -c -o $@ $<
+$(TEST)/obj/%.o: %.c $(GENERATED)
+	@mkdir -p $(@D)
+	@echo "  CC (test)   $<"
+	@$(CC) $(TEST_CFLAGS) -MMD -c -o $@ $<
 
-$(TEST/tested.a: $(TESTED_OBJ)
+$(TEST)/tested.a: $(TESTED_OBJ)
 	@rm -f $@
 	@ar rc $@ $^
 
-$(TEST/unit/%: tests/unit/%.c $(TEST)/tested.a $(GENERATED)
-	@mkdir -p $(@D
-	@echo "  CC (test   $<"
-	@$(CC $(TEST_CFLAGS) -MMD -MF $@.d -o $@ $< $(TEST)/tested.a -lcmocka $(LIBS)
+$(TEST)/unit/%: tests/unit/%.c $(TEST)/tested.a $(GENERATED)
+	@mkdir -p $(@D)
+	@echo "  CC (test)   $<"
+	@$(CC) $(TEST_CFLAGS) -MMD -MF $@.d -o $@ $< $(TEST)/tested.a -lcmocka $(LIBS)
 
 # ---- fuzzers: with clang, whose compiler runtime has libFuzzer ----
 
-FUZZ_CFLAGS := -std=gnu11 -Wall -Wextra -O1 -g $(CPPFLAGS_ALL -fno-omit-frame-pointer -fno-strict-aliasing \
+FUZZ_CFLAGS := -std=gnu11 -Wall -Wextra -O1 -g $(CPPFLAGS_ALL) -fno-omit-frame-pointer -fno-strict-aliasing \
 	-fsanitize=address,undefined -fno-sanitize-recover=all -pthread
-FUZZ_OBJ := $(TESTED_SRC:%.c=$(TEST/fuzz/obj/%.o)
-FUZZERS := $(if $(shell command -v $(FUZZ_CC),\
-	$(patsubst tests/fuzz/%.c,$(TEST/fuzz/%,$(sort $(wildcard tests/fuzz/fuzz_*.c))))
+FUZZ_OBJ := $(TESTED_SRC:%.c=$(TEST)/fuzz/obj/%.o)
+FUZZERS := $(if $(shell command -v $(FUZZ_CC)),\
+	$(patsubst tests/fuzz/%.c,$(TEST)/fuzz/%,$(sort $(wildcard tests/fuzz/fuzz_*.c))))
 
-$(TEST/fuzz/obj/%.o: %.c $(GENERATED)
-	@mkdir -p $(@D
-	@echo "  CC (fuzz   $<"
-	@$(FUZZ_CC $(FUZZ_CFLAGS) -fsanitize=fuzzer-no-link -MMD -c -o $@ $<
+$(TEST)/fuzz/obj/%.o: %.c $(GENERATED)
+	@mkdir -p $(@D)
+	@echo "  CC (fuzz)   $<"
+	@$(FUZZ_CC) $(FUZZ_CFLAGS) -fsanitize=fuzzer-no-link -MMD -c -o $@ $<
 
-$(TEST/fuzz/tested.a: $(FUZZ_OBJ)
+$(TEST)/fuzz/tested.a: $(FUZZ_OBJ)
 	@rm -f $@
 	@ar rc $@ $^
 
-$(TEST/fuzz/fuzz_%: tests/fuzz/fuzz_%.c $(TEST)/fuzz/tested.a $(GENERATED)
-	@mkdir -p $(@D
-	@echo "  CC (fuzz   $<"
-	@$(FUZZ_CC $(FUZZ_CFLAGS) -fsanitize=fuzzer -MMD -MF $@.d -o $@ $< $(TEST)/fuzz/tested.a $(LIBS)
+$(TEST)/fuzz/fuzz_%: tests/fuzz/fuzz_%.c $(TEST)/fuzz/tested.a $(GENERATED)
+	@mkdir -p $(@D)
+	@echo "  CC (fuzz)   $<"
+	@$(FUZZ_CC) $(FUZZ_CFLAGS) -fsanitize=fuzzer -MMD -MF $@.d -o $@ $< $(TEST)/fuzz/tested.a $(LIBS)
 
 # ---- system tests: build/ring1 with whole guests ----
 
-TEST_TOOLS := $(TEST/pty $(TEST)/sizes
-TEST_GUESTS := $(TEST/hostile $(TEST)/counts
-TEST_INITRAMFS := $(TEST/guests.cpio.gz
-SYSTEM_TESTS := $(filter-out %/slow_%,$(sort $(wildcard tests/system/test_*.sh))
-SLOW_TESTS := $(sort $(wildcard tests/system/slow_*.sh)
+TEST_TOOLS := $(TEST)/pty $(TEST)/sizes
+TEST_GUESTS := $(TEST)/hostile $(TEST)/counts
+TEST_INITRAMFS := $(TEST)/guests.cpio.gz
+SYSTEM_TESTS := $(sort $(wildcard tests/system/test_*.sh))
+SLOW_TESTS := $(sort $(wildcard tests/system/slow_*.sh))
 
-$(TEST/%: tests/tools/%.c include/ring1/*.h devices/ports.h
-	@mkdir -p $(@D
-	@echo "  CC (test   $<"
-	@$(CC -std=gnu11 $(WARN) -O2 -g $(CPPFLAGS_ALL) -o $@ $< -lutil
+$(TEST_TOOLS): $(TEST)/%: tests/tools/%.c include/ring1/*.h devices/ports.h
+	@mkdir -p $(@D)
+	@echo "  CC (test)   $<"
+	@$(CC) -std=gnu11 $(WARN) -O2 -g $(CPPFLAGS_ALL) -o $@ $< -lutil
 
-$(TEST/sizes.h: $(TEST)/sizes
+$(TEST)/sizes.h: $(TEST)/sizes
 	@$< >$@
 
 # Static i386 programs for the guest, in an initramfs of their own beside what the demo's holds.
-$(TEST/hostile: guests/hostile/hostile.c guests/hostile/long_mode.S $(TEST)/sizes.h include/ring1/layout.h
-	@echo "  CC (guest  $<"
-	@$(CC $(SELFTEST_CFLAGS) -D_GNU_SOURCE -Iinclude -I$(TEST) -static -no-pie -o $@ $(filter %.c %.S,$^)
+$(TEST)/hostile: guests/hostile/hostile.c guests/hostile/long_mode.S $(TEST)/sizes.h include/ring1/layout.h
+	@echo "  CC (guest)  $<"
+	@$(CC) $(SELFTEST_CFLAGS) -D_GNU_SOURCE -Iinclude -I$(TEST) -static -no-pie -o $@ $(filter %.c %.S,$^)
 
-$(TEST/counts: guests/counts/counts.c
-	@mkdir -p $(@D
-	@echo "  CC (guest  $<"
-	@$(CC $(SELFTEST_CFLAGS) -D_GNU_SOURCE -static -no-pie -o $@ $<
+$(TEST)/counts: guests/counts/counts.c
+	@mkdir -p $(@D)
+	@echo "  CC (guest)  $<"
+	@$(CC) $(SELFTEST_CFLAGS) -D_GNU_SOURCE -static -no-pie -o $@ $<
 
-$(TEST_INITRAMFS: $(GUESTS)/initramfs.list $(GUESTS)/mkinitramfs $(GUEST_INITRAMFS) $(TEST_GUESTS)
+$(TEST_INITRAMFS): $(GUESTS)/initramfs.list $(GUESTS)/mkinitramfs $(GUEST_INITRAMFS) $(TEST_GUESTS)
 	@echo "  INITRAMFS   $@"
-	@{ cat $<; for p in $(TEST_GUESTS; do echo "file bin/$${p##*/} 0755 $$p"; done; } >$(TEST)/guests.list
-	@$(GUESTS/mkinitramfs $(TEST)/guests.list >$@.raw
+	@{ cat $<; for p in $(TEST_GUESTS); do echo "file bin/$${p##*/} 0755 $$p"; done; } >$(TEST)/guests.list
+	@$(GUESTS)/mkinitramfs $(TEST)/guests.list >$@.raw
 	@gzip -1nc $@.raw >$@.new && rm $@.raw && mv $@.new $@
 
 # ---- running them ----
 
 .PHONY: test-build test-slow fuzz
-.SECONDARY: $(TESTED_OBJ $(FUZZ_OBJ)
+.SECONDARY: $(TESTED_OBJ) $(FUZZ_OBJ)
 
-test-build: all guests $(UNIT_TESTS $(FUZZERS) $(TEST_TOOLS) $(TEST_INITRAMFS)
+RUN_TESTS = tests/run $(if $(ONLY),-o $(ONLY))
+FUZZERS_OR_SKIPS := $(or $(strip $(FUZZERS)),$(patsubst tests/fuzz/%.c,skip:%,$(wildcard tests/fuzz/fuzz_*.c)))
+
+test-build: all guests $(UNIT_TESTS) $(FUZZERS) $(TEST_TOOLS) $(TEST_INITRAMFS)
 
 test: test-build
-	@FUZZ_SECONDS=5 tests/run $(if $(ONLY,-o $(ONLY)) $(UNIT_TESTS) \
-		$(if $(FUZZERS,$(FUZZERS),$(patsubst tests/fuzz/%.c,skip:%,$(wildcard tests/fuzz/fuzz_*.c))) $(SYSTEM_TESTS)
+	@FUZZ_SECONDS=5 $(RUN_TESTS) $(UNIT_TESTS) $(FUZZERS_OR_SKIPS) $(SYSTEM_TESTS)
 
 test-slow: test-build
-	@tests/run -t 1800 $(if $(ONLY,-o $(ONLY)) $(SLOW_TESTS)
+	@$(RUN_TESTS) -t 1800 $(SLOW_TESTS)
 
-fuzz: $(FUZZERS
-	@FUZZ_SECONDS=$(FUZZ_SECONDS tests/run -t $$(($(FUZZ_SECONDS) + 120)) $(if $(ONLY),-o $(ONLY)) \
-		$(if $(FUZZERS,$(FUZZERS),$(patsubst tests/fuzz/%.c,skip:%,$(wildcard tests/fuzz/fuzz_*.c)))
+fuzz: $(FUZZERS)
+	@FUZZ_SECONDS=$(FUZZ_SECONDS) $(RUN_TESTS) -t $$(($(FUZZ_SECONDS) + 120)) $(FUZZERS_OR_SKIPS)
