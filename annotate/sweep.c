@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Decoding takes 70 ns per instruction and a kernel has three million: operands are never
- * decoded here, the raw fields tell enough, and large sections are swept in two halves at once.
+ * Zydis takes 70 ns per instruction and a kernel has three million: the common ones are measured
+ * without it, operands are never decoded, the raw fields tell enough, and large sections are swept
+ * in two halves at once.
  */
 #include "annotate/sweep.h"
+#include "annotate/quick.h"
 #include "annotate/sensitive.h"
 
 #include <errno.h>
@@ -26,6 +28,19 @@ struct part {
 	bool failed;
 };
 
+/* A direct branch with a 32-bit displacement, which a later step may change. */
+static void note_branch(struct part *p, uint32_t at, uint32_t to, bool call)
+{
+	if (!p->collect) {
+		image_mark(p->im, to, BYTE_HARD);
+		return;
+	}
+	if (!image_branches_add(&p->branches, at, to))
+		p->failed = true;
+	/* A call is never retargeted: its target is a function's entry. */
+	image_mark(p->im, to, call ? BYTE_HARD : BYTE_SOFT);
+}
+
 static void note_target(struct part *p, uint32_t at, const ZydisDecodedInstruction *in)
 {
 	struct image *im = p->im;
@@ -43,7 +58,7 @@ static void note_target(struct part *p, uint32_t at, const ZydisDecodedInstructi
 		if (!image_text_offset(
 		        im, im->base + at + in->length + (uint32_t)in->raw.imm[i].value.s, &to))
 			continue;
-		if (!p->collect || in->raw.imm[i].size != 32) {
+		if (in->raw.imm[i].size != 32) {
 			image_mark(im, to, BYTE_HARD);
 			continue;
 		}
@@ -58,6 +73,30 @@ static void note_target(struct part *p, uint32_t at, const ZydisDecodedInstructi
 		image_mark(im, to, BYTE_HARD);
 }
 
+/* The common instructions; 0 when it is none of them. */
+static uint32_t sweep_quickly(struct part *p, uint32_t at)
+{
+	struct image *im = p->im;
+	const struct quick q = quick_decode(im->bytes + at);
+	uint32_t to, next = at + q.length;
+
+	if (!q.length || next > p->section_end)
+		return 0;
+	if (q.immediate && image_text_offset(im, image_u32(im, at + q.immediate), &to))
+		image_mark(im, to, BYTE_HARD);
+	if (q.displacement && image_text_offset(im, image_u32(im, at + q.displacement), &to))
+		image_mark(im, to, BYTE_HARD);
+	if (q.relative == 1) {
+		if (image_text_offset(im, im->base + next + (uint32_t)(int8_t)im->bytes[next - 1],
+		                      &to))
+			image_mark(im, to, BYTE_HARD);
+	} else if (q.relative) {
+		if (image_text_offset(im, im->base + next + image_u32(im, next - 4), &to))
+			note_branch(p, at, to, im->bytes[at] == 0xe8);
+	}
+	return q.length;
+}
+
 static void *sweep_part(void *arg)
 {
 	struct part *p = arg;
@@ -68,8 +107,16 @@ static void *sweep_part(void *arg)
 
 	ZydisDecoderInit(&decoder, ZYDIS_MACHINE_MODE_LEGACY_32, ZYDIS_STACK_WIDTH_32);
 	while (at < p->to) {
+		uint32_t length = sweep_quickly(p, at);
 		enum annotate_kind kind;
 
+		if (length) {
+			p->instructions++;
+			im->length[at] = length;
+			image_mark(im, at, BYTE_START);
+			at += length;
+			continue;
+		}
 		if (!ZYAN_SUCCESS(ZydisDecoderDecodeInstruction(&decoder, NULL, im->bytes + at,
 		                                                p->section_end - at, &in))) {
 			image_mark(im, at, BYTE_FORBID);
