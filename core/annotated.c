@@ -94,7 +94,7 @@ uint32_t redirect_to_stub(uint32_t va)
 	stub = point_of(va);
 	if (--M->redirects)
 		V->iflag |= IF_IRET_WORK;
-	else
+	else if (!M->prefill.armed)
 		V->iflag &= ~IF_IRET_WORK;
 	return stub ? stub : va;
 }

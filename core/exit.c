@@ -206,6 +206,9 @@ static bool refill(uint32_t va, bool write, bool user, struct exception *x)
 	return true;
 }
 
+/* How many IRETs to look at: nested interrupts return before the handler does. */
+#define PREFILL_RETURNS 4
+
 /* The handler will install the page and return here: then map it without another fault. */
 static void expect_prefill(const struct exception *x)
 {
@@ -214,7 +217,7 @@ static void expect_prefill(const struct exception *x)
 	M->prefill.cr3 = M->cr3;
 	M->prefill.write = x->error & PF_WRITE ? 1 : 0;
 	M->prefill.user = x->error & PF_USER ? 1 : 0;
-	M->prefill.armed = 1;
+	M->prefill.armed = PREFILL_RETURNS;
 	V->iflag |= IF_IRET_WORK;
 }
 

@@ -12,10 +12,19 @@ static void prefill(void)
 	struct translation t;
 	struct exception x;
 
-	if (!M->prefill.armed || M->prefill.eip != V->eip || M->prefill.cr3 != M->cr3)
+	if (!M->prefill.armed)
 		return;
+	if (M->prefill.eip != V->eip || M->prefill.cr3 != M->cr3) {
+		/* A nested return; or the handler went elsewhere (a fixup, another process). */
+		if (--M->prefill.armed)
+			return;
+		if (!M->redirects)
+			V->iflag &= ~IF_IRET_WORK;
+		return;
+	}
 	M->prefill.armed = 0;
-	V->iflag &= ~IF_IRET_WORK;
+	if (!M->redirects)
+		V->iflag &= ~IF_IRET_WORK;
 	if (shadow_present(M->prefill.va, M->prefill.write) ||
 	    !walk(M->prefill.va, M->prefill.write, M->prefill.user, &t, &x))
 		return;

@@ -2,6 +2,7 @@
 /* ring1 run: one machine from its start to its end. */
 #include "main/annotation.h"
 #include "main/command.h"
+#include "loader/mptable.h"
 #include "main/loop.h"
 #include "main/stats.h"
 #include "main/terminal.h"
@@ -195,6 +196,7 @@ static int load(struct vm *vm, const struct kernel *k, const struct run_options 
 	request.command_line = arguments;
 	if (kernel_load(k, &request, &result, &e))
 		return status_of(&e);
+	mptable_write(vm->ram);
 	m->boot.eip = result.entry_pa;
 	m->boot.esi = result.boot_params_pa;
 	m->boot.esp = result.stack_pa;
