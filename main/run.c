@@ -29,7 +29,7 @@
  */
 #define DEFAULT_ARGUMENTS                                                                          \
 	"console=ttyS0 reservetop=16M nokaslr acpi=off noapic nolapic pci=conf1 i8042.noaux "      \
-	"tsc=reliable panic=-1 random.trust_cpu=on"
+	"tsc=reliable panic=-1 random.trust_cpu=on noisapnp cryptomgr.notests"
 #define DEFAULT_MEMORY (512ull << 20)
 #define MEMORY_MIN (64ull << 20)
 #define MEMORY_MAX (3ull << 30)
