@@ -515,6 +515,8 @@ static bool write_stub(struct plan *p, const struct window *w)
 		if (s && stub_site(st, index)) {
 			p->out->sites[index].flags |= ANNOT_SITE_CALLED;
 			p->state[index] |= SITE_CALLED;
+			if (s->kind == ANNOTATE_STI_HLT) /* the hlt is a site, too */
+				p->state[index + 1] |= SITE_CALLED;
 		}
 		if (!(im->map[at] & BYTE_SITE))
 			stub_instruction(st, at, form, next >= w->render_end);
