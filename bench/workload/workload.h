@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The benchmark's i386 program: what an item is, and what the items share. */
+#ifndef WORKLOAD_H
+#define WORKLOAD_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define PAGE 4096u
+#define MIB  (1024u * 1024)
+
+/* Use a value as far as the compiler can tell; and: memory may have changed. */
+#define KEEP(value)   __asm__ volatile("" : : "r,m"(value) : "memory")
+#define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
+
+/**
+ * struct item - one row of the result
+ * @name:    its name in baseline order and in every table
+ * @prepare: what is not measured; false when this machine cannot run the item (may be NULL)
+ * @run:     does @n operations; its whole duration counts
+ * @timed:   instead of @run: does @n operations and returns the nanoseconds that count
+ */
+struct item {
+	const char *name;
+	bool (*prepare)(void);
+	void (*run)(unsigned n);
+	uint64_t (*timed)(unsigned n);
+};
+
+/* One table a theme, ended by an item without a name. */
+extern const struct item system_call_items[], memory_items[], process_items[], switch_items[],
+    signal_items[], file_items[], compute_items[], copy_items[];
+
+/** now_ns - the monotonic clock */
+uint64_t now_ns(void);
+
+/** fail - end this item's process with a message: a call failed that works on every Linux */
+void fail(const char *what) __attribute__((noreturn));
+
+/** need - the same unless the condition holds */
+static inline void need(bool condition, const char *what)
+{
+	if (!condition)
+		fail(what);
+}
+
+/** map_private - fresh anonymous memory in pages of 4 KiB, never huge ones */
+uint8_t *map_private(size_t size);
+
+/** touch - write one byte to each page */
+void touch(volatile uint8_t *at, unsigned pages);
+
+/** next_random - the same sequence in every run */
+uint32_t next_random(uint32_t *state);
+
+/** make_text, make_c_source - the input files of the macro rows; 0 or an exit status */
+int make_text(const char *path, unsigned mib);
+int make_c_source(const char *path, unsigned lines);
+
+#endif

@@ -1,0 +1,48 @@
+# Bench: the same work on this machine, in ring1, in QEMU and in User Mode Linux (docs/performance.md).
+#   bench       measures; BENCH_ARGS are bench/run's options (bench/run --help)
+#   bench-files builds and fetches what it needs, below build/bench
+
+BENCH := build/bench
+BENCH_WORKLOAD := $(BENCH)/workload
+BENCH_INITRAMFS := $(BENCH)/bench.cpio.gz
+BENCH_LAUNCH := $(BENCH)/launch
+
+BENCH_WORKLOAD_SOURCES := $(sort $(wildcard bench/workload/*.c))
+BENCH_WORKLOAD_OBJECTS := $(BENCH_WORKLOAD_SOURCES:bench/workload/%.c=$(BENCH)/obj/%.o)
+BENCH_WARN := -Wall -Wextra -Wmissing-prototypes -Wstrict-prototypes
+BENCH_WORKLOAD_CFLAGS := -m32 -std=gnu11 -O2 -g -D_GNU_SOURCE $(BENCH_WARN) -pthread -fno-pie
+
+.PHONY: bench bench-files
+
+bench: all bench-files
+	@bench/run $(BENCH_ARGS)
+
+bench-files: $(BENCH_WORKLOAD) $(BENCH_INITRAMFS) $(BENCH_LAUNCH) $(GUEST_KERNELS)
+
+$(BENCH)/obj/%.o: bench/workload/%.c bench/workload/workload.h mk/bench.mk
+	@mkdir -p $(@D)
+	@echo "  CC (guest)  $<"
+	@$(CC) $(BENCH_WORKLOAD_CFLAGS) -c -o $@ $<
+
+$(BENCH_WORKLOAD): $(BENCH_WORKLOAD_OBJECTS)
+	@echo "  LD (guest)  $@"
+	@$(CC) -m32 -static -no-pie -pthread -o $@ $^
+
+$(BENCH_LAUNCH): bench/launch.c
+	@mkdir -p $(@D)
+	@echo "  CC          $<"
+	@$(CC) -std=gnu11 -O2 -D_GNU_SOURCE $(BENCH_WARN) -o $@ $<
+
+# tcc and User Mode Linux: a package that cannot be had leaves its rows out.
+$(BENCH)/fetched: FORCE
+	@bench/fetch
+
+$(BENCH)/initramfs.list: $(GUESTS)/initramfs.list bench/guest/initramfs.list $(BENCH)/fetched
+	@{ cat $(GUESTS)/initramfs.list bench/guest/initramfs.list; \
+	   [ ! -e $(BENCH)/root/usr/bin/tcc ] || echo file usr/bin/tcc 0755 $(BENCH)/root/usr/bin/tcc; } >$@.new
+	@mv $@.new $@
+
+$(BENCH_INITRAMFS): $(BENCH)/initramfs.list $(GUESTS)/mkinitramfs $(BENCH_WORKLOAD) bench/guest/bench-init
+	@echo "  INITRAMFS   $@"
+	@$(GUESTS)/mkinitramfs $< >$@.raw
+	@gzip -9nc $@.raw >$@.new && rm $@.raw && mv $@.new $@
