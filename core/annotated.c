@@ -109,8 +109,20 @@ bool redirected(void)
 	return true;
 }
 
-bool emulate_at(const struct insn *in, uint32_t next, struct exception *x)
+/* STI;HLT is one record: enabling and sleeping are one step. */
+static void enable_and_halt(uint32_t next)
 {
+	V->iflag |= IF_BIT;
+	V->eip = next;
+	halt();
+}
+
+bool emulate_trapped(const struct insn *in, uint32_t next, struct exception *x)
+{
+	if (in->op == OP_STI && next == V->eip + 2 && in->length == 1) {
+		enable_and_halt(next);
+		return true;
+	}
 	return emulate(in, next, x);
 }
 
@@ -147,11 +159,8 @@ void run_site(uint32_t index, uint32_t next)
 	V->eip = site->va;
 	if (!decode_insn(site->bytes, site->length, &in))
 		stop_guest(STOP_INTERNAL, "a site holds no sensitive instruction");
-	/* STI;HLT is one record: enabling and sleeping are one step. */
 	if (in.op == OP_STI && site->length == 2) {
-		V->iflag |= IF_BIT;
-		V->eip = next;
-		halt();
+		enable_and_halt(next);
 		return;
 	}
 	if (emulate(&in, next, &x))

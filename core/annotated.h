@@ -9,8 +9,8 @@
 /** run_site - emulate site @index, reached from a stub; go on at @next */
 void run_site(uint32_t index, uint32_t next);
 
-/** emulate_at - emulate() for an instruction reached by a trap, STI;HLT pairs included */
-bool emulate_at(const struct insn *in, uint32_t next, struct exception *x);
+/** emulate_trapped - emulate() for an instruction reached by a trap, STI;HLT pairs included */
+bool emulate_trapped(const struct insn *in, uint32_t next, struct exception *x);
 
 /** note_site - is this a place the annotator only wants to hear of? Then act on it. */
 bool note_site(uint32_t va);

@@ -426,6 +426,7 @@ bool emulate(const struct insn *in, uint32_t next, struct exception *x)
 {
 	uint32_t value;
 
+	M->count_op[in->op]++;
 	switch (in->op) {
 	case OP_CLI:
 		V->iflag &= ~IF_BIT;

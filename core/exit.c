@@ -122,7 +122,8 @@ static void gate_load(enum seg seg)
 		return;
 	}
 	/* As if nothing of the instruction had happened. */
-	V->eip = original_address(stack_word(2));
+	/* The call may be the last of its instruction: its return address belongs to the next. */
+	V->eip = original_address(stack_word(2) - 1);
 	V->gpr[R_ESP] += site_pops_selector(V->eip) ? 12 : 16;
 	mark_redirect();
 	deliver_exception(&x);
@@ -269,7 +270,7 @@ static void protection_fault(const struct host_exception *e, bool repaired)
 			return;
 		}
 		COUNT(exit_trap);
-		if (!emulate_at(&in, next, &x))
+		if (!emulate_trapped(&in, next, &x))
 			deliver_exception(&x);
 		return;
 	}

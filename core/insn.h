@@ -6,57 +6,64 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+/* One list: the decoder, the core and the statistics read it. */
+#define OPS(X)                                                                                     \
+	X(CLI)                                                                                     \
+	X(STI)                                                                                     \
+	X(HLT)                                                                                     \
+	X(PUSHF)                                                                                   \
+	X(POPF)                                                                                    \
+	X(IRET)                                                                                    \
+	X(CPUID)                                                                                   \
+	X(IN)                                                                                      \
+	X(OUT)                                                                                     \
+	X(INS)                                                                                     \
+	X(OUTS)                                                                                    \
+	X(LGDT)                                                                                    \
+	X(LIDT)                                                                                    \
+	X(SGDT)                                                                                    \
+	X(SIDT)                                                                                    \
+	X(LLDT)                                                                                    \
+	X(LTR)                                                                                     \
+	X(SLDT)                                                                                    \
+	X(STR)                                                                                     \
+	X(SMSW)                                                                                    \
+	X(LMSW)                                                                                    \
+	X(CLTS)                                                                                    \
+	X(INVLPG)                                                                                  \
+	X(INVD)                                                                                    \
+	X(WBINVD)                                                                                  \
+	X(RDMSR)                                                                                   \
+	X(WRMSR)                                                                                   \
+	X(RDPMC)                                                                                   \
+	X(RDTSC)                                                                                   \
+	X(XSETBV)                                                                                  \
+	X(MOV_TO_CR)                                                                               \
+	X(MOV_FROM_CR)                                                                             \
+	X(MOV_TO_DR)                                                                               \
+	X(MOV_FROM_DR)                                                                             \
+	X(MOV_TO_SEG)                                                                              \
+	X(MOV_FROM_SEG)                                                                            \
+	X(PUSH_SEG)                                                                                \
+	X(POP_SEG)                                                                                 \
+	X(LOAD_FAR)                                                                                \
+	X(JMP_FAR)                                                                                 \
+	X(CALL_FAR)                                                                                \
+	X(RET_FAR)                                                                                 \
+	X(LAR)                                                                                     \
+	X(LSL)                                                                                     \
+	X(VERR)                                                                                    \
+	X(VERW)                                                                                    \
+	X(CLAC)                                                                                    \
+	X(STAC)                                                                                    \
+	X(INT)
+
 enum op {
 	OP_NONE, /* not an instruction this core emulates */
-	OP_CLI,
-	OP_STI,
-	OP_HLT,
-	OP_PUSHF,
-	OP_POPF,
-	OP_IRET,
-	OP_CPUID,
-	OP_IN,
-	OP_OUT,
-	OP_INS,
-	OP_OUTS,
-	OP_LGDT,
-	OP_LIDT,
-	OP_SGDT,
-	OP_SIDT,
-	OP_LLDT,
-	OP_LTR,
-	OP_SLDT,
-	OP_STR,
-	OP_SMSW,
-	OP_LMSW,
-	OP_CLTS,
-	OP_INVLPG,
-	OP_INVD,
-	OP_WBINVD,
-	OP_RDMSR,
-	OP_WRMSR,
-	OP_RDPMC,
-	OP_RDTSC,
-	OP_XSETBV,
-	OP_MOV_TO_CR,
-	OP_MOV_FROM_CR,
-	OP_MOV_TO_DR,
-	OP_MOV_FROM_DR,
-	OP_MOV_TO_SEG,
-	OP_MOV_FROM_SEG,
-	OP_PUSH_SEG,
-	OP_POP_SEG,
-	OP_LOAD_FAR, /* LDS LES LFS LGS LSS */
-	OP_JMP_FAR,
-	OP_CALL_FAR,
-	OP_RET_FAR,
-	OP_LAR,
-	OP_LSL,
-	OP_VERR,
-	OP_VERW,
-	OP_CLAC,
-	OP_STAC,
-	OP_INT,
+#define X(name) OP_##name,
+	OPS(X)
+#undef X
+	    OP_COUNT
 };
 
 #define NO_REGISTER 0xff

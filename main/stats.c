@@ -14,6 +14,13 @@ static const struct {
 #undef X
 };
 
+static const char *const op_names[OP_COUNT] = {
+    "none",
+#define X(name) #name,
+    OPS(X)
+#undef X
+};
+
 /* The ROM counts in 32-bit words of its own. */
 static uint64_t value(const struct vm *vm, enum statistic s)
 {
@@ -44,6 +51,10 @@ void stats_print(FILE *to, const struct vm *vm, const struct annotate_report *an
 		group = names[i].group;
 		fprintf(to, "  %12" PRIu64 "  %-20s %s\n", value(vm, i), names[i].name, names[i].text);
 	}
+	fprintf(to, "emulated in the core, by kind\n");
+	for (int i = 0; i < OP_COUNT; i++)
+		if (vm->machine->count_op[i])
+			fprintf(to, "  %12" PRIu64 "  %s\n", vm->machine->count_op[i], op_names[i]);
 	if (annotation)
 		annotate_print_report(annotation, to);
 }
@@ -51,6 +62,7 @@ void stats_print(FILE *to, const struct vm *vm, const struct annotate_report *an
 int stats_write_json(const char *path, const struct vm *vm, const struct annotate_report *annotation)
 {
 	json_t *root = json_object(), *counts = json_object(), *kinds = json_object();
+	json_t *ops = json_object();
 	int r;
 
 	json_object_set_new(root, "guest_ns", json_integer((json_int_t)vm_clock(vm)));
@@ -58,6 +70,10 @@ int stats_write_json(const char *path, const struct vm *vm, const struct annotat
 	for (int i = 0; i < STAT_COUNT; i++)
 		json_object_set_new(counts, names[i].name, json_integer((json_int_t)value(vm, i)));
 	json_object_set_new(root, "counts", counts);
+	for (int i = 0; i < OP_COUNT; i++)
+		json_object_set_new(ops, op_names[i],
+				    json_integer((json_int_t)vm->machine->count_op[i]));
+	json_object_set_new(root, "emulated", ops);
 	for (int i = 1; annotation && i < ANNOTATE_NKINDS; i++) {
 		const struct annotate_count *c = &annotation->kinds[i];
 

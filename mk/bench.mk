@@ -39,7 +39,7 @@ $(BENCH)/fetched: FORCE
 
 $(BENCH)/initramfs.list: $(GUESTS)/initramfs.list bench/guest/initramfs.list $(BENCH)/fetched
 	@{ cat $(GUESTS)/initramfs.list bench/guest/initramfs.list; \
-	   [ ! -e $(BENCH)/root/usr/bin/tcc ] || echo file usr/bin/tcc 0755 $(BENCH)/root/usr/bin/tcc; } >$@.new
+	   [ ! -e $(BENCH)/tcc ] || cat bench/guest/tcc.list; } >$@.new
 	@mv $@.new $@
 
 $(BENCH_INITRAMFS): $(BENCH)/initramfs.list $(GUESTS)/mkinitramfs $(BENCH_WORKLOAD) bench/guest/bench-init

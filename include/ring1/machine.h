@@ -12,6 +12,7 @@
 #include "ring1/stats.h"
 #include "ring1/vcpu.h"
 
+#include "core/insn.h"
 #include "devices/ports.h"
 
 #include <stdbool.h>
@@ -151,6 +152,7 @@ struct machine {
 
 	struct platform platform;
 	uint64_t count[STAT_COUNT];
+	uint64_t count_op[OP_COUNT]; /* emulated in the core, by kind */
 
 	uint8_t xsave[16384] __attribute__((aligned(64)));
 	/* Guest-physical space without memory behind it: reads something, keeps no promise. */
