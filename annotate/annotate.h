@@ -52,6 +52,7 @@ struct annotate_rom {
 	uint32_t vcpu_iret_site;
 	uint32_t vcpu_vsel_cs;
 	uint32_t vcpu_vsel_ss;
+	uint32_t vcpu_cr[5]; /* CR0, -, CR2, CR3, CR4 */
 	uint32_t vcpu_syscall_slot;
 	uint32_t vcpu_sigreturn_slot;
 	uint32_t vcpu_rt_sigreturn_slot;

@@ -298,6 +298,21 @@ static bool segment_move(struct stubs *st, const struct site *s, const ZydisDeco
 	}
 }
 
+/* MOV from CRn reads a word of the virtual CPU: page-fault handlers begin with it. */
+static bool control_read(struct stubs *st, const ZydisDecodedInstruction *in)
+{
+	unsigned n = in->raw.modrm.reg;
+
+	if (in->opcode_map != ZYDIS_OPCODE_MAP_0F || in->opcode != 0x20 || in->raw.prefix_count ||
+	    n > 4 || n == 1)
+		return false;
+	byte(st, SS_OVERRIDE); /* movl vcpu_cr,%reg */
+	byte(st, 0x8b);
+	byte(st, in->raw.modrm.rm << 3 | 5);
+	word(st, st->rom->vcpu_cr[n]);
+	return true;
+}
+
 bool stub_site(struct stubs *st, uint32_t index)
 {
 	const struct site *s = &st->im->sites.v[index];
@@ -344,6 +359,10 @@ bool stub_site(struct stubs *st, uint32_t index)
 	case ANNOTATE_LOAD_SEGMENT:
 	case ANNOTATE_STORE_SEGMENT:
 		if (segment_move(st, s, &in, dead))
+			return false;
+		break;
+	case ANNOTATE_CONTROL:
+		if (control_read(st, &in))
 			return false;
 		break;
 	default:

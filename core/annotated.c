@@ -22,7 +22,7 @@ static uint32_t point_count(void)
  */
 static uint32_t kernel_address(uint32_t eip)
 {
-	return !(M->cr0 & CR0_PG) || eip < ANNOT->kernel_base ? eip + ANNOT->kernel_base : eip;
+	return !(V->cr0 & CR0_PG) || eip < ANNOT->kernel_base ? eip + ANNOT->kernel_base : eip;
 }
 
 static const struct annot_site *find_site(uint32_t va)

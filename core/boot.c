@@ -10,7 +10,7 @@
 void core_boot(void)
 {
 	M->booted = 1;
-	M->cr0 = 0x11; /* PE, ET */
+	V->cr0 = 0x11; /* PE, ET */
 	M->gdt_base = M->boot.gdt;
 	M->gdt_limit = M->boot.gdt_limit;
 	M->idt_limit = 0;

@@ -15,28 +15,28 @@
 
 static bool write_cr0(uint32_t value, struct exception *x)
 {
-	uint32_t old = M->cr0;
+	uint32_t old = V->cr0;
 
 	if (value & CR0_PG && !(value & CR0_PE))
 		return raise_error(x, VECTOR_GP, 0);
-	M->cr0 = (value & CR0_WRITABLE) | CR0_FIXED;
-	if (!((old ^ M->cr0) & CR0_MMU))
+	V->cr0 = (value & CR0_WRITABLE) | CR0_FIXED;
+	if (!((old ^ V->cr0) & CR0_MMU))
 		return true;
-	if (M->cr0 & CR0_PG)
+	if (V->cr0 & CR0_PG)
 		read_pdptes();
 	shadow_reset();
-	if (M->cr0 & ~old & CR0_PG)
+	if (V->cr0 & ~old & CR0_PG)
 		apply_windows();
 	return true;
 }
 
 static bool write_cr4(uint32_t value, struct exception *x)
 {
-	uint32_t old = M->cr4;
+	uint32_t old = V->cr4;
 
 	if (value & ~CR4_WRITABLE)
 		return raise_error(x, VECTOR_GP, 0);
-	M->cr4 = value;
+	V->cr4 = value;
 	if ((old ^ value) & CR4_FORMAT) {
 		read_pdptes();
 		shadow_reset();
@@ -52,7 +52,7 @@ bool write_cr(unsigned n, uint32_t value, struct exception *x)
 	case 0:
 		return write_cr0(value, x);
 	case 2:
-		M->cr2 = value;
+		V->cr2 = value;
 		return true;
 	case 3:
 		load_cr3(value);
@@ -68,16 +68,16 @@ bool read_cr(unsigned n, uint32_t *value, struct exception *x)
 {
 	switch (n) {
 	case 0:
-		*value = M->cr0;
+		*value = V->cr0;
 		return true;
 	case 2:
-		*value = M->cr2;
+		*value = V->cr2;
 		return true;
 	case 3:
-		*value = M->cr3;
+		*value = V->cr3;
 		return true;
 	case 4:
-		*value = M->cr4;
+		*value = V->cr4;
 		return true;
 	default:
 		return raise(x, VECTOR_UD);
@@ -185,6 +185,6 @@ void emulate_cpuid(void)
 	V->gpr[R_EBX] = l ? l->ebx : 0;
 	V->gpr[R_ECX] = l ? l->ecx : 0;
 	V->gpr[R_EDX] = l ? l->edx : 0;
-	if (leaf == 1 && M->cr4 & CR4_OSXSAVE)
+	if (leaf == 1 && V->cr4 & CR4_OSXSAVE)
 		V->gpr[R_ECX] |= CPUID1_ECX_OSXSAVE;
 }

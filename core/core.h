@@ -91,7 +91,7 @@ static inline bool raise_page_fault(struct exception *x, uint32_t va, uint32_t e
 
 static inline bool paging_on(void)
 {
-	return M->cr0 & CR0_PG;
+	return V->cr0 & CR0_PG;
 }
 
 /* The host's SS tells the guest's mode: the kernel runs on kernel-bank stack segments. */

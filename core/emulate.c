@@ -288,7 +288,7 @@ static bool emulate_mov_dr(const struct insn *in, uint32_t next, struct exceptio
 	/* DR4 and DR5 are DR6 and DR7 while CR4.DE is clear (SDM volume 3, 17.2.2). */
 	unsigned n = in->reg == 4 || in->reg == 5 ? in->reg + 2 : in->reg;
 
-	if (n != in->reg && M->cr4 & 8)
+	if (n != in->reg && V->cr4 & 8)
 		return raise(x, VECTOR_UD);
 	if (in->op == OP_MOV_TO_DR) {
 		uint32_t v = V->gpr[in->rm];
@@ -464,12 +464,12 @@ bool emulate(const struct insn *in, uint32_t next, struct exception *x)
 	case OP_STR:
 		return write_rm(in, M->tr_selector, x) && done(next);
 	case OP_SMSW:
-		return write_rm(in, M->cr0, x) && done(next);
+		return write_rm(in, V->cr0, x) && done(next);
 	case OP_LMSW:
 		return read_rm(in, &value, x) &&
-		       write_cr(0, (M->cr0 & ~0xeu) | (value & 0xf), x) && done(next);
+		       write_cr(0, (V->cr0 & ~0xeu) | (value & 0xf), x) && done(next);
 	case OP_CLTS:
-		M->cr0 &= ~CR0_TS;
+		V->cr0 &= ~CR0_TS;
 		return done(next);
 	case OP_INVLPG:
 		shadow_invlpg(effective_address(in));

@@ -215,7 +215,7 @@ static void expect_prefill(const struct exception *x)
 {
 	M->prefill.va = x->cr2;
 	M->prefill.eip = V->eip;
-	M->prefill.cr3 = M->cr3;
+	M->prefill.cr3 = V->cr3;
 	M->prefill.write = x->error & PF_WRITE ? 1 : 0;
 	M->prefill.user = x->error & PF_USER ? 1 : 0;
 	M->prefill.armed = PREFILL_RETURNS;

@@ -173,7 +173,7 @@ void deliver(unsigned vector, bool has_error, uint32_t error, bool software)
 	if (try_deliver(vector, has_error, error, software, &x))
 		return;
 	if (x.vector == VECTOR_PF)
-		M->cr2 = x.cr2;
+		V->cr2 = x.cr2;
 	/* An INT n that fails is an ordinary fault at the INT itself. */
 	if (!makes_double_fault(software ? 256 : vector, x.vector)) {
 		vector = x.vector;
@@ -193,7 +193,7 @@ void deliver(unsigned vector, bool has_error, uint32_t error, bool software)
 void deliver_exception(const struct exception *x)
 {
 	if (x->vector == VECTOR_PF) {
-		M->cr2 = x->cr2;
+		V->cr2 = x->cr2;
 		if (x->error & PF_USER)
 			COUNT(page_fault_user);
 		else

@@ -14,7 +14,7 @@ static void prefill(void)
 
 	if (!M->prefill.armed)
 		return;
-	if (M->prefill.eip != V->eip || M->prefill.cr3 != M->cr3) {
+	if (M->prefill.eip != V->eip || M->prefill.cr3 != V->cr3) {
 		/* A nested return; or the handler went elsewhere (a fixup, another process). */
 		if (--M->prefill.armed)
 			return;
@@ -73,7 +73,7 @@ bool emulate_iret(struct exception *x)
 			load_segment(SEG_SS, ss, 0, &ignored);
 			return false;
 		}
-		if (M->cr0 & CR0_TS)
+		if (V->cr0 & CR0_TS)
 			M->nm_pending = 1;
 	} else {
 		if ((frame[1] & 0xffff) != cs && !load_code_segment(frame[1], 0, x))

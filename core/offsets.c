@@ -34,6 +34,10 @@ void offsets(void)
 	WORD(KERNEL_CS, kernel_cs);
 	WORD(KERNEL_SS, kernel_ss);
 	WORD(IOPL, iopl);
+	WORD(CR0, cr0);
+	WORD(CR2, cr2);
+	WORD(CR3, cr3);
+	WORD(CR4, cr4);
 	WORD(TSS, tss);
 	WORD(GATE80, gate80);
 	WORD(GATE80_LO, gate80_lo);

@@ -32,23 +32,23 @@ static void set_bits(uint64_t pa, uint64_t bits)
 
 static uint64_t directory_entry_address(uint32_t va)
 {
-	if (M->cr4 & CR4_PAE) {
+	if (V->cr4 & CR4_PAE) {
 		uint64_t pdpte = M->pdpte[va >> 30];
 
 		return pdpte & PTE_P ? (pdpte & PTE_ADDRESS) + (va >> 21 & 511) * 8 : UINT64_MAX;
 	}
-	return (M->cr3 & ~0xfffu) + (va >> 22) * 4;
+	return (V->cr3 & ~0xfffu) + (va >> 22) * 4;
 }
 
 uint64_t read_directory_entry(uint32_t va)
 {
-	return read_entry(directory_entry_address(va), M->cr4 & CR4_PAE);
+	return read_entry(directory_entry_address(va), V->cr4 & CR4_PAE);
 }
 
 void read_pdptes(void)
 {
 	for (unsigned i = 0; i < 4; i++)
-		M->pdpte[i] = read_entry((M->cr3 & ~31u) + i * 8, true);
+		M->pdpte[i] = read_entry((V->cr3 & ~31u) + i * 8, true);
 }
 
 static bool walk_large(uint32_t va, bool write, bool user, uint64_t at, struct translation *t,
@@ -56,21 +56,21 @@ static bool walk_large(uint32_t va, bool write, bool user, uint64_t at, struct t
 {
 	uint64_t mask = (1ull << region_shift()) - 1;
 
-	t->writable = t->pde & PTE_W || (!user && !(M->cr0 & CR0_WP));
+	t->writable = t->pde & PTE_W || (!user && !(V->cr0 & CR0_WP));
 	if ((user && !(t->pde & PTE_U)) || (write && !t->writable))
 		return protection(va, write, user, x);
 	set_bits(at, PTE_A | (write ? PTE_D : 0));
 	t->pde |= PTE_A | (write ? PTE_D : 0);
 	t->large = true;
 	t->dirty = t->pde & PTE_D;
-	t->global = t->pde & PTE_G && M->cr4 & CR4_PGE;
+	t->global = t->pde & PTE_G && V->cr4 & CR4_PGE;
 	t->pa = (t->pde & PTE_ADDRESS & ~mask) | (va & mask);
 	return true;
 }
 
 bool walk(uint32_t va, bool write, bool user, struct translation *t, struct exception *x)
 {
-	bool pae = M->cr4 & CR4_PAE;
+	bool pae = V->cr4 & CR4_PAE;
 	uint64_t at = directory_entry_address(va), entry;
 
 	*t = (struct translation){.pa = va, .writable = true, .dirty = true};
@@ -81,7 +81,7 @@ bool walk(uint32_t va, bool write, bool user, struct translation *t, struct exce
 	t->pde = read_entry(at, pae);
 	if (!(t->pde & PTE_P))
 		return not_present(va, write, user, x);
-	if (t->pde & PTE_PS && (pae || M->cr4 & CR4_PSE))
+	if (t->pde & PTE_PS && (pae || V->cr4 & CR4_PSE))
 		return walk_large(va, write, user, at, t, x);
 
 	t->table = t->pde & PTE_ADDRESS;
@@ -89,7 +89,7 @@ bool walk(uint32_t va, bool write, bool user, struct translation *t, struct exce
 	t->pte = read_entry(entry, pae);
 	if (!(t->pte & PTE_P))
 		return not_present(va, write, user, x);
-	t->writable = (t->pde & t->pte & PTE_W) || (!user && !(M->cr0 & CR0_WP));
+	t->writable = (t->pde & t->pte & PTE_W) || (!user && !(V->cr0 & CR0_WP));
 	if ((user && !(t->pde & t->pte & PTE_U)) || (write && !t->writable))
 		return protection(va, write, user, x);
 	set_bits(at, PTE_A);
@@ -97,7 +97,7 @@ bool walk(uint32_t va, bool write, bool user, struct translation *t, struct exce
 	set_bits(entry, PTE_A | (write ? PTE_D : 0));
 	t->pte |= PTE_A | (write ? PTE_D : 0);
 	t->dirty = t->pte & PTE_D;
-	t->global = t->pte & PTE_G && M->cr4 & CR4_PGE;
+	t->global = t->pte & PTE_G && V->cr4 & CR4_PGE;
 	t->pa = (t->pte & PTE_ADDRESS) | (va & 0xfff);
 	return true;
 }

@@ -32,7 +32,7 @@ struct translation {
 /* Bytes covered by one page-directory entry, as a shift. */
 static inline unsigned region_shift(void)
 {
-	return M->cr4 & CR4_PAE && paging_on() ? 21 : 22;
+	return V->cr4 & CR4_PAE && paging_on() ? 21 : 22;
 }
 
 /* Is [pa, pa+n) guest RAM? */

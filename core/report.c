@@ -26,10 +26,10 @@ void stop_guest(enum stop_reason reason, const char *text)
 	s->eflags = eflags_image();
 	for (unsigned i = 0; i < SEG_COUNT; i++)
 		s->vsel[i] = V->vsel[i];
-	s->cr0 = M->cr0;
-	s->cr2 = M->cr2;
-	s->cr3 = M->cr3;
-	s->cr4 = M->cr4;
+	s->cr0 = V->cr0;
+	s->cr2 = V->cr2;
+	s->cr3 = V->cr3;
+	s->cr4 = V->cr4;
 	copy_text(s->text, text);
 	/* What the guest printed last is still on its way. */
 	console_service(0);

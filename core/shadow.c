@@ -10,7 +10,7 @@
 
 static bool pae(void)
 {
-	return M->cr4 & CR4_PAE;
+	return V->cr4 & CR4_PAE;
 }
 
 static unsigned entries_per_table(void)
@@ -228,7 +228,7 @@ static void remember(uint32_t r, unsigned k, uint64_t pte)
 		g->mapped++;
 	copy_set(r, k, pte);
 	g->groups |= 1ull << (k * entry_size() / GROUP_BYTES);
-	if (!(pte & PTE_G && M->cr4 & CR4_PGE))
+	if (!(pte & PTE_G && V->cr4 & CR4_PGE))
 		g->local = 1;
 }
 

@@ -46,7 +46,7 @@ static uint32_t choose_cell(uint32_t tag)
 void load_cr3(uint32_t value)
 {
 	COUNT(cr3_load);
-	M->cr3 = value;
+	V->cr3 = value;
 	if (!paging_on())
 		return;
 	read_pdptes();

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "main/annotation.h"
 
+#include "annotate/cache.h"
 #include "asm_offsets.h"
 #include "cell/gate.h"
 #include "main/report.h"
@@ -38,6 +39,7 @@ static const struct annotate_rom rom = {
     .vcpu_iret_site = VCPU_IRET_SITE,
     .vcpu_vsel_cs = VCPU_VSEL_CS,
     .vcpu_vsel_ss = VCPU_VSEL_SS,
+    .vcpu_cr = {VCPU_CR0, 0, VCPU_CR2, VCPU_CR3, VCPU_CR4},
     .vcpu_syscall_slot = VCPU_SYSCALL_SLOT,
     .vcpu_sigreturn_slot = VCPU_SIGRETURN_SLOT,
     .vcpu_rt_sigreturn_slot = VCPU_RT_SIGRETURN_SLOT,
@@ -61,7 +63,8 @@ int annotate_loaded_kernel(const struct kernel *k, bool traps_only, struct annot
 		return EXIT_HOST;
 	}
 	in.sections = sections;
-	r = annotate_kernel(&in, &options, out, stubs, report, error);
+	r = annotate_kernel_cached(&in, &options, k->build_id, k->build_id_size, out, stubs, report,
+				   error);
 	free(sections);
 	if (r) {
 		complain("%s: %s", k->path, error);

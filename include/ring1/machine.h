@@ -116,8 +116,7 @@ struct machine {
 	uint32_t redirects; /* IRETs that still look for a return into a window */
 	uint32_t nm_pending; /* CR0.TS was set on the way to user mode: #NM first */
 
-	/* The system registers. */
-	uint32_t cr0, cr2, cr3, cr4;
+	/* The system registers; the control registers are in struct vcpu. */
 	uint64_t pdpte[4]; /* PAE: loaded with CR3 */
 	uint32_t dr[8];
 	uint32_t gdt_base, idt_base;

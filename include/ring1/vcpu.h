@@ -68,6 +68,8 @@ struct vcpu {
 	uint32_t kernel_cs, kernel_ss; /* virtual: of the system-call gate and of TSS.ss0 */
 	uint32_t iopl;                 /* virtual EFLAGS.IOPL, bits 12-13 in place */
 
+	uint32_t cr0, cr2, cr3, cr4; /* stubs read them in place of MOV from CRn */
+
 	/* System call in the ROM (rom/syscall.S). */
 	uint32_t tss;           /* linear address of the guest's 32-bit TSS, 0: none */
 	uint32_t gate80;        /* linear address of IDT entry 0x80, 0: take the slow path */
