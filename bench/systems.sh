@@ -1,0 +1,120 @@
+# shellcheck shell=sh
+# shellcheck disable=SC2154 # top
+# How each system is started for the benchmark. Sourced, after setting top (the project's folder).
+#
+# A system runs the items as bench/guest/bench-init describes them and leaves a log with times
+# (bench/launch.c). Guests have 512 MiB and one CPU; ring1 and QEMU boot the same kernel file with the
+# same initramfs, User Mode Linux its own kernel (Debian's package, 6.1 as well) with that initramfs.
+
+bench=$top/build/bench
+kernel=$top/build/guests/debian-686/vmlinuz
+initramfs=$bench/bench.cpio.gz
+launch=$bench/launch
+uml=$bench/uml/usr/bin/linux.uml
+pin= # a CPU number: everything runs there
+
+as_guest='rdinit=/bin/bench-init ring1.init=/bin/bench-init'
+
+# The build that is measured stays the same when another is made meanwhile.
+snapshot_ring1() { cp "$top/build/ring1" "$bench/ring1"; }
+
+# Why a system cannot be measured here; nothing when it can.
+why_not() {
+	case $1 in
+	qemu) command -v qemu-system-i386 >/dev/null || echo "QEMU is not installed (package qemu-system-x86)" ;;
+	uml)
+		if [ ! -x "$uml" ]; then
+			echo "User Mode Linux for i386 could not be fetched (package user-mode-linux)"
+		elif [ ! -e /lib/ld-linux.so.2 ]; then
+			echo "User Mode Linux for i386 needs a 32-bit C library (package libc6-i386)"
+		fi
+		;;
+	native | ring1) ;;
+	*) echo "there is no such system (native, ring1, qemu, uml)" ;;
+	esac
+}
+
+# A folder on tmpfs for what has to be in memory.
+tmpfs_folder() {
+	for folder in "${XDG_RUNTIME_DIR:-}" /dev/shm /tmp; do
+		if [ -d "$folder" ] && [ -w "$folder" ] && [ "$(stat -f -c %T "$folder")" = tmpfs ]; then
+			echo "$folder"
+			return
+		fi
+	done
+	echo "bench: no writable tmpfs: native file figures will include a disk" >&2
+	echo "$bench"
+}
+
+# The initramfs's files, for the native run.
+make_native_root() { # DIRECTORY
+	while read -r kind path third fourth; do
+		case $kind in
+		dir) mkdir -p "$1/$path" ;;
+		link)
+			mkdir -p "$(dirname "$1/$path")"
+			ln -s "$third" "$1/$path"
+			;;
+		file)
+			mkdir -p "$(dirname "$1/$path")"
+			cp "$top/$fourth" "$1/$path"
+			chmod "$third" "$1/$path"
+			;;
+		esac
+	done <"$bench/initramfs.list"
+}
+
+pinned() {
+	if [ -n "$pin" ]; then
+		taskset -c "$pin" "$@"
+	else
+		"$@"
+	fi
+}
+
+launch_native() { # LOG PARAMETER...
+	log=$1
+	shift
+	place=$(mktemp -d "$(tmpfs_folder)/ring1-bench.XXXXXX")
+	mkdir "$place/root" "$place/work"
+	make_native_root "$place/root"
+	status=0
+	(cd "$place/work" && pinned "$launch" --timeout 300 "$place/root/bin/busybox" sh \
+		"$place/root/bin/bench-init" --native "$place/root" "$@" >"$log") || status=$?
+	rm -rf "$place"
+	return $status
+}
+
+launch_ring1() { # LOG PARAMETER...; the counters go beside the log
+	log=$1
+	shift
+	pinned "$launch" --timeout 600 "$bench/ring1" run -m 512M -k "$kernel" -i "$initramfs" \
+		--stats="${log%.log}.stats.json" -a "$as_guest $*" >"$log"
+}
+
+launch_qemu() { # LOG PARAMETER...
+	log=$1
+	shift
+	pinned "$launch" --timeout 900 qemu-system-i386 -accel tcg -m 512 -smp 1 -nographic -no-reboot \
+		-net none -kernel "$kernel" -initrd "$initramfs" -append "console=ttyS0 panic=-1 $as_guest $*" >"$log"
+}
+
+# UML keeps the guest's memory in a file below TMPDIR.
+launch_uml() { # LOG PARAMETER...
+	log=$1
+	shift
+	# shellcheck disable=SC2086 # words
+	TMPDIR=$(tmpfs_folder) pinned "$launch" --timeout 600 "$uml" mem=512M "initrd=$initramfs" \
+		con0=fd:0,fd:1 con=null panic=-1 $as_guest "$@" >"$log"
+}
+
+launch_system() { # SYSTEM LOG PARAMETER...
+	system=$1
+	shift
+	"launch_$system" "$@"
+}
+
+# The result lines of a log, without their times: NAME<TAB>UNIT<TAB>MEDIAN<TAB>MINIMUM.
+result_lines() {
+	awk -F '\t' 'NF == 5 && ($3 == "ns" || $3 == "ms") && $4 ~ /^(-|[0-9.]+)$/ { print $2 "\t" $3 "\t" $4 "\t" $5 }' "$1"
+}
