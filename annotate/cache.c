@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "annotate/cache.h"
 
-#include <errno.h>
-#include <fcntl.h>
-#include <stdlib.h>
+#include "common/cache_file.h"
+
+#include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -21,30 +20,6 @@ struct header {
 	uint32_t report_size;
 };
 
-/* ---- hashing: against accidents, not against enemies, who could write the file anyway ---- */
-
-static uint64_t mix(uint64_t h, uint64_t word)
-{
-	h = (h ^ word) * 0x9e3779b97f4a7c15u;
-	return h ^ h >> 29;
-}
-
-static uint64_t hash(uint64_t h, const void *data, size_t size)
-{
-	const uint8_t *p = data;
-	uint64_t word;
-
-	h = mix(h, size);
-	for (; size >= sizeof(word); size -= sizeof(word), p += sizeof(word)) {
-		memcpy(&word, p, sizeof(word));
-		h = mix(h, word);
-	}
-	word = 0;
-	if (size)
-		memcpy(&word, p, size);
-	return mix(h, word);
-}
-
 static uint64_t version_of(const struct annotate_input *in, const struct annotate_options *options)
 {
 	const uint32_t constants[] = {
@@ -59,85 +34,59 @@ static uint64_t version_of(const struct annotate_input *in, const struct annotat
 	    in->kernel_base,
 	    in->entry,
 	};
-	uint64_t h = hash(0, constants, sizeof(constants));
+	uint64_t h = cache_hash(0, constants, sizeof(constants));
 
-	h = hash(h, &options->rom, sizeof(options->rom));
+	h = cache_hash(h, &options->rom, sizeof(options->rom));
 	for (size_t i = 0; i < in->nsections; i++) {
 		const struct annotate_section *s = &in->sections[i];
 		const uint32_t shape[] = {s->va, s->size, s->executable, s->data != NULL};
 
-		h = hash(h, s->name, strlen(s->name));
-		h = hash(h, shape, sizeof(shape));
+		h = cache_hash(h, s->name, strlen(s->name));
+		h = cache_hash(h, shape, sizeof(shape));
 		if (s->data)
-			h = hash(h, s->data, s->size);
+			h = cache_hash(h, s->data, s->size);
 	}
 	return h;
 }
 
 /* ---- places ---- */
 
-#define PATH_SIZE 4096
-
-/* The directory, made if need be; false when there is no place for one. */
-static bool directory(char path[PATH_SIZE])
+static bool file_name(char path[CACHE_PATH_SIZE], const uint8_t *build_id, size_t size,
+                      uint64_t version)
 {
-	const char *base = getenv("XDG_CACHE_HOME"), *home = getenv("HOME");
-	int n;
+	char name[256];
+	int used;
 
-	if (base && base[0] == '/')
-		n = snprintf(path, PATH_SIZE, "%s", base);
-	else if (home && home[0] == '/')
-		n = snprintf(path, PATH_SIZE, "%s/.cache", home);
-	else
+	if (!size || size > 64)
 		return false;
-	if (n < 0 || n >= PATH_SIZE - 8 || (mkdir(path, 0700) && errno != EEXIST))
-		return false;
-	strcat(path, "/ring1");
-	return !mkdir(path, 0700) || errno == EEXIST;
-}
-
-static bool file_name(char path[PATH_SIZE], const uint8_t *build_id, size_t size, uint64_t version)
-{
-	size_t used;
-
-	if (!size || size > 64 || !directory(path))
-		return false;
-	used = strlen(path);
-	if (used + 2 * size + 64 > PATH_SIZE)
-		return false;
-	used += sprintf(path + used, "/annotations-");
+	used = sprintf(name, "annotations-");
 	for (size_t i = 0; i < size; i++)
-		used += sprintf(path + used, "%02x", build_id[i]);
-	sprintf(path + used, "-%016llx.bin", (unsigned long long)version);
-	return true;
+		used += sprintf(name + used, "%02x", build_id[i]);
+	sprintf(name + used, "-%016llx.bin", (unsigned long long)version);
+	return cache_path(path, name);
 }
 
 /* ---- contents ---- */
 
 /* The pieces of a file behind its header, in order. */
-struct piece {
-	void *data;
-	size_t size;
-};
-
 #define PIECES 5
 
-static void pieces_of(struct piece v[PIECES], const struct header *h, struct annotations *a,
+static void pieces_of(struct cache_piece v[PIECES], const struct header *h, struct annotations *a,
                       uint8_t *stubs, struct annotate_report *report)
 {
-	v[0] = (struct piece){report, sizeof(*report)};
-	v[1] = (struct piece){a->sites, h->nsites * sizeof(a->sites[0])};
-	v[2] = (struct piece){a->windows, h->nwindows * sizeof(a->windows[0])};
-	v[3] = (struct piece){a->points, h->npoints * sizeof(a->points[0])};
-	v[4] = (struct piece){stubs, h->stub_bytes};
+	v[0] = (struct cache_piece){report, sizeof(*report)};
+	v[1] = (struct cache_piece){a->sites, h->nsites * sizeof(a->sites[0])};
+	v[2] = (struct cache_piece){a->windows, h->nwindows * sizeof(a->windows[0])};
+	v[3] = (struct cache_piece){a->points, h->npoints * sizeof(a->points[0])};
+	v[4] = (struct cache_piece){stubs, h->stub_bytes};
 }
 
-static uint64_t checksum_of(const struct piece v[PIECES])
+static uint64_t checksum_of(const struct cache_piece v[PIECES])
 {
 	uint64_t h = CACHE_MAGIC;
 
 	for (int i = 0; i < PIECES; i++)
-		h = hash(h, v[i].data, v[i].size);
+		h = cache_hash(h, v[i].data, v[i].size);
 	return h;
 }
 
@@ -181,45 +130,15 @@ static bool plausible(const struct annotate_input *in, const struct annotate_opt
 	return true;
 }
 
-static bool read_all(int fd, void *data, size_t size)
-{
-	for (size_t done = 0; done < size;) {
-		ssize_t n = read(fd, (uint8_t *)data + done, size - done);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			return false;
-		done += (size_t)n;
-	}
-	return true;
-}
-
-static bool write_all(int fd, const void *data, size_t size)
-{
-	for (size_t done = 0; done < size;) {
-		ssize_t n = write(fd, (const uint8_t *)data + done, size - done);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			return false;
-		done += (size_t)n;
-	}
-	return true;
-}
-
-static bool read_file(int fd, uint64_t version, const struct annotate_input *in,
+static bool read_file(int fd, uint64_t file_size, uint64_t version, const struct annotate_input *in,
                       const struct annotate_options *options, struct annotations *out,
                       uint8_t *stubs, struct annotate_report *report)
 {
-	struct piece v[PIECES];
+	struct cache_piece v[PIECES];
 	struct header h;
-	struct stat st;
 	size_t size = sizeof(h);
 
-	if (fstat(fd, &st) || !S_ISREG(st.st_mode) || st.st_uid != geteuid() ||
-	    (st.st_mode & (S_IWGRP | S_IWOTH)) || !read_all(fd, &h, sizeof(h)))
+	if (!cache_read(fd, (struct cache_piece){&h, sizeof(h)}))
 		return false;
 	if (h.magic != CACHE_MAGIC || h.version != version || h.nsites > ANNOT_MAX_SITES ||
 	    h.nwindows > ANNOT_MAX_WINDOWS || h.npoints > ANNOT_MAX_POINTS ||
@@ -229,11 +148,11 @@ static bool read_file(int fd, uint64_t version, const struct annotate_input *in,
 	pieces_of(v, &h, out, stubs, report);
 	for (int i = 0; i < PIECES; i++)
 		size += v[i].size;
-	if (st.st_size < 0 || (uint64_t)st.st_size != size)
+	if (file_size != size)
 		return false;
 	memset(out, 0, sizeof(*out));
 	for (int i = 0; i < PIECES; i++)
-		if (v[i].size && !read_all(fd, v[i].data, v[i].size))
+		if (!cache_read(fd, v[i]))
 			return false;
 	out->nsites = h.nsites;
 	out->nwindows = h.nwindows;
@@ -256,23 +175,11 @@ static void write_file(const char *path, uint64_t version, struct annotations *a
 	    .kernel_base = a->kernel_base,
 	    .report_size = sizeof(*report),
 	};
-	struct piece v[PIECES];
-	char aside[PATH_SIZE + 32];
-	bool written;
-	int fd;
+	struct cache_piece all[1 + PIECES] = {{&h, sizeof(h)}};
 
-	pieces_of(v, &h, a, stubs, report);
-	h.checksum = checksum_of(v);
-	snprintf(aside, sizeof(aside), "%s.%ld", path, (long)getpid());
-	fd = open(aside, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
-	if (fd < 0)
-		return;
-	written = write_all(fd, &h, sizeof(h));
-	for (int i = 0; i < PIECES && written; i++)
-		written = write_all(fd, v[i].data, v[i].size);
-	/* A file cut short by a crash is refused for its size: no fsync. */
-	if (close(fd) || !written || rename(aside, path))
-		unlink(aside);
+	pieces_of(all + 1, &h, a, stubs, report);
+	h.checksum = checksum_of(all + 1);
+	cache_write(path, all, 1 + PIECES);
 }
 
 static uint64_t now_ns(void)
@@ -288,17 +195,17 @@ int annotate_kernel_cached(const struct annotate_input *in, const struct annotat
                            uint8_t *stubs, struct annotate_report *report,
                            char error[ANNOTATE_ERROR_SIZE])
 {
-	uint64_t start = now_ns(), version = version_of(in, options);
+	uint64_t start = now_ns(), version = version_of(in, options), size;
 	struct annotate_report unwanted;
-	char path[PATH_SIZE];
+	char path[CACHE_PATH_SIZE];
 	bool named = file_name(path, build_id, build_id_size, version);
 	int fd, result;
 
 	if (!report)
 		report = &unwanted;
-	fd = named ? open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC) : -1;
+	fd = named ? cache_open(path, &size) : -1;
 	if (fd >= 0) {
-		bool good = read_file(fd, version, in, options, out, stubs, report);
+		bool good = read_file(fd, size, version, in, options, out, stubs, report);
 
 		close(fd);
 		if (good) {

@@ -84,7 +84,7 @@ static int take_payload(struct kernel *k, const uint8_t *in, size_t n, struct lo
 {
 	struct bytes elf;
 
-	if (decompress(k->path, in, n, &elf, e) < 0)
+	if ((k->use_cache ? decompress_cached : decompress)(k->path, in, n, &elf, e) < 0)
 		return -1;
 	k->compression = compression_name(in, n);
 	k->elf = elf.data;

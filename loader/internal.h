@@ -57,6 +57,10 @@ const char *compression_name(const uint8_t *in, size_t n);
 int decompress(const char *path, const uint8_t *in, size_t n, struct bytes *out,
                struct loader_error *e);
 
+/* decompress(), or its result of an earlier run from the user's cache directory. */
+int decompress_cached(const char *path, const uint8_t *in, size_t n, struct bytes *out,
+                      struct loader_error *e);
+
 /* Whether the file is a Linux x86 image: real-mode boot sector and setup header. */
 bool bzimage_recognise(const uint8_t *file, size_t n);
 

@@ -65,6 +65,7 @@ int kernel_open(const char *path, struct kernel *k, struct loader_error *e)
 	memset(k, 0, sizeof *k);
 	if (read_file(path, KERNEL_FILE_MAX, &file, e) < 0)
 		return -1;
+	k->use_cache = true;
 	return open_and_free(path, &file, k, e);
 }
 

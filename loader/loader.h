@@ -60,6 +60,7 @@ struct kernel_section {
 struct kernel {
 	char *path; /* as given; for messages */
 	enum kernel_format format;
+	bool use_cache;          /* set by kernel_open(): keep the decompressed payload */
 	const char *compression; /* "xz", ...; "none" for a plain ELF file */
 
 	uint8_t *elf; /* the whole vmlinux, section headers included if it has any */
