@@ -1,0 +1,57 @@
+# Functions the reports share. Systems appear in this order everywhere.
+
+BEGIN {
+	FS = "\t"
+	nsystems = split("native ring1 qemu uml", systems, " ")
+	title["native"] = "native"
+	title["ring1"] = "ring1"
+	title["qemu"] = "QEMU TCG"
+	title["uml"] = "UML"
+}
+
+# Sorts values[1..n] (n is small).
+function sort_values(values, n,    i, j, t) {
+	for (i = 2; i <= n; i++) {
+		t = values[i]
+		for (j = i - 1; j >= 1 && values[j] > t; j--)
+			values[j + 1] = values[j]
+		values[j + 1] = t
+	}
+}
+
+function middle(values, n) {
+	sort_values(values, n)
+	return n % 2 ? values[(n + 1) / 2] : (values[n / 2] + values[n / 2 + 1]) / 2
+}
+
+# Reads summary.tsv; keeps the items' order. Items without a native figure have no ratio.
+function read_summary(    key) {
+	if (!($1 in unit_of)) {
+		items[++nitems] = $1
+		unit_of[$1] = $2
+	}
+	key = $1 SUBSEP $3
+	value[key] = $4
+	least[key] = $5
+	spread[key] = $6
+	launches[key] = $7
+	measured[$3] = 1
+}
+
+function has(item, system) { return (item SUBSEP system) in value }
+
+function ratio(item, system) {
+	if (!has(item, system) || !has(item, "native") || value[item, "native"] == 0) return 0
+	return value[item, system] / value[item, "native"]
+}
+
+# Over all items that have a ratio; the number of them is left in mean_items.
+function mean_ratio(system,    i, sum) {
+	mean_items = sum = 0
+	for (i = 1; i <= nitems; i++)
+		if (ratio(items[i], system) > 0) {
+			sum += log(ratio(items[i], system))
+			mean_items++
+		}
+	return mean_items ? exp(sum / mean_items) : 0
+}

@@ -1,0 +1,63 @@
+# The table for people.
+
+FILENAME ~ /host.tsv$/ { printf "%-17s %s\n", $1 ":", $2; next }
+{ read_summary() }
+
+function figure(x) {
+	if (x >= 1e6) return sprintf("%.2f M", x / 1e6)
+	if (x >= 100) return sprintf("%.0f", x)
+	return sprintf("%.1f", x)
+}
+
+function times(x) {
+	return sprintf((x >= 100 ? "%.0f" : (x >= 10 ? "%.1f" : "%.2f")) "x", x)
+}
+
+function row(item,    s, spreads, text) {
+	text = sprintf("%-24s %-4s", item, unit_of[item])
+	for (s = 1; s <= nsystems; s++) {
+		if (!measured[systems[s]]) continue
+		text = text sprintf(" %10s", has(item, systems[s]) ? figure(value[item, systems[s]]) : "-")
+		if (systems[s] != "native" && measured["native"])
+			text = text sprintf(" %7s", ratio(item, systems[s]) ? times(ratio(item, systems[s])) : "-")
+		spreads = spreads (spreads ? "/" : "") (has(item, systems[s]) ? sprintf("%.0f%%", 100 * spread[item, systems[s]]) : "-")
+	}
+	print text "  " spreads
+}
+
+function heading(    s, text, rule) {
+	text = sprintf("%-24s %-4s", "item", "unit")
+	for (s = 1; s <= nsystems; s++) {
+		if (!measured[systems[s]]) continue
+		text = text sprintf(" %10s", title[systems[s]])
+		if (systems[s] != "native" && measured["native"]) text = text sprintf(" %7s", "ratio")
+	}
+	print ""
+	print text "  spread"
+	rule = text "--------"
+	gsub(/./, "-", rule)
+	print rule
+}
+
+function means(    s, m) {
+	if (!measured["native"]) return
+	for (s = 2; s <= nsystems; s++)
+		if (measured[systems[s]]) {
+			m = mean_ratio(systems[s])
+			if (mean_items > 1)
+				printf "geometric mean of %s's ratios to native: %s over %d rows\n",
+					title[systems[s]], times(m), mean_items
+		}
+}
+
+END {
+	heading()
+	for (i = 1; i <= nitems; i++)
+		if (unit_of[items[i]] == "ns" || items[i] ~ /^macro_/) row(items[i])
+	print ""
+	for (i = 1; i <= nitems; i++)
+		if (unit_of[items[i]] != "ns" && items[i] !~ /^macro_/) row(items[i])
+	print ""
+	means()
+	print "Medians of the launches; lower is better. Spread: (max - min) / median of the launches."
+}
