@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "core/annotated.h"
 
-#include "core/console.h"
 #include "core/emulate.h"
 #include "core/interrupt.h"
 #include "core/paging.h"
@@ -136,10 +135,8 @@ bool site_pops_selector(uint32_t va)
 
 static void note(const struct annot_site *site)
 {
-	if (site->flags & ANNOT_SITE_NOTE_PANIC) {
-		M->panicked = 1;
-		log_text("the guest kernel called panic()");
-	}
+	if (site->flags & ANNOT_SITE_NOTE_PANIC && !M->panicked)
+		note_panic();
 }
 
 void run_site(uint32_t index, uint32_t next)
@@ -152,6 +149,7 @@ void run_site(uint32_t index, uint32_t next)
 		stop_guest(STOP_INTERNAL, "a stub names a site that does not exist");
 	site = &ANNOT->sites[index];
 	if (site->flags & (ANNOT_SITE_NOTE_PANIC | ANNOT_SITE_NOTE_MODULE)) {
+		V->eip = site->va;
 		note(site);
 		V->eip = next;
 		return;

@@ -119,6 +119,9 @@ static inline uint32_t virtual_cpl(void)
  */
 _Noreturn void stop_guest(enum stop_reason reason, const char *text);
 
+/** note_panic - the guest kernel enters panic(): keep its message and registers for the end */
+void note_panic(void);
+
 /** fpu_save, fpu_restore - move the whole extended state between the CPU and machine.xsave */
 void fpu_save(void);
 void fpu_restore(void);

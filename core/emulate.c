@@ -113,11 +113,8 @@ static bool emulate_sti(uint32_t next, struct exception *x)
 
 static bool emulate_hlt(uint32_t next)
 {
-	if (!interrupts_enabled()) {
-		if (M->panicked)
-			stop_guest(STOP_PANIC, "the guest kernel panicked and halted");
+	if (!interrupts_enabled())
 		stop_guest(STOP_HALT, "halted with interrupts off");
-	}
 	V->eip = next;
 	halt();
 	return true;

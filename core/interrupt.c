@@ -233,7 +233,7 @@ void devices_run(void)
 	platform_update_irqs(&M->platform, now);
 	publish_deadline(now);
 	if (M->platform.events & PLATFORM_RESET)
-		stop_guest(M->panicked ? STOP_PANIC : STOP_RESET, "the guest asked for a reset");
+		stop_guest(STOP_RESET, "the guest asked for a reset");
 	M->platform.events = 0;
 	interrupt_pending_update();
 }

@@ -9,6 +9,7 @@
  */
 #include "main/loop.h"
 
+#include "main/placement.h"
 #include "main/terminal.h"
 
 #include <errno.h>
@@ -41,6 +42,7 @@ struct loop {
 	size_t output_at, output_n;
 	uint64_t kicked_deadline, kicked_at;
 	uint64_t panic_at;
+	uint64_t review_at;
 };
 
 static void *doorbell_main(void *arg)
@@ -238,21 +240,51 @@ static void watch_panic(struct loop *l)
 		finish(l, STOP_PANIC, "the guest kernel panicked");
 }
 
+static void review_placement(struct loop *l)
+{
+	uint64_t now = vm_clock(l->vm);
+
+	if (now < l->review_at)
+		return;
+	l->review_at = now + PLACEMENT_INTERVAL_NS;
+	placement_review(l->vm);
+}
+
 /* ---- events ---- */
 
-static void take_stop(struct loop *l)
+/* A copy of what a cell wrote, with nothing in it that could harm a terminal. */
+static struct stop copy_stop(const struct stop *shared)
 {
 	struct stop stop;
 
-	memcpy(&stop, &l->vm->machine->stop, sizeof stop);
+	memcpy(&stop, shared, sizeof stop);
 	stop.text[STOP_TEXT - 1] = 0;
 	for (char *p = stop.text; *p; p++)
 		if (*p < ' ' || *p > '~')
 			*p = '?';
 	if (stop.reason == STOP_NONE || stop.reason > STOP_INTERNAL)
 		stop.reason = STOP_INTERNAL;
-	l->outcome->stop = stop;
-	finish(l, stop.reason, stop.text);
+	return stop;
+}
+
+static void take_stop(struct loop *l)
+{
+	l->outcome->stop = copy_stop(&l->vm->machine->stop);
+	finish(l, l->outcome->stop.reason, l->outcome->stop.text);
+}
+
+/* However a kernel that panicked ended, the panic is the reason. */
+static void take_panic(struct loop *l)
+{
+	struct outcome *o = l->outcome;
+
+	if (!__atomic_load_n(&l->vm->machine->panicked, __ATOMIC_SEQ_CST) ||
+	    (o->reason != STOP_HALT && o->reason != STOP_RESET && o->reason != STOP_PANIC &&
+	     o->reason != STOP_TRIPLE))
+		return;
+	o->stop = copy_stop(&l->vm->machine->panic);
+	o->reason = STOP_PANIC;
+	snprintf(o->text, sizeof o->text, "%s", o->stop.text);
 }
 
 static void serve_doorbell(struct loop *l)
@@ -370,10 +402,11 @@ void run_loop(struct vm *vm, struct outcome *outcome)
 			read_input(&l);
 		give_input(&l);
 		watch_panic(&l);
+		review_placement(&l);
 	}
 	drain_console(&l);
 	while (l.output_n)
 		write_output(&l);
 	drain_log(&l);
-	outcome->panicked = __atomic_load_n(&vm->machine->panicked, __ATOMIC_RELAXED);
+	take_panic(&l);
 }

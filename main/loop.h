@@ -9,7 +9,6 @@ struct outcome {
 	enum stop_reason reason;
 	struct stop stop;
 	char text[256];
-	bool panicked;
 	bool asked; /* the user left, or a signal ended it */
 };
 

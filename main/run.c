@@ -4,6 +4,7 @@
 #include "main/command.h"
 #include "loader/mptable.h"
 #include "main/loop.h"
+#include "main/placement.h"
 #include "main/stats.h"
 #include "main/terminal.h"
 #include "main/vm.h"
@@ -13,7 +14,6 @@
 #include <errno.h>
 #include <getopt.h>
 #include <linux/futex.h>
-#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -206,26 +206,6 @@ static int load(struct vm *vm, const struct kernel *k, const struct run_options 
 	return 0;
 }
 
-/*
- * All cells of a virtual CPU share one host CPU: a hand-over across CPUs costs 15 times as
- * much. Chosen here by who is idle at the moment.
- */
-static void pin(struct vm *vm, const struct run_options *o)
-{
-	cpu_set_t set;
-	int cpu = o->cpu;
-
-	if (cpu < 0)
-		cpu = least_busy_cpu();
-	if (cpu < 0)
-		return;
-	CPU_ZERO(&set);
-	CPU_SET(cpu, &set);
-	/* The nursery's children inherit it. */
-	if (sched_setaffinity(vm->nursery_pid, sizeof set, &set) && o->cpu >= 0)
-		complain("--cpu %d: %s; going on without", cpu, strerror(errno));
-}
-
 static void start_guest(struct vm *vm)
 {
 	__atomic_store_n(&vm->machine->cell[0].go, 1, __ATOMIC_SEQ_CST);
@@ -250,9 +230,7 @@ static int report(const struct outcome *o)
 	switch (o->reason) {
 	case STOP_HALT:
 	case STOP_RESET:
-		if (!o->panicked)
-			return EXIT_OK;
-		/* fall through */
+		return EXIT_OK;
 	case STOP_PANIC:
 		complain("guest panic: %s", o->text);
 		print_registers(&o->stop);
@@ -298,7 +276,7 @@ static int run_machine(struct vm *vm, const struct kernel *k, const struct run_o
 					     &annotation)))
 		return status;
 	annotate_apply_traps(vm->annotations, vm->ram, vm->ram_size);
-	pin(vm, o);
+	placement_start(vm, o->cpu);
 	if ((status = vm_fork_cells(vm, INITIAL_CELLS)))
 		return status;
 	terminal_raw();

@@ -32,6 +32,8 @@ struct vm {
 	uint32_t ncells;
 	pid_t cell_pid[MACHINE_MAX_CELLS];
 	uint32_t cells_asked;
+	int cpu;       /* the host CPU of the cells, -1: any */
+	bool may_move; /* the user did not choose it */
 
 	uint64_t mono_offset; /* CLOCK_MONOTONIC ns at guest time 0 */
 	int doorbell_event;   /* eventfd: the doorbell thread saw machine.doorbell change */
@@ -71,9 +73,6 @@ uint64_t vm_clock(const struct vm *vm);
 
 /** host_facts_fill - TSC rate, clock offsets, CPUID, XSAVE: what the host gives the machine */
 int host_facts_fill(struct vm *vm);
-
-/** least_busy_cpu - of those this process may use; -1: unknown */
-int least_busy_cpu(void);
 
 /** cpuid_fill - the CPUID leaves the guest kernel is shown (main/cpuid.c) */
 void cpuid_fill(struct machine *m);

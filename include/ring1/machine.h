@@ -112,6 +112,7 @@ struct machine {
 	uint32_t main_waits;
 	struct byte_ring console_out, console_in, log;
 	struct stop stop;
+	struct stop panic; /* the state in which panic() was entered */
 	uint32_t panicked;
 	uint32_t redirects; /* IRETs that still look for a return into a window */
 	uint32_t nm_pending; /* CR0.TS was set on the way to user mode: #NM first */
