@@ -17,7 +17,7 @@ CELL_CFLAGS := -std=gnu11 $(WARN) -O2 -g $(CPPFLAGS_ALL) -ffreestanding -fPIE -i
 LIBS := -lZydis -llzma -lzstd -llz4 -lz -lbz2 -ljansson
 
 CELL_SRC := $(filter-out core/offsets.c,$(wildcard core/*.c)) $(wildcard cell/*.c) $(wildcard devices/*.c)
-CELL_OBJ := $(CELL_SRC:%.c=$(BUILD)/cell/%.o) $(BUILD)/cell/cell/gate.o $(BUILD)/cell/rom_image.o
+CELL_OBJ := $(CELL_SRC:%.c=$(BUILD)/cell/%.o) $(patsubst %.S,$(BUILD)/cell/%.o,$(wildcard cell/*.S)) $(BUILD)/cell/rom_image.o
 ROM_OBJ := $(patsubst %.S,$(BUILD)/%.o,$(wildcard rom/*.S))
 HOST_SRC := $(wildcard main/*.c) $(wildcard common/*.c) $(wildcard loader/*.c) $(wildcard annotate/*.c) core/decode.c
 HOST_OBJ := $(HOST_SRC:%.c=$(BUILD)/host/%.o) $(BUILD)/host/main/embedded.o
@@ -66,6 +66,9 @@ $(BUILD)/cell/rom_image.o: $(BUILD)/rom.bin
 
 # ---- the cell program ----
 
+# A table with an address in it: a constant only without position independence.
+$(BUILD)/cell/cell/jail.o: CELL_CFLAGS += -fno-pie -mcmodel=large
+
 $(BUILD)/cell/%.o: %.c $(GENERATED)
 	@mkdir -p $(@D)
 	@echo "  CELL  $<"
@@ -73,7 +76,7 @@ $(BUILD)/cell/%.o: %.c $(GENERATED)
 
 $(BUILD)/cell/%.o: %.S $(GENERATED)
 	@mkdir -p $(@D)
-	@$(CC) $(CPPFLAGS_ALL) -c -o $@ $<
+	@$(CC) $(CPPFLAGS_ALL) -MMD -c -o $@ $<
 
 $(BUILD)/cell/cell.lds: cell/cell.lds include/ring1/layout.h
 	@mkdir -p $(@D)

@@ -28,8 +28,13 @@ struct nursery_reply {
 /** install_signals - alternate stack and handlers, before the filter is in place */
 void install_signals(void);
 
-/** jail - no new privileges, seccomp filter; returns 0 or -errno */
-int jail(void);
+/**
+ * enter_jail - give up everything of the nursery, install the filter, become a cell
+ *
+ * Assembler (cell/jail_entry.S): between dropping the last private memory and the filter no
+ * stack is used, and what the kernel is told stands in read-only memory. Ends in core_start().
+ */
+_Noreturn void enter_jail(void);
 
 /** core_fault_inside - the core itself faulted: end the guest with a named reason */
 void core_fault_inside(uint32_t signal, uint64_t vector, uint64_t error, uint64_t rip, uint64_t cr2);

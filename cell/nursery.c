@@ -28,10 +28,8 @@
 #define WNOHANG 1
 #define WUNTRACED_NONE 0
 #define MSG_NOSIGNAL 0x4000
-#define USER_END 0x7ffffffff000ul
 
 _Noreturn void nursery_main(void);
-_Noreturn void cell_main(void);
 
 struct pollfd_ {
 	int fd;
@@ -74,25 +72,14 @@ static _Noreturn void die(int status)
 	host_exit(status);
 }
 
-/* On the cell's own stack now: nothing of the nursery is needed any more. */
-_Noreturn void cell_main(void)
-{
-	uint64_t self_end = CELL_SELF + ROUND_PAGE(sizeof(struct cell)), empty = 0;
-
-	host_call(__NR_munmap, (long)self_end, (long)(USER_END - self_end), 0, 0, 0, 0);
-	host_call(__NR_close_range, CELL_FD_STATE + 1, ~0u, 0, 0, 0, 0);
-	host_call(__NR_close_range, 0, CELL_FD_RAM - 1, 0, 0, 0, 0);
-	install_signals();
-	/* Main may have kicked this cell already. */
-	host_call(__NR_rt_sigprocmask, 2 /* SIG_SETMASK */, (long)&empty, 0, 8, 0, 0);
-	if (jail())
-		die(3);
-	__atomic_store_n(&M->cell[SELF->number].ready, 1, __ATOMIC_SEQ_CST);
-	core_start();
-}
-
+/*
+ * In the child. Until the filter is in place this runs on the nursery's stack, which is
+ * private: the cell's own is in shared memory, where a hostile cell could rewrite it.
+ */
 static _Noreturn void become_cell(uint32_t number, long nursery_pid)
 {
+	uint64_t empty = 0;
+
 	host_call(__NR_prctl, PR_SET_PDEATHSIG, SIGNAL_KILL, 0, 0, 0, 0);
 	if (host_call(__NR_getppid, 0, 0, 0, 0, 0, 0) != nursery_pid)
 		die(1);
@@ -100,11 +87,12 @@ static _Noreturn void become_cell(uint32_t number, long nursery_pid)
 		    STATE_CELL(number)))
 		die(3);
 	SELF->number = number;
-	__asm__ volatile("movq %0, %%rsp\n\tcall cell_main"
-			 :
-			 : "r"((uint64_t)(uintptr_t)(SELF->stack + CELL_STACK_SIZE - 64))
-			 : "memory");
-	__builtin_unreachable();
+	host_call(__NR_close_range, CELL_FD_STATE + 1, ~0u, 0, 0, 0, 0);
+	host_call(__NR_close_range, 0, CELL_FD_RAM - 1, 0, 0, 0, 0);
+	install_signals();
+	/* Main may have kicked this cell already. */
+	host_call(__NR_rt_sigprocmask, 2 /* SIG_SETMASK */, (long)&empty, 0, 8, 0, 0);
+	enter_jail();
 }
 
 /* Fork until there are @wanted cells. */

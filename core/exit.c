@@ -415,6 +415,7 @@ void core_syscall(void)
 
 void core_start(void)
 {
+	__atomic_store_n(&M->cell[SELF->number].ready, 1, __ATOMIC_SEQ_CST);
 	space_wait();
 	fpu_restore();
 	if (!M->booted)

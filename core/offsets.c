@@ -81,4 +81,5 @@ void offsets(void)
 	DEFINE(MACHINE_XSAVE, offsetof(struct machine, xsave));
 	DEFINE(MACHINE_XSAVE_MASK, offsetof(struct machine, xsave_mask));
 	DEFINE(CELL_STACK_OFFSET, offsetof(struct cell, stack));
+	DEFINE(CELL_SELF_END, CELL_SELF + ROUND_PAGE(sizeof(struct cell)));
 }
