@@ -37,13 +37,13 @@ function text(x, y, anchor, size, fill, what) {
 	printf "<text x=\"%.1f\" y=\"%.1f\" text-anchor=\"%s\" font-size=\"%d\" fill=\"%s\">%s</text>\n", x, y, anchor, size, fill, what
 }
 
-function mark(system, x, y) {
-	if (system == "ring1")
-		printf "<circle cx=\"%.1f\" cy=\"%.1f\" r=\"5\" fill=\"%s\"/>\n", x, y, colour[system]
-	else if (system == "qemu")
-		printf "<rect x=\"%.1f\" y=\"%.1f\" width=\"8\" height=\"8\" fill=\"%s\"/>\n", x - 4, y - 4, colour[system]
+function mark(name, x, y) {
+	if (name == "ring1")
+		printf "<circle cx=\"%.1f\" cy=\"%.1f\" r=\"5\" fill=\"%s\"/>\n", x, y, colour[name]
+	else if (name == "qemu")
+		printf "<rect x=\"%.1f\" y=\"%.1f\" width=\"8\" height=\"8\" fill=\"%s\"/>\n", x - 4, y - 4, colour[name]
 	else
-		printf "<path d=\"M%.1f %.1f l5.5 5.5 l-5.5 5.5 l-5.5 -5.5 z\" fill=\"%s\"/>\n", x, y - 5.5, colour[system]
+		printf "<path d=\"M%.1f %.1f l5.5 5.5 l-5.5 5.5 l-5.5 -5.5 z\" fill=\"%s\"/>\n", x, y - 5.5, colour[name]
 }
 
 function escape(what) {

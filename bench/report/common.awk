@@ -38,19 +38,19 @@ function read_summary(    key) {
 	measured[$3] = 1
 }
 
-function has(item, system) { return (item SUBSEP system) in value }
+function has(item, name) { return (item SUBSEP name) in value }
 
-function ratio(item, system) {
-	if (!has(item, system) || !has(item, "native") || value[item, "native"] == 0) return 0
-	return value[item, system] / value[item, "native"]
+function ratio(item, name) {
+	if (!has(item, name) || !has(item, "native") || value[item, "native"] == 0) return 0
+	return value[item, name] / value[item, "native"]
 }
 
 # Over all items that have a ratio; the number of them is left in mean_items.
-function mean_ratio(system,    i, sum) {
+function mean_ratio(name,    i, sum) {
 	mean_items = sum = 0
 	for (i = 1; i <= nitems; i++)
-		if (ratio(items[i], system) > 0) {
-			sum += log(ratio(items[i], system))
+		if (ratio(items[i], name) > 0) {
+			sum += log(ratio(items[i], name))
 			mean_items++
 		}
 	return mean_items ? exp(sum / mean_items) : 0

@@ -1,6 +1,6 @@
 # results.tsv (SYSTEM RUN ITEM UNIT MEDIAN MINIMUM) to one line for each item and system:
 # ITEM UNIT SYSTEM MEDIAN MINIMUM SPREAD LAUNCHES. Median and spread, (max - min) / median, are over the
-# launches' medians; items stay in the order of their first appearance.
+# launches' medians (or, with figure=minimum, their minima); items stay in the order of their first appearance.
 
 $5 == "-" { next }
 {
@@ -9,7 +9,7 @@ $5 == "-" { next }
 		item[++n] = $3
 		unit[$3] = $4
 	}
-	all[key, ++count[key]] = $5 + 0
+	all[key, ++count[key]] = (figure == "minimum" ? $6 : $5) + 0
 	if (!(key in least) || $6 + 0 < least[key]) least[key] = $6 + 0
 }
 END {

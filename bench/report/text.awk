@@ -6,7 +6,7 @@ FILENAME ~ /host.tsv$/ { printf "%-17s %s\n", $1 ":", $2; next }
 function figure(x) {
 	if (x >= 1e6) return sprintf("%.2f M", x / 1e6)
 	if (x >= 100) return sprintf("%.0f", x)
-	return sprintf("%.1f", x)
+	return sprintf((x >= 10 ? "%.1f" : "%.2f"), x)
 }
 
 function times(x) {
@@ -59,5 +59,5 @@ END {
 		if (unit_of[items[i]] != "ns" && items[i] !~ /^macro_/) row(items[i])
 	print ""
 	means()
-	print "Medians of the launches; lower is better. Spread: (max - min) / median of the launches."
+	print "Lower is better. Spread: (max - min) / median of the launches."
 }

@@ -17,6 +17,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -175,6 +176,14 @@ static void print_name(const struct item *item)
 	puts(item->name);
 }
 
+/* Kernels without 32-bit time make programs of this age not sleep at all. */
+static int sleep_ms(unsigned ms)
+{
+	const int64_t interval[2] = {ms / 1000, ms % 1000 * 1000000};
+
+	return syscall(SYS_clock_nanosleep_time64, CLOCK_MONOTONIC, 0, interval, NULL) != 0;
+}
+
 /* A program's duration, its output thrown away: the macro rows. */
 static int run_program(const char *name, char **command)
 {
@@ -212,6 +221,7 @@ static int usage(void)
 	      "  --dir DIR     work there\n"
 	      "  --list        print the items' names\n"
 	      "  --program NAME COMMAND...   how long a program takes (ms)\n"
+	      "  --sleep N                   for N ms, by the call every kernel has\n"
 	      "  --clock                     the monotonic clock (ms)\n"
 	      "  --make-text FILE MIB, --make-c FILE LINES   write an input file\n",
 	      stderr);
@@ -256,6 +266,8 @@ int main(int argc, char **argv)
 			options.operations = number(value, 1u << 30);
 		else if (!strcmp(option, "dir"))
 			need(!chdir(value), value);
+		else if (!strcmp(option, "sleep"))
+			return sleep_ms(number(value, 600000));
 		else if (!strcmp(option, "make-text") && argv[i + 2])
 			return make_text(value, number(argv[i + 2], 1024));
 		else if (!strcmp(option, "make-c") && argv[i + 2])
