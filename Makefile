@@ -34,9 +34,7 @@ $(BUILD)/asm_offsets.h: core/offsets.c include/ring1/*.h core/*.h devices/*.h Ma
 	@$(CC) $(CELL_CFLAGS) -S -o $(BUILD)/offsets.s $<
 	@{ echo '/* Generated from core/offsets.c. */'; \
 	   sed -n 's/^->\([A-Z0-9_]*\) \$$\(-\{0,1\}[0-9]*\)$$/#define \1 \2/p' $(BUILD)/offsets.s; \
-	   sed -n 's/^#define \(EFLAGS_[A-Z]*\) \(0x[0-9a-f]*\)u$$/#define \1 \2/p' core/core.h; \
-	   sed -n 's/^#define \(IF_BIT\|IF_IRET_WORK\|GDT_ENTRIES\) \([0-9a-fx]*\).*/#define \1 \2/p' include/ring1/vcpu.h; \
-	 } | awk '{print} $$1=="#define"{if(!seen[$$2]++);}' >$@
+	 } >$@
 
 $(BUILD)/rom_symbols.h: $(BUILD)/rom.elf
 	@{ echo '/* Generated from the ROM. */'; \
@@ -54,7 +52,7 @@ $(BUILD)/rom/%.o: rom/%.S rom/rom.h cell/gate.h $(BUILD)/asm_offsets.h
 	@$(CC) -m32 $(CPPFLAGS_ALL) -c -o $@ $<
 
 $(BUILD)/rom.elf: $(ROM_OBJ)
-	@ld -m elf_i386 -Ttext=$$(sed -n 's/^#define HOLE_ROM \(0x[0-9a-f]*\).*/\1/p' include/ring1/layout.h) \
+	@ld -m elf_i386 -Ttext=$$(sed -n 's/^#define HOLE_ROM  *\(0x[0-9a-f]*\).*/\1/p' include/ring1/layout.h) \
 		-e 0 --orphan-handling=place -z noexecstack -o $@ $^
 
 $(BUILD)/rom.bin: $(BUILD)/rom.elf

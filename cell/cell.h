@@ -8,7 +8,7 @@
 #define CELL_SIGNAL_KICK 10 /* SIGUSR1 */
 
 /* File descriptors of the nursery; cells keep CELL_FD_RAM and CELL_FD_STATE (cell/host.h). */
-#define NURSERY_FD_ANNOT 5
+#define NURSERY_FD_ANNOT  5
 #define NURSERY_FD_SOCKET 6
 
 /* Main to nursery: fork cells so that there are this many. Nursery to main: one per event. */
@@ -23,7 +23,7 @@ struct nursery_reply {
 };
 #define NURSERY_FORKED 1u
 #define NURSERY_FAILED 2u
-#define NURSERY_DIED 3u
+#define NURSERY_DIED   3u
 
 /** install_signals - alternate stack and handlers, before the filter is in place */
 void install_signals(void);
@@ -37,6 +37,7 @@ void install_signals(void);
 _Noreturn void enter_jail(void);
 
 /** core_fault_inside - the core itself faulted: end the guest with a named reason */
-void core_fault_inside(uint32_t signal, uint64_t vector, uint64_t error, uint64_t rip, uint64_t cr2);
+void core_fault_inside(uint32_t signal, uint64_t vector, uint64_t error, uint64_t rip,
+                       uint64_t cr2);
 
 #endif

@@ -5,19 +5,19 @@
 
 #define GATE_PAD_SIZE 32 /* bytes from one landing pad to the next */
 
-#define GATE_SITE 0     /* an annotated instruction; its index was pushed before the call */
-#define GATE_DELIVER 1  /* interrupts are enabled and one is pending */
-#define GATE_IRET 2     /* IRET the ROM does not finish; the frame is behind the far pointer */
-#define GATE_POPF 3     /* POPF that changes IOPL; stack: return address, image */
-#define GATE_SYSCALL 4  /* the kernel's stack holds the frame, the IDT entry changed */
-#define GATE_LOAD_ES 5  /* segment loads; stack: return address, selector */
-#define GATE_LOAD_DS 6
-#define GATE_LOAD_FS 7
-#define GATE_LOAD_GS 8
+#define GATE_SITE     0 /* an annotated instruction; its index was pushed before the call */
+#define GATE_DELIVER  1 /* interrupts are enabled and one is pending */
+#define GATE_IRET     2 /* IRET the ROM does not finish; the frame is behind the far pointer */
+#define GATE_POPF     3 /* POPF that changes IOPL; stack: return address, image */
+#define GATE_SYSCALL  4 /* the kernel's stack holds the frame, the IDT entry changed */
+#define GATE_LOAD_ES  5 /* segment loads; stack: return address, selector */
+#define GATE_LOAD_DS  6
+#define GATE_LOAD_FS  7
+#define GATE_LOAD_GS  8
 #define GATE_STORE_ES 9 /* segment stores; stack: return address, place for the selector */
 #define GATE_STORE_DS 10
 #define GATE_STORE_FS 11
 #define GATE_STORE_GS 12
-#define GATE_COUNT 13
+#define GATE_COUNT    13
 
 #endif

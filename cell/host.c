@@ -5,10 +5,10 @@
 #include "core/core.h"
 
 #include <asm/ldt.h>
+#include <asm/unistd.h>
 #include <linux/futex.h>
 #include <linux/mman.h>
 #include <linux/time_types.h>
-#include <asm/unistd.h>
 
 static bool map(uint32_t va, uint32_t n, long prot, long fd, uint64_t offset)
 {
@@ -24,7 +24,7 @@ bool host_map_ram(uint32_t va, uint32_t n, uint64_t pa, bool writable)
 bool host_map_void(uint32_t va)
 {
 	return map(va, PAGE_SIZE, PROT_READ | PROT_WRITE, CELL_FD_STATE,
-		   STATE_MACHINE + offsetof(struct machine, void_page));
+	           STATE_MACHINE + offsetof(struct machine, void_page));
 }
 
 void host_unmap(uint32_t va, uint32_t n)
@@ -65,11 +65,11 @@ bool host_write_ldt(uint32_t slot, uint32_t lo, uint32_t hi)
 void host_futex_wait(uint32_t *word, uint32_t value, uint64_t deadline)
 {
 	struct __kernel_timespec t = {.tv_sec = (int64_t)(deadline / 1000000000u),
-				      .tv_nsec = (int64_t)(deadline % 1000000000u)};
+	                              .tv_nsec = (int64_t)(deadline % 1000000000u)};
 
 	COUNT(host_futex);
 	host_call(__NR_futex, (long)word, FUTEX_WAIT_BITSET, value,
-		  deadline == UINT64_MAX ? 0 : (long)&t, 0, FUTEX_BITSET_MATCH_ANY);
+	          deadline == UINT64_MAX ? 0 : (long)&t, 0, FUTEX_BITSET_MATCH_ANY);
 }
 
 void host_futex_wake(uint32_t *word)

@@ -15,7 +15,7 @@
 #include <stdint.h>
 
 /* File descriptors of a cell. There are no others. */
-#define CELL_FD_RAM 3
+#define CELL_FD_RAM   3
 #define CELL_FD_STATE 4
 
 /**

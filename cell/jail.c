@@ -10,14 +10,14 @@
 #define EPERM_RESULT (SECCOMP_RET_ERRNO | 1)
 
 static const struct sock_filter filter[] = {
-	{0x20, 0, 0, 4}, /* architecture */
-	{0x15, 1, 0, AUDIT_ARCH_X86_64},
-	/* Every i386 call is the guest's: a signal, never a host call. */
-	{0x06, 0, 0, SECCOMP_RET_TRAP},
+    {0x20, 0, 0, 4}, /* architecture */
+    {0x15, 1, 0, AUDIT_ARCH_X86_64},
+    /* Every i386 call is the guest's: a signal, never a host call. */
+    {0x06, 0, 0, SECCOMP_RET_TRAP},
 #include "cell_filter.h"
-	{0x06, 0, 0, EPERM_RESULT},
+    {0x06, 0, 0, EPERM_RESULT},
 };
 
 /* For cell/jail_entry.S, which makes the call without a stack. */
 const struct sock_fprog jail_program = {.len = sizeof filter / sizeof *filter,
-					.filter = (struct sock_filter *)filter};
+                                        .filter = (struct sock_filter *)filter};

@@ -23,11 +23,11 @@
 #include <linux/prctl.h>
 
 #define ANNOT_FILE_STUBS ROUND_PAGE(sizeof(struct annotations))
-#define SIGNAL_CHILD 17
-#define SIGNAL_KILL 9
-#define WNOHANG 1
-#define WUNTRACED_NONE 0
-#define MSG_NOSIGNAL 0x4000
+#define SIGNAL_CHILD     17
+#define SIGNAL_KILL      9
+#define WNOHANG          1
+#define WUNTRACED_NONE   0
+#define MSG_NOSIGNAL     0x4000
 
 _Noreturn void nursery_main(void);
 
@@ -46,7 +46,7 @@ static void reply(uint32_t kind, uint32_t cell, int32_t pid, int32_t status)
 static bool map_at(uint64_t va, uint64_t n, long prot, int fd, uint64_t offset)
 {
 	long r = host_call(__NR_mmap, (long)va, (long)n, prot, MAP_SHARED | MAP_FIXED_NOREPLACE, fd,
-			   (long)offset);
+	                   (long)offset);
 
 	return r == (long)va;
 }
@@ -57,14 +57,14 @@ static bool map_shared(void)
 	uint32_t stubs;
 
 	if (!map_at(CELL_STATE, ROUND_PAGE(sizeof(struct machine)), PROT_READ | PROT_WRITE,
-		    CELL_FD_STATE, STATE_MACHINE) ||
+	            CELL_FD_STATE, STATE_MACHINE) ||
 	    !map_at(HOLE_VCPU, HOLE_VCPU_SIZE, PROT_READ | PROT_WRITE, CELL_FD_STATE, STATE_VCPU) ||
 	    !map_at(CELL_ANNOT, sizeof(struct annotations), PROT_READ, NURSERY_FD_ANNOT, 0) ||
 	    !map_at(CELL_RAM, M->ram_size, PROT_READ | PROT_WRITE, CELL_FD_RAM, 0))
 		return false;
 	stubs = ANNOT->stub_bytes;
 	return !stubs || map_at(HOLE_STUBS, ROUND_PAGE(stubs), PROT_READ | PROT_EXEC,
-				NURSERY_FD_ANNOT, ANNOT_FILE_STUBS);
+	                        NURSERY_FD_ANNOT, ANNOT_FILE_STUBS);
 }
 
 static _Noreturn void die(int status)
@@ -83,8 +83,8 @@ static _Noreturn void become_cell(uint32_t number, long nursery_pid)
 	host_call(__NR_prctl, PR_SET_PDEATHSIG, SIGNAL_KILL, 0, 0, 0, 0);
 	if (host_call(__NR_getppid, 0, 0, 0, 0, 0, 0) != nursery_pid)
 		die(1);
-	if (!map_at(CELL_SELF, ROUND_PAGE(sizeof(struct cell)), PROT_READ | PROT_WRITE, CELL_FD_STATE,
-		    STATE_CELL(number)))
+	if (!map_at(CELL_SELF, ROUND_PAGE(sizeof(struct cell)), PROT_READ | PROT_WRITE,
+	            CELL_FD_STATE, STATE_CELL(number)))
 		die(3);
 	SELF->number = number;
 	host_call(__NR_close_range, CELL_FD_STATE + 1, ~0u, 0, 0, 0, 0);
@@ -158,9 +158,9 @@ _Noreturn void nursery_main(void)
 }
 
 __asm__(".text\n"
-	".globl _start\n"
-	"_start:\n"
-	"	xorl %ebp, %ebp\n"
-	"	andq $-16, %rsp\n"
-	"	call nursery_main\n"
-	"	hlt\n");
+        ".globl _start\n"
+        "_start:\n"
+        "	xorl %ebp, %ebp\n"
+        "	andq $-16, %rsp\n"
+        "	call nursery_main\n"
+        "	hlt\n");

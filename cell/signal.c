@@ -97,15 +97,16 @@ void core_nested(uint32_t signal, const struct siginfo *info, struct ucontext *u
 static void handle(int signal)
 {
 	struct kernel_sigaction a = {.handler = signal_entry,
-				     .flags = SA_SIGINFO | SA_ONSTACK | SA_NODEFER | SA_RESTORER,
-				     .restorer = signal_return};
+	                             .flags = SA_SIGINFO | SA_ONSTACK | SA_NODEFER | SA_RESTORER,
+	                             .restorer = signal_return};
 
 	host_call(__NR_rt_sigaction, signal, (long)&a, 0, sizeof a.mask, 0, 0);
 }
 
 void install_signals(void)
 {
-	static const uint8_t signals[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGSYS, CELL_SIGNAL_KICK};
+	static const uint8_t signals[] = {SIGSEGV, SIGBUS, SIGFPE,          SIGILL,
+	                                  SIGTRAP, SIGSYS, CELL_SIGNAL_KICK};
 	stack_t stack = {.ss_sp = SELF->stack, .ss_size = CELL_STACK_SIZE};
 
 	host_call(__NR_sigaltstack, (long)&stack, 0, 0, 0, 0, 0);

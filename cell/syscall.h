@@ -11,9 +11,9 @@ static inline long host_call(long nr, long a0, long a1, long a2, long a3, long a
 	long result;
 
 	__asm__ volatile("syscall"
-			 : "=a"(result)
-			 : "0"(nr), "D"(a0), "S"(a1), "d"(a2), "r"(r10), "r"(r8), "r"(r9)
-			 : "rcx", "r11", "memory");
+	                 : "=a"(result)
+	                 : "0"(nr), "D"(a0), "S"(a1), "d"(a2), "r"(r10), "r"(r8), "r"(r9)
+	                 : "rcx", "r11", "memory");
 	return result;
 }
 

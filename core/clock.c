@@ -4,10 +4,10 @@
 
 #include "core/paging.h"
 
-#define MSR_WALL_CLOCK_OLD 0x11u
+#define MSR_WALL_CLOCK_OLD  0x11u
 #define MSR_SYSTEM_TIME_OLD 0x12u
-#define MSR_WALL_CLOCK 0x4b564d00u
-#define MSR_SYSTEM_TIME 0x4b564d01u
+#define MSR_WALL_CLOCK      0x4b564d00u
+#define MSR_SYSTEM_TIME     0x4b564d01u
 
 /* struct pvclock_vcpu_time_info, struct pvclock_wall_clock: the ABI of Linux and Xen. */
 struct pvclock_time {

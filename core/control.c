@@ -7,11 +7,11 @@
 #include "core/spaces.h"
 
 #define CR0_WRITABLE 0xe005003fu
-#define CR0_FIXED 0x00000010u /* ET */
-#define CR0_MMU (CR0_PG | CR0_WP | CR0_PE)
+#define CR0_FIXED    0x00000010u /* ET */
+#define CR0_MMU      (CR0_PG | CR0_WP | CR0_PE)
 /* VME PVI TSD DE PSE PAE MCE PGE PCE OSFXSR OSXMMEXCPT UMIP OSXSAVE: what CPUID may offer. */
 #define CR4_WRITABLE 0x00040fffu
-#define CR4_FORMAT (CR4_PSE | CR4_PAE)
+#define CR4_FORMAT   (CR4_PSE | CR4_PAE)
 
 static bool write_cr0(uint32_t value, struct exception *x)
 {
@@ -84,18 +84,18 @@ bool read_cr(unsigned n, uint32_t *value, struct exception *x)
 	}
 }
 
-#define MSR_TSC 0x10u
-#define MSR_PLATFORM_ID 0x17u
-#define MSR_APIC_BASE 0x1bu
+#define MSR_TSC          0x10u
+#define MSR_PLATFORM_ID  0x17u
+#define MSR_APIC_BASE    0x1bu
 #define MSR_BIOS_SIGN_ID 0x8bu
-#define MSR_SYSENTER_CS 0x174u
+#define MSR_SYSENTER_CS  0x174u
 #define MSR_SYSENTER_EIP 0x176u
-#define MSR_MISC_ENABLE 0x1a0u
-#define MSR_PAT 0x277u
-#define MSR_EFER 0xc0000080u
+#define MSR_MISC_ENABLE  0x1a0u
+#define MSR_PAT          0x277u
+#define MSR_EFER         0xc0000080u
 
 #define PAT_RESET 0x0007040600070406ull
-#define EFER_NX 0x800ull
+#define EFER_NX   0x800ull
 
 /* Read as zero and ignored when written: what kernels of this kind touch on any processor. */
 static bool ignored_msr(uint32_t msr)
@@ -158,7 +158,7 @@ bool write_msr(uint32_t msr, uint64_t value)
 }
 
 #define CPUID1_ECX_OSXSAVE (1u << 27)
-#define CR4_OSXSAVE (1u << 18)
+#define CR4_OSXSAVE        (1u << 18)
 
 static const struct cpuid_leaf *find_leaf(uint32_t leaf, uint32_t subleaf)
 {

@@ -12,32 +12,32 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define V ((struct vcpu *)(uintptr_t)HOLE_VCPU)
-#define M ((struct machine *)(uintptr_t)CELL_STATE)
-#define SELF ((struct cell *)(uintptr_t)CELL_SELF)
+#define V     ((struct vcpu *)(uintptr_t)HOLE_VCPU)
+#define M     ((struct machine *)(uintptr_t)CELL_STATE)
+#define SELF  ((struct cell *)(uintptr_t)CELL_SELF)
 #define ANNOT ((struct annotations *)(uintptr_t)CELL_ANNOT)
-#define RAM ((uint8_t *)(uintptr_t)CELL_RAM)
+#define RAM   ((uint8_t *)(uintptr_t)CELL_RAM)
 
-#define COUNT(name) (M->count[STAT_##name]++)
+#define COUNT(name)      (M->count[STAT_##name]++)
 #define COUNT_N(name, n) (M->count[STAT_##name] += (n))
 
-#define EFLAGS_CF 0x00000001u
-#define EFLAGS_ZF 0x00000040u
-#define EFLAGS_TF 0x00000100u
-#define EFLAGS_IF 0x00000200u
-#define EFLAGS_DF 0x00000400u
-#define EFLAGS_IOPL 0x00003000u
-#define EFLAGS_NT 0x00004000u
-#define EFLAGS_RF 0x00010000u
-#define EFLAGS_VM 0x00020000u
-#define EFLAGS_AC 0x00040000u
-#define EFLAGS_FIXED 0x00000002u
+#define EFLAGS_CF       0x00000001u
+#define EFLAGS_ZF       0x00000040u
+#define EFLAGS_TF       0x00000100u
+#define EFLAGS_IF       0x00000200u
+#define EFLAGS_DF       0x00000400u
+#define EFLAGS_IOPL     0x00003000u
+#define EFLAGS_NT       0x00004000u
+#define EFLAGS_RF       0x00010000u
+#define EFLAGS_VM       0x00020000u
+#define EFLAGS_AC       0x00040000u
+#define EFLAGS_FIXED    0x00000002u
 #define EFLAGS_WRITABLE 0x00247fd5u /* what POPF at ring 0 can change, IF and IOPL included */
 
-#define CR0_PE 0x00000001u
-#define CR0_TS 0x00000008u
-#define CR0_WP 0x00010000u
-#define CR0_PG 0x80000000u
+#define CR0_PE  0x00000001u
+#define CR0_TS  0x00000008u
+#define CR0_WP  0x00010000u
+#define CR0_PG  0x80000000u
 #define CR4_PSE 0x00000010u
 #define CR4_PAE 0x00000020u
 #define CR4_PGE 0x00000080u

@@ -38,7 +38,7 @@ static void modrm16(struct cursor *c, struct insn *in, uint8_t mod, uint8_t rm, 
 {
 	static const uint8_t base[8] = {R_EBX, R_EBX, R_EBP, R_EBP, R_ESI, R_EDI, R_EBP, R_EBX};
 	static const uint8_t index[8] = {R_ESI,       R_EDI,       R_ESI,       R_EDI,
-					 NO_REGISTER, NO_REGISTER, NO_REGISTER, NO_REGISTER};
+	                                 NO_REGISTER, NO_REGISTER, NO_REGISTER, NO_REGISTER};
 
 	if (mod == 0 && rm == 6) {
 		in->disp = next_le(c, 2);
@@ -103,7 +103,8 @@ static void modrm(struct cursor *c, struct insn *in)
 /* 0F 00: SLDT STR LLDT LTR VERR VERW. */
 static enum op group6(struct cursor *c, struct insn *in)
 {
-	static const uint8_t op[8] = {OP_SLDT, OP_STR, OP_LLDT, OP_LTR, OP_VERR, OP_VERW, OP_NONE, OP_NONE};
+	static const uint8_t op[8] = {OP_SLDT, OP_STR,  OP_LLDT, OP_LTR,
+	                              OP_VERR, OP_VERW, OP_NONE, OP_NONE};
 
 	modrm(c, in);
 	if (in->memory || in->reg > 1)
@@ -114,7 +115,8 @@ static enum op group6(struct cursor *c, struct insn *in)
 /* 0F 01: SGDT SIDT LGDT LIDT SMSW LMSW INVLPG, and the register forms. */
 static enum op group7(struct cursor *c, struct insn *in)
 {
-	static const uint8_t mem[8] = {OP_SGDT, OP_SIDT, OP_LGDT, OP_LIDT, OP_SMSW, OP_NONE, OP_LMSW, OP_INVLPG};
+	static const uint8_t mem[8] = {OP_SGDT, OP_SIDT, OP_LGDT, OP_LIDT,
+	                               OP_SMSW, OP_NONE, OP_LMSW, OP_INVLPG};
 
 	modrm(c, in);
 	if (in->memory) {
@@ -188,7 +190,8 @@ static enum op two_byte(struct cursor *c, struct insn *in)
 	case 0x22:
 	case 0x23: {
 		/* MOV CR/DR ignores the mod field: always registers. */
-		static const uint8_t op[4] = {OP_MOV_FROM_CR, OP_MOV_FROM_DR, OP_MOV_TO_CR, OP_MOV_TO_DR};
+		static const uint8_t op[4] = {OP_MOV_FROM_CR, OP_MOV_FROM_DR, OP_MOV_TO_CR,
+		                              OP_MOV_TO_DR};
 		uint8_t m = next8(c);
 
 		in->reg = (m >> 3) & 7;
@@ -321,8 +324,11 @@ bool decode_insn(const uint8_t *bytes, unsigned available, struct insn *insn)
 	enum op op;
 	uint8_t b;
 
-	*insn = (struct insn){
-	    .size = 4, .base = NO_REGISTER, .index = NO_REGISTER, .scale = 1, .segment = NO_REGISTER};
+	*insn = (struct insn){.size = 4,
+	                      .base = NO_REGISTER,
+	                      .index = NO_REGISTER,
+	                      .scale = 1,
+	                      .segment = NO_REGISTER};
 	for (;;) {
 		b = next8(&c);
 		if (c.overrun)

@@ -151,10 +151,10 @@ static bool store_table(const struct insn *in, uint32_t next, struct exception *
 	       guest_write(va + 2, &base, 4, user_mode(), x) && done(next);
 }
 
-#define SYSTEM_TYPE(d) ((d).hi >> 8 & 0x1f)
-#define TYPE_LDT 2
+#define SYSTEM_TYPE(d)     ((d).hi >> 8 & 0x1f)
+#define TYPE_LDT           2
 #define TYPE_TSS_AVAILABLE 9
-#define TYPE_TSS_BUSY 11
+#define TYPE_TSS_BUSY      11
 
 static bool emulate_lldt(const struct insn *in, uint32_t next, struct exception *x)
 {
@@ -329,7 +329,7 @@ static bool emulate_load_far(const struct insn *in, uint32_t next, struct except
 }
 
 static bool far_target(const struct insn *in, uint32_t *offset, uint16_t *selector,
-		       struct exception *x)
+                       struct exception *x)
 {
 	uint32_t va;
 
@@ -463,8 +463,8 @@ bool emulate(const struct insn *in, uint32_t next, struct exception *x)
 	case OP_SMSW:
 		return write_rm(in, V->cr0, x) && done(next);
 	case OP_LMSW:
-		return read_rm(in, &value, x) &&
-		       write_cr(0, (V->cr0 & ~0xeu) | (value & 0xf), x) && done(next);
+		return read_rm(in, &value, x) && write_cr(0, (V->cr0 & ~0xeu) | (value & 0xf), x) &&
+		       done(next);
 	case OP_CLTS:
 		V->cr0 &= ~CR0_TS;
 		return done(next);

@@ -21,9 +21,9 @@
 #include "core/syscall.h"
 
 #define HOST_SIGSEGV 11
-#define HOST_SIGBUS 7
-#define HOST_SIGFPE 8
-#define HOST_SIGILL 4
+#define HOST_SIGBUS  7
+#define HOST_SIGFPE  8
+#define HOST_SIGILL  4
 #define HOST_SIGTRAP 5
 
 /* A real #NM cannot be made to happen in user code; it comes before the first instruction. */
@@ -325,7 +325,7 @@ static void count_signal(uint32_t signal)
 
 void core_fault(const struct host_exception *e)
 {
-	bool repaired = segments_repair();
+	bool repaired = segments_sync();
 
 	count_signal(e->signal);
 	rom_user_fixup();

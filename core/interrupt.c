@@ -48,9 +48,9 @@ struct gate {
 	uint8_t type, dpl;
 };
 
-#define GATE_TASK 5
+#define GATE_TASK      5
 #define GATE_INTERRUPT 14
-#define GATE_TRAP 15
+#define GATE_TRAP      15
 
 static bool read_gate(unsigned vector, bool software, struct gate *g, struct exception *x)
 {
@@ -64,9 +64,9 @@ static bool read_gate(unsigned vector, bool software, struct gate *g, struct exc
 	lo = words[0];
 	hi = words[1];
 	*g = (struct gate){.handler = (lo & 0xffff) | (hi & 0xffff0000u),
-			   .selector = lo >> 16,
-			   .type = hi >> 8 & 0x1f,
-			   .dpl = hi >> 13 & 3};
+	                   .selector = lo >> 16,
+	                   .type = hi >> 8 & 0x1f,
+	                   .dpl = hi >> 13 & 3};
 	if (software && virtual_cpl() > g->dpl)
 		return raise_error(x, VECTOR_GP, error);
 	if (g->type != GATE_TASK && g->type != GATE_INTERRUPT && g->type != GATE_TRAP)
@@ -127,8 +127,7 @@ static bool enter_gate(const struct gate *g, bool has_error, uint32_t error, str
 		return false;
 	if (from_user && !load_segment(SEG_SS, stack[1], 0, x))
 		return false;
-	if ((V->vsel[SEG_CS] != g->selector || from_user) &&
-	    !load_code_segment(g->selector, 0, x))
+	if ((V->vsel[SEG_CS] != g->selector || from_user) && !load_code_segment(g->selector, 0, x))
 		return false;
 	if (from_user) {
 		V->real_kss = V->rsel[SEG_SS];
@@ -144,7 +143,7 @@ static bool enter_gate(const struct gate *g, bool has_error, uint32_t error, str
 }
 
 static bool try_deliver(unsigned vector, bool has_error, uint32_t error, bool software,
-			struct exception *x)
+                        struct exception *x)
 {
 	struct gate g;
 
@@ -152,7 +151,7 @@ static bool try_deliver(unsigned vector, bool has_error, uint32_t error, bool so
 		return false;
 	if (g.type == GATE_TASK)
 		stop_guest(STOP_TRIPLE, vector == VECTOR_DF ? "double fault"
-							    : "an exception leads to a task gate");
+		                                            : "an exception leads to a task gate");
 	return enter_gate(&g, has_error, error, x);
 }
 
@@ -269,8 +268,8 @@ void halt(void)
 			break;
 		__atomic_store_n(&M->halted, 1, __ATOMIC_SEQ_CST);
 		host_futex_wait(&M->inbox, 0,
-				M->deadline == UINT64_MAX ? UINT64_MAX
-							  : M->deadline + M->mono_offset);
+		                M->deadline == UINT64_MAX ? UINT64_MAX
+		                                          : M->deadline + M->mono_offset);
 		__atomic_store_n(&M->halted, 0, __ATOMIC_SEQ_CST);
 	}
 }

@@ -5,7 +5,7 @@
 #include "core/paging.h"
 
 #define DEFINE(name, value) __asm__ volatile("\n->" #name " %0" : : "i"((unsigned long)(value)))
-#define WORD(name, field) DEFINE(VCPU_##name, HOLE_VCPU + offsetof(struct vcpu, field))
+#define WORD(name, field)   DEFINE(VCPU_##name, HOLE_VCPU + offsetof(struct vcpu, field))
 
 void offsets(void);
 void offsets(void)
@@ -76,6 +76,16 @@ void offsets(void)
 	DEFINE(REAL_USER_DS, LDT_SELECTOR(LDT_USER_BANK + 15));
 	DEFINE(REAL_KERNEL_USER_DS, LDT_SELECTOR(LDT_KERNEL_BANK + 15));
 	DEFINE(REAL_BANKS, LDT_SELECTOR(LDT_KERNEL_BANK));
+	DEFINE(IF_BIT, IF_BIT);
+	DEFINE(IF_IRET_WORK, IF_IRET_WORK);
+	DEFINE(GDT_ENTRIES, GDT_ENTRIES);
+	DEFINE(EFLAGS_TF, EFLAGS_TF);
+	DEFINE(EFLAGS_IF, EFLAGS_IF);
+	DEFINE(EFLAGS_IOPL, EFLAGS_IOPL);
+	DEFINE(EFLAGS_NT, EFLAGS_NT);
+	DEFINE(EFLAGS_RF, EFLAGS_RF);
+	DEFINE(EFLAGS_VM, EFLAGS_VM);
+	DEFINE(EFLAGS_AC, EFLAGS_AC);
 	DEFINE(MACHINE_INBOX, offsetof(struct machine, inbox));
 	DEFINE(MACHINE_FSGSBASE, offsetof(struct machine, have_fsgsbase));
 	DEFINE(MACHINE_XSAVE, offsetof(struct machine, xsave));

@@ -52,7 +52,7 @@ void read_pdptes(void)
 }
 
 static bool walk_large(uint32_t va, bool write, bool user, uint64_t at, struct translation *t,
-		       struct exception *x)
+                       struct exception *x)
 {
 	uint64_t mask = (1ull << region_shift()) - 1;
 

@@ -5,18 +5,18 @@
 
 #include "core/core.h"
 
-#define PTE_P 0x001ull
-#define PTE_W 0x002ull
-#define PTE_U 0x004ull
-#define PTE_A 0x020ull
-#define PTE_D 0x040ull
-#define PTE_PS 0x080ull
-#define PTE_G 0x100ull
+#define PTE_P       0x001ull
+#define PTE_W       0x002ull
+#define PTE_U       0x004ull
+#define PTE_A       0x020ull
+#define PTE_D       0x040ull
+#define PTE_PS      0x080ull
+#define PTE_G       0x100ull
 #define PTE_ADDRESS 0x000ffffffffff000ull
 
 #define PF_PRESENT 1u
-#define PF_WRITE 2u
-#define PF_USER 4u
+#define PF_WRITE   2u
+#define PF_USER    4u
 
 /* What a successful walk found. */
 struct translation {

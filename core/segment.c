@@ -5,7 +5,7 @@
 #include "core/paging.h"
 
 #define TLS_FIRST 6u
-#define TLS_LAST 8u
+#define TLS_LAST  8u
 
 /* Flat 4 GiB, DPL 3: code, and data for selectors whose base is set by WRFSBASE/WRGSBASE. */
 #define FLAT_CODE_LO 0x0000ffffu
@@ -125,10 +125,10 @@ static bool slot_content(unsigned slot, struct descriptor *d)
 	}
 	if (slot >= LDT_USER_BANK && slot < LDT_USER_BANK + GDT_ENTRIES) {
 		*d = confine((struct descriptor){V->ksel[slot - LDT_USER_BANK].lo,
-						 V->ksel[slot - LDT_USER_BANK].hi});
+		                                 V->ksel[slot - LDT_USER_BANK].hi});
 	} else if (slot >= LDT_KERNEL_BANK && slot < LDT_KERNEL_BANK + GDT_ENTRIES) {
 		*d = (struct descriptor){V->ksel[slot - LDT_KERNEL_BANK].lo,
-					 V->ksel[slot - LDT_KERNEL_BANK].hi};
+		                         V->ksel[slot - LDT_KERNEL_BANK].hi};
 	} else if (is_tls_alternative(slot)) {
 		if (!tls_content(slot - LDT_TLS_ALTERNATIVE + TLS_FIRST, d))
 			return false;
@@ -343,7 +343,7 @@ static bool adopt(enum seg seg, uint32_t real)
 	return true;
 }
 
-static bool segments_adopt(void)
+bool segments_sync(void)
 {
 	static const uint8_t data[4] = {SEG_ES, SEG_DS, SEG_FS, SEG_GS};
 	bool repaired = false;
@@ -352,16 +352,6 @@ static bool segments_adopt(void)
 		if (V->hw[data[i]] != V->rsel[data[i]])
 			repaired |= adopt(data[i], V->hw[data[i]]);
 	return repaired;
-}
-
-void segments_sync(void)
-{
-	segments_adopt();
-}
-
-bool segments_repair(void)
-{
-	return segments_adopt();
 }
 
 bool segment_fault_is_ours(uint32_t error)

@@ -8,12 +8,12 @@
 
 #include "core/core.h"
 
-#define DESC_PRESENT 0x8000u  /* in the high word */
-#define DESC_S 0x1000u        /* code or data */
-#define DESC_CODE 0x0800u
+#define DESC_PRESENT    0x8000u /* in the high word */
+#define DESC_S          0x1000u /* code or data */
+#define DESC_CODE       0x0800u
 #define DESC_CONFORMING 0x0400u
-#define DESC_RW 0x0200u       /* code: readable; data: writable */
-#define DESC_ACCESSED 0x0100u
+#define DESC_RW         0x0200u /* code: readable; data: writable */
+#define DESC_ACCESSED   0x0100u
 
 struct descriptor {
 	uint32_t lo, hi;
@@ -55,15 +55,13 @@ bool load_code_segment(uint16_t selector, unsigned cpl, struct exception *x);
 /** segments_enter_user - DS ES FS GS on the way to CPL 3: null what CPL 3 may not hold */
 void segments_enter_user(void);
 
-/** segments_sync - after an exit: learn what user code loaded natively */
-void segments_sync(void);
-
 /**
- * segments_repair - were host selectors found that the guest cannot have meant?
+ * segments_sync - after an exit: learn what user code loaded natively
  *
- * True when a register was put right, so that the faulting instruction may be retried.
+ * True when that was a host selector the guest cannot have meant: it was put right, and the
+ * faulting instruction may be retried.
  */
-bool segments_repair(void);
+bool segments_sync(void);
 
 /** segment_fault_is_ours - a #GP/#NP/#SS for @error that loading an LDT entry cures */
 bool segment_fault_is_ours(uint32_t error);

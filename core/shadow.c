@@ -55,7 +55,8 @@ static void copy_set(uint32_t r, unsigned k, uint64_t v)
 
 static uint64_t table_get(const void *table, unsigned k)
 {
-	return pae() ? ((const volatile uint64_t *)table)[k] : ((const volatile uint32_t *)table)[k];
+	return pae() ? ((const volatile uint64_t *)table)[k]
+	             : ((const volatile uint32_t *)table)[k];
 }
 
 static void set_active(uint32_t r)
@@ -215,7 +216,7 @@ static void map_large(uint32_t va, const struct translation *t)
 	while (first && large_continues(r, (int64_t)first - 1 - r, t->pde))
 		first--;
 	map_pages(region_base(first), (last - first + 1) * region_size(),
-		  pa - (uint64_t)(r - first) * region_size(), t->writable && t->dirty);
+	          pa - (uint64_t)(r - first) * region_size(), t->writable && t->dirty);
 	for (uint32_t i = first; i <= last; i++)
 		mark_large(i, t->pde + ((int64_t)i - r) * region_size(), t->global);
 }
@@ -271,7 +272,7 @@ static void map_small(uint32_t va, const struct translation *t)
 		while (from > low && continues(table, r, from - 1, t->pte, -(int)(k - from + 1)))
 			from--;
 		map_pages((va & ~0xfffu) - (k - from) * PAGE_SIZE, (to - from) * PAGE_SIZE,
-			  (t->pa & ~0xfffull) - (k - from) * PAGE_SIZE, t->writable && t->dirty);
+		          (t->pa & ~0xfffull) - (k - from) * PAGE_SIZE, t->writable && t->dirty);
 		COUNT_N(map_around, to - from - 1);
 	}
 	for (unsigned i = from; i < to; i++)
@@ -424,7 +425,8 @@ static void compare_entries(uint32_t r, unsigned group, const void *table, struc
 			g->mapped--;
 		} else {
 			/* A copy never claims rights the host mapping does not have. */
-			copy_set(r, k, what == KEEP ? now & ~((now & ~copy) & (PTE_D | PTE_W)) : now);
+			copy_set(r, k,
+			         what == KEEP ? now & ~((now & ~copy) & (PTE_D | PTE_W)) : now);
 		}
 		if (what != KEEP)
 			extend_run(r, run, what, k);

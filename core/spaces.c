@@ -20,8 +20,8 @@ static uint32_t victim(uint32_t n)
 	uint32_t best = SELF->number;
 
 	for (uint32_t i = 0; i < n; i++)
-		if (i != SELF->number && (best == SELF->number ||
-					  M->cell[i].last_used < M->cell[best].last_used))
+		if (i != SELF->number &&
+		    (best == SELF->number || M->cell[i].last_used < M->cell[best].last_used))
 			best = i;
 	return best;
 }

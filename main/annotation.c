@@ -17,12 +17,13 @@ static struct annotate_section *sections_of(const struct kernel *k, size_t *n)
 	*n = 0;
 	for (size_t i = 0; s && i < k->nsections; i++)
 		if (k->sections[i].alloc)
-			s[(*n)++] = (struct annotate_section){.name = k->sections[i].name,
-							      .va = k->sections[i].va,
-							      .size = k->sections[i].size,
-							      .data = k->sections[i].data,
-							      .executable = k->sections[i].executable,
-							      .writable = k->sections[i].writable};
+			s[(*n)++] =
+			    (struct annotate_section){.name = k->sections[i].name,
+			                              .va = k->sections[i].va,
+			                              .size = k->sections[i].size,
+			                              .data = k->sections[i].data,
+			                              .executable = k->sections[i].executable,
+			                              .writable = k->sections[i].writable};
 	return s;
 }
 
@@ -46,15 +47,15 @@ static const struct annotate_rom rom = {
 };
 
 int annotate_loaded_kernel(const struct kernel *k, bool traps_only, struct annotations *out,
-			   uint8_t *stubs, struct annotate_report *report)
+                           uint8_t *stubs, struct annotate_report *report)
 {
 	struct annotate_options options = {.traps_only = traps_only,
-					   .stubs_va = HOLE_STUBS,
-					   .stubs_size = HOLE_STUBS_SIZE,
-					   .rom = rom};
+	                                   .stubs_va = HOLE_STUBS,
+	                                   .stubs_size = HOLE_STUBS_SIZE,
+	                                   .rom = rom};
 	char error[ANNOTATE_ERROR_SIZE] = "";
 	struct annotate_input in = {.kernel_base = k->kernel_base,
-				    .entry = k->entry_pa + k->kernel_base};
+	                            .entry = k->entry_pa + k->kernel_base};
 	struct annotate_section *sections = sections_of(k, &in.nsections);
 	int r;
 
@@ -64,11 +65,27 @@ int annotate_loaded_kernel(const struct kernel *k, bool traps_only, struct annot
 	}
 	in.sections = sections;
 	r = annotate_kernel_cached(&in, &options, k->build_id, k->build_id_size, out, stubs, report,
-				   error);
+	                           error);
 	free(sections);
 	if (r) {
 		complain("%s: %s", k->path, error);
 		return EXIT_USAGE;
 	}
 	return 0;
+}
+
+json_t *annotation_json(const struct annotate_report *report)
+{
+	json_t *kinds = json_object();
+
+	for (int i = 1; i < ANNOTATE_NKINDS; i++) {
+		const struct annotate_count *c = &report->kinds[i];
+
+		if (c->found)
+			json_object_set_new(kinds, annotate_kind_name(i),
+			                    json_pack("{s:i,s:i,s:i,s:i,s:i}", "found", c->found,
+			                              "inlined", c->inlined, "called", c->called,
+			                              "island", c->island, "trap", c->trap));
+	}
+	return kinds;
 }

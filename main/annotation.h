@@ -6,6 +6,8 @@
 #include "annotate/annotate.h"
 #include "loader/loader.h"
 
+#include <jansson.h>
+
 /**
  * annotate_loaded_kernel - run the annotator (or its cache) over @k
  * @traps_only: leave every sensitive instruction a trap
@@ -13,6 +15,9 @@
  * Returns 0 or an exit status, with the reason printed.
  */
 int annotate_loaded_kernel(const struct kernel *k, bool traps_only, struct annotations *out,
-			   uint8_t *stubs, struct annotate_report *report);
+                           uint8_t *stubs, struct annotate_report *report);
+
+/** annotation_json - the counts by kind as a JSON object, the caller's */
+json_t *annotation_json(const struct annotate_report *report);
 
 #endif

@@ -28,7 +28,7 @@
 	(BIT(3) | BIT(5) | BIT(8) | BIT(9) | BIT(16) | BIT(17) | BIT(18) | BIT(19) | BIT(21) |     \
 	 BIT(28) | BIT(29) | BIT(30) | BIT(31))
 /* Leaf 7 ECX: AVX512VBMI VBMI2 GFNI VAES VPCLMUL VNNI BITALG VPOPCNTDQ */
-#define LEAF7_ECX (BIT(1) | BIT(6) | BIT(8) | BIT(9) | BIT(10) | BIT(11) | BIT(12) | BIT(14))
+#define LEAF7_ECX  (BIT(1) | BIT(6) | BIT(8) | BIT(9) | BIT(10) | BIT(11) | BIT(12) | BIT(14))
 /* 0x80000001 ECX: LAHF ABM SSE4A MISALIGNSSE 3DNOWPREFETCH */
 #define LEAF81_ECX (BIT(0) | BIT(5) | BIT(6) | BIT(7) | BIT(8))
 /* 0x80000001 EDX: what leaf 1 has, NX, MMXEXT, FXSR_OPT; not SYSCALL, RDTSCP, long mode */
@@ -36,19 +36,19 @@
 	(BIT(0) | BIT(2) | BIT(3) | BIT(4) | BIT(5) | BIT(6) | BIT(8) | BIT(13) | BIT(15) |        \
 	 BIT(16) | BIT(20) | BIT(22) | BIT(23) | BIT(24) | BIT(25))
 
-#define KVM_LEAF 0x40000000u
+#define KVM_LEAF     0x40000000u
 /* KVM_FEATURE_CLOCKSOURCE2, KVM_FEATURE_CLOCKSOURCE_STABLE_BIT (Documentation/virt/kvm). */
 #define KVM_FEATURES (BIT(3) | BIT(24))
 
 static void add(struct machine *m, uint32_t leaf, uint32_t subleaf, uint32_t eax, uint32_t ebx,
-		uint32_t ecx, uint32_t edx)
+                uint32_t ecx, uint32_t edx)
 {
 	if (m->ncpuid < MAX_CPUID)
 		m->cpuid[m->ncpuid++] = (struct cpuid_leaf){leaf, subleaf, eax, ebx, ecx, edx};
 }
 
 static void add_host(struct machine *m, uint32_t leaf, uint32_t subleaf, uint32_t a, uint32_t b,
-		     uint32_t c, uint32_t d)
+                     uint32_t c, uint32_t d)
 {
 	uint32_t eax, ebx, ecx, edx;
 

@@ -10,7 +10,7 @@
 #include <x86intrin.h>
 
 #define HWCAP2_FSGSBASE 2u
-#define XFEATURE_AMX 0x60000ull /* off until a process asks for it */
+#define XFEATURE_AMX    0x60000ull /* off until a process asks for it */
 
 static uint64_t nanoseconds(clockid_t clock)
 {
@@ -85,8 +85,9 @@ int host_facts_fill(struct vm *vm)
 	m->have_fsgsbase = !!(getauxval(AT_HWCAP2) & HWCAP2_FSGSBASE);
 	fill_xsave(m);
 	if (m->xsave_size > sizeof m->xsave) {
-		complain("this processor's extended state is %u bytes, more than ring1 provides for",
-			 m->xsave_size);
+		complain(
+		    "this processor's extended state is %u bytes, more than ring1 provides for",
+		    m->xsave_size);
 		return EXIT_HOST;
 	}
 	calibrate(m, &vm->mono_offset);

@@ -15,10 +15,12 @@
 
 static void usage(FILE *to)
 {
-	fprintf(to, "usage: ring1 inspect KERNEL [--json]\n\n"
-		    "Say what a kernel file is, count its sensitive instructions by kind, and how each\n"
-		    "would be rewritten: rendered in 32-bit code, by a far call, through an island, or\n"
-		    "left as a trap.\n");
+	fprintf(
+	    to,
+	    "usage: ring1 inspect KERNEL [--json]\n\n"
+	    "Say what a kernel file is, count its sensitive instructions by kind, and how each\n"
+	    "would be rewritten: rendered in 32-bit code, by a far call, through an island, or\n"
+	    "left as a trap.\n");
 }
 
 static const char *format_name(const struct kernel *k)
@@ -41,26 +43,16 @@ static void print_text(const struct kernel *k, const struct annotate_report *r)
 
 static int print_json(const struct kernel *k, const struct annotate_report *r)
 {
-	json_t *kinds = json_object();
-	json_t *root = json_pack("{s:s,s:s,s:s,s:s,s:b,s:b,s:i,s:i,s:f,s:i,s:i}", "file", k->path,
-				 "format", format_name(k), "compression", k->compression, "version",
-				 k->version, "pae", k->pae, "vmi", k->speaks_vmi, "entry_pa",
-				 (int)k->entry_pa, "windows", (int)r->windows, "scan_ms",
-				 (double)r->total_ns / 1e6, "stub_bytes", (int)r->stub_bytes,
-				 "undecodable_bytes", (int)r->undecodable);
+	json_t *root =
+	    json_pack("{s:s,s:s,s:s,s:s,s:b,s:b,s:i,s:i,s:f,s:i,s:i}", "file", k->path, "format",
+	              format_name(k), "compression", k->compression, "version", k->version, "pae",
+	              k->pae, "vmi", k->speaks_vmi, "entry_pa", (int)k->entry_pa, "windows",
+	              (int)r->windows, "scan_ms", (double)r->total_ns / 1e6, "stub_bytes",
+	              (int)r->stub_bytes, "undecodable_bytes", (int)r->undecodable);
 
 	if (!root)
 		return EXIT_INTERNAL;
-	for (int i = 1; i < ANNOTATE_NKINDS; i++) {
-		const struct annotate_count *c = &r->kinds[i];
-
-		if (c->found)
-			json_object_set_new(kinds, annotate_kind_name(i),
-					    json_pack("{s:i,s:i,s:i,s:i,s:i}", "found", c->found, "inlined",
-						      c->inlined, "called", c->called, "island",
-						      c->island, "trap", c->trap));
-	}
-	json_object_set_new(root, "sensitive", kinds);
+	json_object_set_new(root, "sensitive", annotation_json(r));
 	json_dumpf(root, stdout, JSON_INDENT(2));
 	printf("\n");
 	json_decref(root);
@@ -97,7 +89,7 @@ int command_inspect(int argc, char **argv)
 		return e.kind == LOADER_EHOST ? EXIT_HOST : EXIT_USAGE;
 	}
 	stubs = mmap(NULL, HOLE_STUBS_SIZE, PROT_READ | PROT_WRITE,
-		     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	             MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	if (stubs == MAP_FAILED)
 		return EXIT_HOST;
 	status = annotate_loaded_kernel(&k, false, &annotations, stubs, &report);

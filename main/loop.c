@@ -25,8 +25,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#define OUTPUT_BYTES 65536u
-#define REKICK_NS 2000000u /* a deadline the core has not moved on from: look again */
+#define OUTPUT_BYTES   65536u
+#define REKICK_NS      2000000u /* a deadline the core has not moved on from: look again */
 #define PANIC_GRACE_NS 2000000000u
 
 enum { FD_DOORBELL, FD_NURSERY, FD_SIGNAL, FD_INPUT, FD_OUTPUT, FD_COUNT };
@@ -79,7 +79,7 @@ static void finish(struct loop *l, enum stop_reason reason, const char *text)
 static uint32_t ring_fill(const struct byte_ring *r)
 {
 	uint32_t used = __atomic_load_n(&r->head, __ATOMIC_ACQUIRE) -
-			__atomic_load_n(&r->tail, __ATOMIC_ACQUIRE);
+	                __atomic_load_n(&r->tail, __ATOMIC_ACQUIRE);
 
 	/* The other side may have written anything there. */
 	return used > RING_BYTES ? RING_BYTES : used;
@@ -140,7 +140,7 @@ static void drain_console(struct loop *l)
 		l->output_at = 0;
 	if (l->output_at + l->output_n < OUTPUT_BYTES)
 		l->output_n += ring_take(r, l->output + l->output_at + l->output_n,
-					 OUTPUT_BYTES - l->output_at - l->output_n);
+		                         OUTPUT_BYTES - l->output_at - l->output_n);
 	write_output(l);
 	if (was_full)
 		vm_kick(l->vm, INBOX_CONSOLE);
@@ -163,9 +163,9 @@ static void drain_log(struct loop *l)
 static void print_help(void)
 {
 	static const char text[] = "\r\nring1 keys:  Ctrl-A x  leave, ending the guest\r\n"
-				   "             Ctrl-A b  send a serial break\r\n"
-				   "             Ctrl-A h  this help\r\n"
-				   "             Ctrl-A Ctrl-A  send Ctrl-A\r\n";
+	                           "             Ctrl-A b  send a serial break\r\n"
+	                           "             Ctrl-A h  this help\r\n"
+	                           "             Ctrl-A Ctrl-A  send Ctrl-A\r\n";
 
 	if (write(STDERR_FILENO, text, sizeof text - 1) < 0)
 		return;
@@ -196,8 +196,8 @@ static void read_input(struct loop *l)
 	}
 	l->input_at = 0;
 	l->input_n = isatty(STDIN_FILENO)
-			 ? terminal_filter(&l->escape, l->input, (size_t)n, &command)
-			 : (command = TERMINAL_NONE, (size_t)n);
+	                 ? terminal_filter(&l->escape, l->input, (size_t)n, &command)
+	                 : (command = TERMINAL_NONE, (size_t)n);
 	if (command == TERMINAL_QUIT) {
 		l->outcome->asked = true;
 		finish(l, STOP_REQUEST, "left by Ctrl-A x");
@@ -315,7 +315,7 @@ static void serve_signal(struct loop *l)
 	if (read(l->fds[FD_SIGNAL].fd, &info, sizeof info) != sizeof info)
 		return;
 	snprintf(text, sizeof text, "ended by signal %u (%s)", info.ssi_signo,
-		 strsignal((int)info.ssi_signo));
+	         strsignal((int)info.ssi_signo));
 	l->outcome->asked = true;
 	finish(l, STOP_REQUEST, text);
 }
@@ -369,9 +369,10 @@ static void wait_for_events(struct loop *l)
 		ns = REKICK_NS;
 	if (ns > 1000000000u)
 		ns = 1000000000u;
-	t = (struct timespec){.tv_sec = (time_t)(ns / 1000000000u), .tv_nsec = (long)(ns % 1000000000u)};
-	l->fds[FD_INPUT] = (struct pollfd){
-	    .fd = l->input_eof || l->input_n ? -1 : STDIN_FILENO, .events = POLLIN};
+	t = (struct timespec){.tv_sec = (time_t)(ns / 1000000000u),
+	                      .tv_nsec = (long)(ns % 1000000000u)};
+	l->fds[FD_INPUT] =
+	    (struct pollfd){.fd = l->input_eof || l->input_n ? -1 : STDIN_FILENO, .events = POLLIN};
 	l->fds[FD_OUTPUT] =
 	    (struct pollfd){.fd = l->output_n ? STDOUT_FILENO : -1, .events = POLLOUT};
 	if (ppoll(l->fds, FD_COUNT, &t, NULL) < 0)

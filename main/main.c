@@ -18,7 +18,7 @@ static const struct {
 static void usage(FILE *to)
 {
 	fprintf(to, "ring1 boots i386 operating systems inside an ordinary process.\n\n"
-		    "usage: ring1 COMMAND [OPTION]...\n\n");
+	            "usage: ring1 COMMAND [OPTION]...\n\n");
 	for (size_t i = 0; i < sizeof commands / sizeof *commands; i++)
 		fprintf(to, "  %-10s %s\n", commands[i].name, commands[i].help);
 	fprintf(to, "\n'ring1 COMMAND --help' tells more. 'ring1 --version' prints the version.\n");

@@ -41,7 +41,7 @@ static bool read_idle(uint64_t idle[CPU_SETSIZE])
 		uint64_t user, nice, system, ticks;
 
 		if (sscanf(line, "cpu%u %" SCNu64 " %" SCNu64 " %" SCNu64 " %" SCNu64, &cpu, &user,
-			   &nice, &system, &ticks) == 5 &&
+		           &nice, &system, &ticks) == 5 &&
 		    cpu < CPU_SETSIZE) {
 			idle[cpu] = ticks * tick;
 			any = true;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* ring1 run: one machine from its start to its end. */
+#include "loader/mptable.h"
 #include "main/annotation.h"
 #include "main/command.h"
-#include "loader/mptable.h"
 #include "main/loop.h"
 #include "main/placement.h"
 #include "main/stats.h"
@@ -31,8 +31,8 @@
 	"console=ttyS0 reservetop=16M nokaslr acpi=off noapic nolapic pci=conf1 i8042.noaux "      \
 	"tsc=reliable panic=-1 random.trust_cpu=on noisapnp cryptomgr.notests"
 #define DEFAULT_MEMORY (512ull << 20)
-#define MEMORY_MIN (64ull << 20)
-#define MEMORY_MAX (3ull << 30)
+#define MEMORY_MIN     (64ull << 20)
+#define MEMORY_MAX     (3ull << 30)
 
 struct run_options {
 	const char *kernel, *initrd, *arguments, *stats_path;
@@ -43,23 +43,24 @@ struct run_options {
 
 static void usage(FILE *to)
 {
-	fprintf(to,
-		"usage: ring1 run -k KERNEL [OPTION]...\n\n"
-		"Boot an i386 kernel. Its first serial port is this terminal.\n\n"
-		"  -k, --kernel FILE     bzImage or ELF vmlinux\n"
-		"  -i, --initrd FILE     initial RAM disk\n"
-		"  -a, --append TEXT     kernel arguments, added to:\n"
-		"                        %s\n"
-		"      --no-defaults     do not add those\n"
-		"  -m, --memory SIZE     guest memory, 64M to 3G (512M)\n"
-		"      --stats[=FILE]    at the end, print what was counted (FILE: as JSON)\n"
-		"      --cpu N           run the guest on host CPU N (default: ring1 chooses)\n"
-		"      --traps-only      rewrite nothing: every sensitive instruction traps (slow)\n"
-		"  -h, --help            this text\n\n"
-		"Ctrl-A x leaves, Ctrl-A h lists the keys.\n"
-		"Exit status: 0 guest powered off or halted, 1 guest panic or triple fault,\n"
-		"2 usage or unusable input, 3 the host lacks something, 4 internal error.\n",
-		DEFAULT_ARGUMENTS);
+	fprintf(
+	    to,
+	    "usage: ring1 run -k KERNEL [OPTION]...\n\n"
+	    "Boot an i386 kernel. Its first serial port is this terminal.\n\n"
+	    "  -k, --kernel FILE     bzImage or ELF vmlinux\n"
+	    "  -i, --initrd FILE     initial RAM disk\n"
+	    "  -a, --append TEXT     kernel arguments, added to:\n"
+	    "                        %s\n"
+	    "      --no-defaults     do not add those\n"
+	    "  -m, --memory SIZE     guest memory, 64M to 3G (512M)\n"
+	    "      --stats[=FILE]    at the end, print what was counted (FILE: as JSON)\n"
+	    "      --cpu N           run the guest on host CPU N (default: ring1 chooses)\n"
+	    "      --traps-only      rewrite nothing: every sensitive instruction traps (slow)\n"
+	    "  -h, --help            this text\n\n"
+	    "Ctrl-A x leaves, Ctrl-A h lists the keys.\n"
+	    "Exit status: 0 guest powered off or halted, 1 guest panic or triple fault,\n"
+	    "2 usage or unusable input, 3 the host lacks something, 4 internal error.\n",
+	    DEFAULT_ARGUMENTS);
 }
 
 static int parse_memory(const char *text, uint64_t *bytes)
@@ -108,17 +109,18 @@ enum { OPTION_STATS = 256, OPTION_NO_DEFAULTS, OPTION_CPU, OPTION_TRAPS_ONLY };
 
 static int parse_options(int argc, char **argv, struct run_options *o)
 {
-	static const struct option options[] = {{"kernel", required_argument, NULL, 'k'},
-						{"initrd", required_argument, NULL, 'i'},
-						{"append", required_argument, NULL, 'a'},
-						{"memory", required_argument, NULL, 'm'},
-						{"stats", optional_argument, NULL, OPTION_STATS},
-						{"no-defaults", no_argument, NULL, OPTION_NO_DEFAULTS},
-						{"cpu", required_argument, NULL, OPTION_CPU},
-						{"traps-only", no_argument, NULL, OPTION_TRAPS_ONLY},
-						{"verbose", no_argument, NULL, 'v'},
-						{"help", no_argument, NULL, 'h'},
-						{0}};
+	static const struct option options[] = {
+	    {"kernel", required_argument, NULL, 'k'},
+	    {"initrd", required_argument, NULL, 'i'},
+	    {"append", required_argument, NULL, 'a'},
+	    {"memory", required_argument, NULL, 'm'},
+	    {"stats", optional_argument, NULL, OPTION_STATS},
+	    {"no-defaults", no_argument, NULL, OPTION_NO_DEFAULTS},
+	    {"cpu", required_argument, NULL, OPTION_CPU},
+	    {"traps-only", no_argument, NULL, OPTION_TRAPS_ONLY},
+	    {"verbose", no_argument, NULL, 'v'},
+	    {"help", no_argument, NULL, 'h'},
+	    {0}};
 	int c, status;
 
 	*o = (struct run_options){.memory = DEFAULT_MEMORY, .arguments = "", .cpu = -1};
@@ -187,7 +189,7 @@ static int load(struct vm *vm, const struct kernel *k, const struct run_options 
 	struct loader_error e;
 	struct machine *m = vm->machine;
 	int n = snprintf(arguments, sizeof arguments, "%s%s%s", o->bare ? "" : DEFAULT_ARGUMENTS,
-			 o->bare || !*o->arguments ? "" : " ", o->arguments);
+	                 o->bare || !*o->arguments ? "" : " ", o->arguments);
 
 	if (n < 0 || (size_t)n >= sizeof arguments) {
 		complain("the kernel arguments are longer than %zu bytes", sizeof arguments - 1);
@@ -215,14 +217,14 @@ static void start_guest(struct vm *vm)
 static void print_registers(const struct stop *s)
 {
 	fprintf(stderr,
-		"  eip %08x eflags %08x  cs %04x ss %04x ds %04x es %04x fs %04x gs %04x\r\n"
-		"  eax %08x ebx %08x ecx %08x edx %08x\r\n"
-		"  esi %08x edi %08x ebp %08x esp %08x\r\n"
-		"  cr0 %08x cr2 %08x cr3 %08x cr4 %08x\r\n",
-		s->eip, s->eflags, s->vsel[SEG_CS], s->vsel[SEG_SS], s->vsel[SEG_DS], s->vsel[SEG_ES],
-		s->vsel[SEG_FS], s->vsel[SEG_GS], s->gpr[R_EAX], s->gpr[R_EBX], s->gpr[R_ECX],
-		s->gpr[R_EDX], s->gpr[R_ESI], s->gpr[R_EDI], s->gpr[R_EBP], s->gpr[R_ESP], s->cr0,
-		s->cr2, s->cr3, s->cr4);
+	        "  eip %08x eflags %08x  cs %04x ss %04x ds %04x es %04x fs %04x gs %04x\r\n"
+	        "  eax %08x ebx %08x ecx %08x edx %08x\r\n"
+	        "  esi %08x edi %08x ebp %08x esp %08x\r\n"
+	        "  cr0 %08x cr2 %08x cr3 %08x cr4 %08x\r\n",
+	        s->eip, s->eflags, s->vsel[SEG_CS], s->vsel[SEG_SS], s->vsel[SEG_DS],
+	        s->vsel[SEG_ES], s->vsel[SEG_FS], s->vsel[SEG_GS], s->gpr[R_EAX], s->gpr[R_EBX],
+	        s->gpr[R_ECX], s->gpr[R_EDX], s->gpr[R_ESI], s->gpr[R_EDI], s->gpr[R_EBP],
+	        s->gpr[R_ESP], s->cr0, s->cr2, s->cr3, s->cr4);
 }
 
 static int report(const struct outcome *o)
@@ -250,7 +252,7 @@ static int report(const struct outcome *o)
 }
 
 static int print_stats(const struct vm *vm, const struct run_options *o,
-		       const struct annotate_report *annotation)
+                       const struct annotate_report *annotation)
 {
 	if (!o->stats)
 		return 0;
@@ -272,8 +274,8 @@ static int run_machine(struct vm *vm, const struct kernel *k, const struct run_o
 	int status, r;
 
 	if ((status = load(vm, k, o)) || (status = host_facts_fill(vm)) ||
-	    (status = annotate_loaded_kernel(k, o->traps_only, vm->annotations, vm->stubs,
-					     &annotation)))
+	    (status =
+	         annotate_loaded_kernel(k, o->traps_only, vm->annotations, vm->stubs, &annotation)))
 		return status;
 	annotate_apply_traps(vm->annotations, vm->ram, vm->ram_size);
 	placement_start(vm, o->cpu);

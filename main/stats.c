@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "main/stats.h"
 
+#include "main/annotation.h"
+
 #include <errno.h>
 #include <inttypes.h>
 #include <jansson.h>
@@ -14,10 +16,9 @@ static const struct {
 #undef X
 };
 
-static const char *const op_names[OP_COUNT] = {
-    "none",
+static const char *const op_names[OP_COUNT] = {"none",
 #define X(name) #name,
-    OPS(X)
+                                               OPS(X)
 #undef X
 };
 
@@ -49,7 +50,8 @@ void stats_print(FILE *to, const struct vm *vm, const struct annotate_report *an
 		if (strcmp(group, names[i].group))
 			fprintf(to, "%s\n", names[i].group);
 		group = names[i].group;
-		fprintf(to, "  %12" PRIu64 "  %-20s %s\n", value(vm, i), names[i].name, names[i].text);
+		fprintf(to, "  %12" PRIu64 "  %-20s %s\n", value(vm, i), names[i].name,
+		        names[i].text);
 	}
 	fprintf(to, "emulated in the core, by kind\n");
 	for (int i = 0; i < OP_COUNT; i++)
@@ -59,10 +61,10 @@ void stats_print(FILE *to, const struct vm *vm, const struct annotate_report *an
 		annotate_print_report(annotation, to);
 }
 
-int stats_write_json(const char *path, const struct vm *vm, const struct annotate_report *annotation)
+int stats_write_json(const char *path, const struct vm *vm,
+                     const struct annotate_report *annotation)
 {
-	json_t *root = json_object(), *counts = json_object(), *kinds = json_object();
-	json_t *ops = json_object();
+	json_t *root = json_object(), *counts = json_object() json_t *ops = json_object();
 	int r;
 
 	json_object_set_new(root, "guest_ns", json_integer((json_int_t)vm_clock(vm)));
@@ -72,18 +74,10 @@ int stats_write_json(const char *path, const struct vm *vm, const struct annotat
 	json_object_set_new(root, "counts", counts);
 	for (int i = 0; i < OP_COUNT; i++)
 		json_object_set_new(ops, op_names[i],
-				    json_integer((json_int_t)vm->machine->count_op[i]));
+		                    json_integer((json_int_t)vm->machine->count_op[i]));
 	json_object_set_new(root, "emulated", ops);
-	for (int i = 1; annotation && i < ANNOTATE_NKINDS; i++) {
-		const struct annotate_count *c = &annotation->kinds[i];
-
-		if (c->found)
-			json_object_set_new(kinds, annotate_kind_name(i),
-					    json_pack("{s:i,s:i,s:i,s:i,s:i}", "found", c->found, "inlined",
-						      c->inlined, "called", c->called, "island",
-						      c->island, "trap", c->trap));
-	}
-	json_object_set_new(root, "annotation", kinds);
+	if (annotation)
+		json_object_set_new(root, "annotation", annotation_json(annotation));
 	errno = EIO;
 	r = json_dump_file(root, path, JSON_INDENT(2));
 	json_decref(root);

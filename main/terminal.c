@@ -29,7 +29,8 @@ static void restore_and_die(int signal)
 void terminal_raw(void)
 {
 	static const int fatal[] = {SIGSEGV, SIGBUS, SIGABRT, SIGFPE, SIGILL, SIGQUIT};
-	struct sigaction a = {.sa_handler = restore_and_die, .sa_flags = (int)SA_RESETHAND | SA_NODEFER};
+	struct sigaction a = {.sa_handler = restore_and_die,
+	                      .sa_flags = (int)SA_RESETHAND | SA_NODEFER};
 	struct termios raw;
 
 	if (!isatty(STDIN_FILENO) || tcgetattr(STDIN_FILENO, &saved))

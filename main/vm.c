@@ -25,7 +25,7 @@
 extern const char cell_program[], cell_program_end[];
 
 #define ANNOT_FILE_STUBS ROUND_PAGE(sizeof(struct annotations))
-#define ANNOT_FILE_SIZE (ANNOT_FILE_STUBS + HOLE_STUBS_SIZE)
+#define ANNOT_FILE_SIZE  (ANNOT_FILE_STUBS + HOLE_STUBS_SIZE)
 
 static int shared_memory(const char *name, uint64_t size, int *fd)
 {
@@ -36,7 +36,7 @@ static int shared_memory(const char *name, uint64_t size, int *fd)
 	}
 	if (ftruncate(*fd, (off_t)size)) {
 		complain("cannot make shared memory of %llu MiB (%s): %s",
-			 (unsigned long long)(size >> 20), name, strerror(errno));
+		         (unsigned long long)(size >> 20), name, strerror(errno));
 		return EXIT_HOST;
 	}
 	/* A cell cannot change the size (no ftruncate in its filter); neither shall a mistake. */
@@ -50,7 +50,7 @@ static void *map_shared(int fd, uint64_t size, uint64_t offset)
 
 	if (p == MAP_FAILED) {
 		complain("cannot map %llu MiB of shared memory: %s",
-			 (unsigned long long)(size >> 20), strerror(errno));
+		         (unsigned long long)(size >> 20), strerror(errno));
 		return NULL;
 	}
 	return p;
@@ -129,11 +129,11 @@ int vm_create(struct vm *vm, uint64_t ram_size)
 	int status;
 
 	*vm = (struct vm){.ram_size = ram_size,
-			  .ram_fd = -1,
-			  .state_fd = -1,
-			  .annot_fd = -1,
-			  .nursery_socket = -1,
-			  .doorbell_event = -1};
+	                  .ram_fd = -1,
+	                  .state_fd = -1,
+	                  .annot_fd = -1,
+	                  .nursery_socket = -1,
+	                  .doorbell_event = -1};
 	clock_gettime(CLOCK_MONOTONIC, &vm->started);
 	if ((status = make_memory(vm)) || (status = start_nursery(vm)))
 		return status;
@@ -159,7 +159,7 @@ bool vm_nursery_event(struct vm *vm, char *why, size_t size)
 		return true;
 	case NURSERY_FAILED:
 		snprintf(why, size, "the host refuses more processes or memory: %s",
-			 strerror(-r.status));
+		         strerror(-r.status));
 		return vm->ncells > 0; /* what there is suffices */
 	case NURSERY_DIED:
 		snprintf(why, size, "a cell died (status %d)", r.status);
@@ -196,7 +196,7 @@ int vm_fork_cells(struct vm *vm, uint32_t n)
 
 	if (send(vm->nursery_socket, &q, sizeof q, MSG_NOSIGNAL) != sizeof q) {
 		complain("cannot run the cell program from memory: does the host forbid it "
-			 "(sysctl vm.memfd_noexec)?");
+		         "(sysctl vm.memfd_noexec)?");
 		return EXIT_HOST;
 	}
 	while (vm->ncells < n) {

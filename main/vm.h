@@ -16,7 +16,7 @@
 #include <sys/types.h>
 
 #define INITIAL_CELLS 16
-#define CELLS_STEP 16
+#define CELLS_STEP    16
 
 struct vm {
 	uint64_t ram_size;
@@ -35,8 +35,8 @@ struct vm {
 	int cpu;       /* the host CPU of the cells, -1: any */
 	bool may_move; /* the user did not choose it */
 
-	uint64_t mono_offset; /* CLOCK_MONOTONIC ns at guest time 0 */
-	int doorbell_event;   /* eventfd: the doorbell thread saw machine.doorbell change */
+	uint64_t mono_offset;   /* CLOCK_MONOTONIC ns at guest time 0 */
+	int doorbell_event;     /* eventfd: the doorbell thread saw machine.doorbell change */
 	uint32_t doorbell_bits; /* taken from machine.doorbell by that thread, not yet served */
 	pthread_t doorbell_thread;
 	struct timespec started;

@@ -11,9 +11,9 @@
 
 #include <stdint.h>
 
-#define ANNOT_MAX_SITES 32768
-#define ANNOT_MAX_WINDOWS 16384
-#define ANNOT_MAX_POINTS 65536
+#define ANNOT_MAX_SITES    32768
+#define ANNOT_MAX_WINDOWS  16384
+#define ANNOT_MAX_POINTS   65536
 #define ANNOT_WINDOW_BYTES 48
 
 /* A sensitive instruction of the kernel, as it was before anything was rewritten. */
@@ -24,10 +24,10 @@ struct annot_site {
 	uint8_t flags;     /* ANNOT_SITE_* */
 	uint8_t pad[3];
 };
-#define ANNOT_SITE_TRAP 1   /* its first byte is now HLT: #GP leads here by address */
-#define ANNOT_SITE_CALLED 2 /* reached by a far call that pushed the site's index */
-#define ANNOT_SITE_NOTE_PANIC 4   /* not sensitive: entry of the kernel's panic() */
-#define ANNOT_SITE_NOTE_MODULE 8  /* not sensitive: a module's text is final, not yet run */
+#define ANNOT_SITE_TRAP        1 /* its first byte is now HLT: #GP leads here by address */
+#define ANNOT_SITE_CALLED      2 /* reached by a far call that pushed the site's index */
+#define ANNOT_SITE_NOTE_PANIC  4 /* not sensitive: entry of the kernel's panic() */
+#define ANNOT_SITE_NOTE_MODULE 8 /* not sensitive: a module's text is final, not yet run */
 
 /* Bytes of kernel text to overwrite once the guest has turned paging on. */
 struct annot_window {

@@ -19,20 +19,20 @@
 #include <stdint.h>
 
 #define MACHINE_MAX_CELLS 128
-#define PAGE_SIZE 4096u
+#define PAGE_SIZE         4096u
 
 /* Why main interrupts the virtual CPU: bits of machine.inbox, set by main, taken by the core. */
-#define INBOX_TIMER 1u   /* machine.deadline has passed */
+#define INBOX_TIMER   1u /* machine.deadline has passed */
 #define INBOX_CONSOLE 2u /* bytes in console_in, or room in console_out */
-#define INBOX_STOP 4u    /* leave the guest now */
-#define INBOX_BREAK 8u   /* a serial break */
+#define INBOX_STOP    4u /* leave the guest now */
+#define INBOX_BREAK   8u /* a serial break */
 
 /* What the core asks of main: bits of machine.doorbell. */
-#define DOORBELL_DEADLINE 1u /* machine.deadline moved forward */
-#define DOORBELL_CONSOLE 2u  /* bytes in console_out */
-#define DOORBELL_STOP 4u     /* machine.stop is filled in */
-#define DOORBELL_CELLS 8u    /* the pool of cells is too small */
-#define DOORBELL_LOG 16u     /* bytes in log */
+#define DOORBELL_DEADLINE 1u  /* machine.deadline moved forward */
+#define DOORBELL_CONSOLE  2u  /* bytes in console_out */
+#define DOORBELL_STOP     4u  /* machine.stop is filled in */
+#define DOORBELL_CELLS    8u  /* the pool of cells is too small */
+#define DOORBELL_LOG      16u /* bytes in log */
 
 /* Why the guest ended. */
 enum stop_reason {
@@ -63,7 +63,7 @@ struct byte_ring {
 };
 
 #define INVALIDATION_LOG 4096u
-#define MAX_CPUID 96
+#define MAX_CPUID        96
 
 struct cpuid_leaf {
 	uint32_t leaf, subleaf;
@@ -76,26 +76,26 @@ struct cell_slot {
 	uint32_t tag;       /* CR3 held, CELL_NO_TAG: none */
 	uint64_t last_used; /* machine.use_clock at the last activation */
 	uint64_t activations;
-	uint32_t ready;     /* forked and waiting */
+	uint32_t ready; /* forked and waiting */
 	uint32_t pad;
 };
 #define CELL_NO_TAG 0xffffffffu
 
 struct machine {
 	/* Set by main before the first cell runs. */
-	uint64_t ram_size;       /* bytes */
-	uint32_t ncells;         /* cells forked so far; grows */
-	uint32_t user_top;       /* first guest-virtual address user segments do not reach */
-	uint64_t tsc_mult;       /* ns = (tsc - tsc_base) * tsc_mult >> 32 */
+	uint64_t ram_size; /* bytes */
+	uint32_t ncells;   /* cells forked so far; grows */
+	uint32_t user_top; /* first guest-virtual address user segments do not reach */
+	uint64_t tsc_mult; /* ns = (tsc - tsc_base) * tsc_mult >> 32 */
 	uint64_t tsc_base;
 	uint32_t tsc_khz;
 	uint32_t have_fsgsbase;
-	int64_t wall_offset;     /* UTC ns = guest ns + wall_offset */
-	uint64_t mono_offset;    /* CLOCK_MONOTONIC ns = guest ns + mono_offset */
+	int64_t wall_offset;  /* UTC ns = guest ns + wall_offset */
+	uint64_t mono_offset; /* CLOCK_MONOTONIC ns = guest ns + mono_offset */
 	struct {
 		uint32_t eip, esi, esp, gdt;
 		uint16_t gdt_limit;
-	} boot;                  /* how to enter the kernel */
+	} boot; /* how to enter the kernel */
 	uint32_t booted;
 	uint64_t xsave_mask;
 	uint32_t xsave_size;
@@ -104,17 +104,17 @@ struct machine {
 
 	/* Talk between main and the running cell. */
 	uint32_t inbox __attribute__((aligned(64)));
-	uint32_t halted;  /* the virtual CPU sleeps on inbox */
-	uint32_t running; /* the cell that runs */
+	uint32_t halted;    /* the virtual CPU sleeps on inbox */
+	uint32_t running;   /* the cell that runs */
 	uint32_t next_cell; /* the cell that is to run after this exit */
-	uint64_t deadline; /* guest ns of the next device event, UINT64_MAX: none */
+	uint64_t deadline;  /* guest ns of the next device event, UINT64_MAX: none */
 	uint32_t doorbell __attribute__((aligned(64)));
 	uint32_t main_waits;
 	struct byte_ring console_out, console_in, log;
 	struct stop stop;
 	struct stop panic; /* the state in which panic() was entered */
 	uint32_t panicked;
-	uint32_t redirects; /* IRETs that still look for a return into a window */
+	uint32_t redirects;  /* IRETs that still look for a return into a window */
 	uint32_t nm_pending; /* CR0.TS was set on the way to user mode: #NM first */
 
 	/* The system registers; the control registers are in struct vcpu. */
@@ -140,9 +140,9 @@ struct machine {
 	} prefill;
 
 	/* Invalidations of global pages, which concern every cell. */
-	uint32_t inval_head;      /* running position */
-	uint32_t inval_all;       /* generation of "everything, global too" */
-	uint32_t resets;          /* generation of "the tables' format changed" */
+	uint32_t inval_head; /* running position */
+	uint32_t inval_all;  /* generation of "everything, global too" */
+	uint32_t resets;     /* generation of "the tables' format changed" */
 	uint32_t inval_va[INVALIDATION_LOG];
 	uint32_t windows_applied; /* annotation windows are in the kernel's text */
 	uint32_t ldt_generation;  /* kernel-bank descriptors changed */
@@ -163,15 +163,15 @@ struct machine {
  * What one cell keeps of its own address space. 2048 regions: page-table pages of 2 MiB
  * (PAE) or 4 MiB (otherwise, the first 1024).
  */
-#define SHADOW_REGIONS 2048u
+#define SHADOW_REGIONS  2048u
 #define CELL_STACK_SIZE 65536u
 
 struct shadow_region {
-	uint64_t pde;     /* the directory entry the copies were taken under */
-	uint64_t groups;  /* which 64-byte groups of copy[] ever held something */
-	uint16_t mapped;  /* entries of copy[] that are not zero */
-	uint8_t large;    /* a large page is mapped here; copy[] is unused */
-	uint8_t local;    /* holds entries that a CR3 load invalidates */
+	uint64_t pde;    /* the directory entry the copies were taken under */
+	uint64_t groups; /* which 64-byte groups of copy[] ever held something */
+	uint16_t mapped; /* entries of copy[] that are not zero */
+	uint8_t large;   /* a large page is mapped here; copy[] is unused */
+	uint8_t local;   /* holds entries that a CR3 load invalidates */
 	uint32_t pad;
 };
 
@@ -192,11 +192,11 @@ struct cell {
 };
 
 /* Offsets in the state file. */
-#define STATE_VCPU 0
+#define STATE_VCPU    0
 #define STATE_MACHINE 4096
 #define ROUND_PAGE(x) (((x) + 4095ull) & ~4095ull)
-#define STATE_CELLS (STATE_MACHINE + ROUND_PAGE(sizeof(struct machine)))
-#define STATE_CELL(n) (STATE_CELLS + (uint64_t)(n) * ROUND_PAGE(sizeof(struct cell)))
-#define STATE_SIZE STATE_CELL(MACHINE_MAX_CELLS)
+#define STATE_CELLS   (STATE_MACHINE + ROUND_PAGE(sizeof(struct machine)))
+#define STATE_CELL(n) (STATE_CELLS + (uint64_t)(n)*ROUND_PAGE(sizeof(struct cell)))
+#define STATE_SIZE    STATE_CELL(MACHINE_MAX_CELLS)
 
 #endif

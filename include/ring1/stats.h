@@ -52,7 +52,7 @@ enum statistic {
 #define X(name, group, text) STAT_##name,
 	STATS(X)
 #undef X
-	STAT_COUNT
+	    STAT_COUNT
 };
 
 #endif

@@ -19,29 +19,29 @@ enum gpr { R_EAX, R_ECX, R_EDX, R_EBX, R_ESP, R_EBP, R_ESI, R_EDI, R_COUNT };
  * The word of design.md section 4. In user mode bit 9 is 0 and means nothing: user mode
  * always runs with interrupts on (VMI rule 6), and the mode itself is told by SS.
  */
-#define IF_BIT 0x00000200       /* virtual EFLAGS.IF of kernel mode */
+#define IF_BIT       0x00000200 /* virtual EFLAGS.IF of kernel mode */
 #define IF_IRET_WORK 0x40000000 /* the next IRET must not take the ROM's fast path */
-#define IF_PENDING 0x80000000   /* an interrupt waits for IF */
+#define IF_PENDING   0x80000000 /* an interrupt waits for IF */
 
 /*
  * Real selectors. Each guest GDT descriptor has a host LDT slot in each of two banks:
  * as the guest kernel sees it, and as guest user code may use it (limited to the user half).
  */
-#define LDT_KERNEL_BANK 512 /* + GDT index */
-#define LDT_USER_BANK 544   /* + GDT index */
-#define LDT_SLOTS 576
-#define GDT_ENTRIES 32
+#define LDT_KERNEL_BANK    512 /* + GDT index */
+#define LDT_USER_BANK      544 /* + GDT index */
+#define LDT_SLOTS          576
+#define GDT_ENTRIES        32
 #define LDT_SELECTOR(slot) (((slot) << 3) | 7)
-#define SELECTOR_UNKNOWN 0xffffffffu
+#define SELECTOR_UNKNOWN   0xffffffffu
 
 /*
  * The one code selector of kernel and user code: flat, 4 GiB (a code limit costs speed,
  * findings.md 2). Which of the two runs is told by SS.
  */
-#define LDT_FLAT_CODE 510
+#define LDT_FLAT_CODE       510
 #define LDT_TLS_ALTERNATIVE 506 /* 506..508: TLS entries whose own slot the guest's LDT uses */
-#define LDT_USER_FLAT_DATA (LDT_USER_BANK + 15)
-#define REAL_CS LDT_SELECTOR(LDT_FLAT_CODE)
+#define LDT_USER_FLAT_DATA  (LDT_USER_BANK + 15)
+#define REAL_CS             LDT_SELECTOR(LDT_FLAT_CODE)
 
 /* A kernel selector the ROM may load by itself, and the descriptor it was made from. */
 struct selector_cache {
@@ -61,22 +61,22 @@ struct vcpu {
 	uint32_t iret_site; /* kernel address of the IRET being executed */
 	uint32_t iret_esp;  /* where its frame starts, while the restart range runs */
 	uint32_t return_eip;
-	uint32_t return_esp;         /* and, right behind it, its selector: LSS reads both */
-	uint32_t real_uss;           /* host selector for SS in user mode */
-	uint32_t real_kss;           /* and in kernel mode */
-	uint32_t user_cs, user_ss;   /* the virtual selectors the fast path recognises */
+	uint32_t return_esp;           /* and, right behind it, its selector: LSS reads both */
+	uint32_t real_uss;             /* host selector for SS in user mode */
+	uint32_t real_kss;             /* and in kernel mode */
+	uint32_t user_cs, user_ss;     /* the virtual selectors the fast path recognises */
 	uint32_t kernel_cs, kernel_ss; /* virtual: of the system-call gate and of TSS.ss0 */
 	uint32_t iopl;                 /* virtual EFLAGS.IOPL, bits 12-13 in place */
 
 	uint32_t cr0, cr2, cr3, cr4; /* stubs read them in place of MOV from CRn */
 
 	/* System call in the ROM (rom/syscall.S). */
-	uint32_t tss;           /* linear address of the guest's 32-bit TSS, 0: none */
-	uint32_t gate80;        /* linear address of IDT entry 0x80, 0: take the slow path */
-	uint32_t gate80_lo;     /* its contents when it was last looked at */
+	uint32_t tss;       /* linear address of the guest's 32-bit TSS, 0: none */
+	uint32_t gate80;    /* linear address of IDT entry 0x80, 0: take the slow path */
+	uint32_t gate80_lo; /* its contents when it was last looked at */
 	uint32_t gate80_hi;
-	uint32_t gate80_entry;  /* handler */
-	uint32_t gate80_if;     /* 0: interrupt gate, IF_BIT: trap gate */
+	uint32_t gate80_entry; /* handler */
+	uint32_t gate80_if;    /* 0: interrupt gate, IF_BIT: trap gate */
 
 	/* What the vDSO calls through (annotate/vdso.c). */
 	uint32_t syscall_slot;
@@ -91,12 +91,11 @@ struct vcpu {
 	uint32_t gpr[R_COUNT];
 	uint32_t eip;
 	uint32_t eflags;
-	uint32_t hw[SEG_COUNT];     /* real selectors found at the last exit */
-	uint32_t load_segments;     /* the way back reloads DS ES FS GS */
+	uint32_t hw[SEG_COUNT]; /* real selectors found at the last exit */
+	uint32_t load_segments; /* the way back reloads DS ES FS GS */
 	uint32_t pad;
-	uint64_t fs_base, gs_base;  /* set by WRFSBASE/WRGSBASE after such a reload */
-	uint32_t gate_arg;          /* what the stub pushed: a site index */
-	uint32_t gate_tf;           /* the far call was single-stepped */
+	uint64_t fs_base, gs_base; /* set by WRFSBASE/WRGSBASE after such a reload */
+	uint32_t gate_tf;          /* the far call was single-stepped */
 
 	/* Counts kept by the ROM. */
 	uint32_t count_syscall_rom;
