@@ -64,7 +64,8 @@ void stats_print(FILE *to, const struct vm *vm, const struct annotate_report *an
 int stats_write_json(const char *path, const struct vm *vm,
                      const struct annotate_report *annotation)
 {
-	json_t *root = json_object(), *counts = json_object() json_t *ops = json_object();
+	json_t *root = json_object(), *counts = json_object(), *ops = json_object();
+	int r;
 	int r;
 
 	json_object_set_new(root, "guest_ns", json_integer((json_int_t)vm_clock(vm)));
