@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+//
+// Does one thing many times, so that the difference of two runs' statistics is the cost of one.
+// The kernel's command line says what: counts.do=MODE counts.n=N (modes: the table below).
+
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define PAGE 4096ul
+
+static void die(const char *what)
+{
+	perror(what);
+	exit(1);
+}
+
+// One system call through the C library and the vDSO.
+static void do_getppid(long n)
+{
+	while (n-- > 0)
+		if (getppid() < 0)
+			die("getppid");
+}
+
+// Takes the run queue's lock with interrupts off, without switching to anybody.
+static void do_yield(long n)
+{
+	while (n-- > 0)
+		if (sched_yield())
+			die("sched_yield");
+}
+
+// The first touch of an anonymous page, pages in order.
+static void do_touch(long n)
+{
+	volatile char *memory;
+
+	if (!n)
+		return;
+	memory = mmap(NULL, (size_t)n * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
+	              -1, 0);
+	if (memory == MAP_FAILED)
+		die("mmap");
+	for (long i = 0; i < n; i++)
+		memory[(size_t)i * PAGE] = 1;
+}
+
+// A byte to another process and back: two context switches.
+static void do_pipe(long n)
+{
+	int there[2], back[2];
+	char byte = 'x';
+	pid_t child;
+
+	if (pipe(there) || pipe(back))
+		die("pipe");
+	child = fork();
+	if (child < 0)
+		die("fork");
+	if (child == 0) {
+		close(there[1]);
+		while (read(there[0], &byte, 1) == 1)
+			if (write(back[1], &byte, 1) != 1)
+				_exit(1);
+		_exit(0);
+	}
+	close(there[0]);
+	while (n-- > 0)
+		if (write(there[1], &byte, 1) != 1 || read(back[0], &byte, 1) != 1)
+			die("round trip");
+	close(there[1]);
+	waitpid(child, NULL, 0);
+}
+
+static const struct {
+	const char *name;
+	void (*run)(long);
+} modes[] = {{"getppid", do_getppid}, {"yield", do_yield}, {"touch", do_touch}, {"pipe", do_pipe}};
+
+// The value of NAME=value on the kernel's command line, or an empty string.
+static void parameter(const char *name, char *value, size_t size)
+{
+	char line[4096], *word;
+	FILE *f = fopen("/proc/cmdline", "r");
+
+	*value = 0;
+	if (!f || !fgets(line, sizeof(line), f))
+		die("/proc/cmdline");
+	fclose(f);
+	for (word = strtok(line, " \n"); word; word = strtok(NULL, " \n"))
+		if (!strncmp(word, name, strlen(name)) && word[strlen(name)] == '=')
+			snprintf(value, size, "%s", word + strlen(name) + 1);
+}
+
+int main(void)
+{
+	char mode[32], count[32];
+
+	parameter("counts.do", mode, sizeof(mode));
+	parameter("counts.n", count, sizeof(count));
+	for (size_t i = 0; i < sizeof(modes) / sizeof(modes[0]); i++)
+		if (!strcmp(mode, modes[i].name)) {
+			modes[i].run(atol(count));
+			printf("counts: %s %s done\n", mode, count);
+			return 0;
+		}
+	printf("counts: no such mode: '%s'\n", mode);
+	return 2;
+}

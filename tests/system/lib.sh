@@ -1,0 +1,179 @@
+# shellcheck shell=sh disable=SC2034 # much of it is for the tests
+# What the system tests share: TAP, machines in the background, and the processes of a machine.
+# Sourced first by every test; leaves it in the root of the project.
+set -u
+cd "$(dirname "$0")/../.." || exit 1
+
+ring1=build/ring1
+kernel=build/guests/debian-686/vmlinuz
+kernel_pae=build/guests/debian-686-pae/vmlinuz
+initrd=build/guests/busybox.cpio.gz
+# The same with hostile and counts in /bin.
+test_initrd=build/test/guests.cpio.gz
+pty=build/test/pty
+
+scratch=$(mktemp -d "${TMPDIR:-/tmp}/ring1-test.XXXXXX")
+trap 'rm -rf "$scratch"' EXIT
+
+# ---- TAP ----
+
+tests=0
+ok() {
+	tests=$((tests + 1))
+	echo "ok $tests - $*"
+}
+not_ok() {
+	tests=$((tests + 1))
+	echo "not ok $tests - $*"
+}
+skip() {
+	tests=$((tests + 1))
+	echo "ok $tests - $1 # SKIP $2"
+}
+# check NAME COMMAND...: the command says whether it is so.
+check() {
+	name=$1
+	shift
+	if "$@"; then ok "$name"; else
+		not_ok "$name"
+		echo "# failed: $*"
+	fi
+}
+done_testing() { echo "1..$tests"; }
+
+# Shows a file in the log, for whoever looks for the reason of a failure.
+show() { tr -d '\r' <"$1" | tail -n "${2:-30}" | cut -c 1-300 | sed "s/^/#   /"; }
+
+# ---- guests ----
+
+# limited SECONDS OUTPUT COMMAND...: run it, all output into a file. Sets status, and ended to "itself", "term" (it took
+# a SIGTERM to end it) or "kill" (that did not suffice).
+limited() {
+	limit=$1 output=$2
+	shift 2
+	"$@" </dev/null >"$output" 2>&1 &
+	wait_for_end $! "$limit"
+}
+
+# wait_for_end PID SECONDS: of a child of this shell; sets status and ended as above.
+wait_for_end() {
+	ended=itself
+	if ! gone_within "$1" "$2"; then
+		ended=term
+		kill -TERM "$1" 2>/dev/null
+		if ! gone_within "$1" 3; then
+			ended='kill'
+			kill -KILL "$1" 2>/dev/null
+		fi
+	fi
+	status=0
+	wait "$1" 2>/dev/null || status=$?
+}
+
+# A child that ended stays a zombie until it is waited for.
+alive() { [ -r "/proc/$1/stat" ] && ! grep -q ') [ZX] ' "/proc/$1/stat" 2>/dev/null; }
+
+gone_within() {
+	tenths=$(($2 * 10))
+	while alive "$1"; do
+		[ $tenths -gt 0 ] || return 1
+		tenths=$((tenths - 1))
+		sleep 0.1
+	done
+}
+
+# appears TEXT FILE SECONDS
+appears() {
+	tenths=$(($3 * 10))
+	until grep -aqF -- "$1" "$2" 2>/dev/null; do
+		[ $tenths -gt 0 ] || return 1
+		tenths=$((tenths - 1))
+		sleep 0.1
+	done
+}
+
+# start_machine [OPTION]...: a guest with a shell, in the background. Sets machine (main's process id); the console is
+# $scratch/console, main's words $scratch/words, and type_in types. Fails when no shell comes up.
+start_machine() {
+	rm -f "$scratch/keys"
+	mkfifo "$scratch/keys"
+	"$ring1" run -k "$kernel" -i "$initrd" -a quiet "$@" <"$scratch/keys" >"$scratch/console" 2>"$scratch/words" &
+	machine=$!
+	exec 9>"$scratch/keys"
+	appears 'type poweroff' "$scratch/console" 30 && return
+	show "$scratch/console"
+	show "$scratch/words"
+	return 1
+}
+# A guest whose shell gets one line; waits for its end. What is typed before a shell is there would be lost, as on a PC.
+shell_does() {
+	line=$1
+	shift
+	start_machine "$@"
+	type_in "$line"
+	wait_for_end "$machine" 30
+	exec 9>&-
+}
+type_in() { printf '%s\n' "$*" >&9; }
+stop_machine() {
+	kill -KILL "$machine" 2>/dev/null
+	wait "$machine" 2>/dev/null
+	exec 9>&-
+}
+
+# ---- processes ----
+
+# "PID:START" of every descendant of a process and of itself: a process id alone may be somebody else's later.
+family() {
+	cat /proc/[0-9]*/stat 2>/dev/null | awk -v root="$1" '
+	{
+		pid = $1
+		sub(/^.*\) /, "")
+		parent[pid] = $2
+		start[pid] = $20
+	}
+	END {
+		member[root] = 1
+		do {
+			more = 0
+			for (p in parent)
+				if (!(p in member) && (parent[p] in member)) { member[p] = 1; more = 1 }
+		} while (more)
+		for (p in member) if (p in start) print p ":" start[p]
+	}'
+}
+
+# Those of a family that still run.
+remaining() {
+	for member; do
+		pid=${member%:*}
+		alive "$pid" || continue
+		[ "$(sed 's/^.*) //' "/proc/$pid/stat" 2>/dev/null | cut -d ' ' -f 20)" = "${member#*:}" ] && echo "$pid"
+	done
+}
+
+# all_gone SECONDS PID:START...
+all_gone() {
+	tenths=$(($1 * 10))
+	shift
+	while [ -n "$(remaining "$@")" ]; do
+		if [ $tenths -le 0 ]; then
+			echo "# still there: $(remaining "$@" | tr '\n' ' ')"
+			return 1
+		fi
+		tenths=$((tenths - 1))
+		sleep 0.1
+	done
+}
+
+children() { family "$1" | sed 's/:.*//' | while read -r pid; do
+	[ "$(sed 's/^.*) //' "/proc/$pid/stat" 2>/dev/null | cut -d ' ' -f 2)" = "$1" ] && echo "$pid"
+done; }
+# The nursery is main's only child, the cells are the nursery's.
+nursery_of() { children "$1" | head -n 1; }
+cells_of() { children "$(nursery_of "$1")"; }
+
+# ---- statistics ----
+
+# count FILE NAME: a number of a --stats=FILE (one a line, as jansson indents)
+count() { sed -n "s/^ *\"$2\": \([0-9]*\),\{0,1\}$/\1/p" "$1" | head -n 1; }

@@ -1,0 +1,43 @@
+#!/bin/sh
+# The guest's console in a terminal: what is typed and shown, the keys of ring1's own, and the terminal's state after
+# every way a machine may end.
+# shellcheck source=tests/system/lib.sh
+. "$(dirname "$0")/lib.sh"
+
+# session NAME STEP...: boots to a shell on a terminal of its own, then plays the steps.
+session() {
+	session=$1
+	shift
+	"$pty" 'expect=type poweroff' 'expect=# ' "$@" -- "$ring1" run -k "$kernel" -i "$initrd" -a quiet >"$scratch/out" 2>&1
+	played=$?
+	check "$session" [ "$played" = 0 ]
+	[ "$played" = 0 ] || show "$scratch/out"
+	check "$session: the terminal is as it was" verdict 'terminal restored'
+}
+verdict() { tr -d '\r' <"$scratch/out" | grep -aqx "pty: $1"; }
+
+# The answer is computed, so that the echo of the command is not taken for it.
+# shellcheck disable=SC2016 # the guest's shell expands them
+session "a command's output is shown" 'send=echo $((6*7))x\r' 'expect=42x' 'send=poweroff -f\r'
+check "power-off: status 0" verdict 'exit 0'
+
+# shellcheck disable=SC2016
+session "Ctrl-C reaches the guest's program" 'send=sleep 1000\r' 'sleep=700' 'send=\003' 'send=echo $((6*7))x\r' \
+	'expect=42x' 'send=\001x'
+session "Ctrl-Z is the guest's too" 'send=sleep 1000\r' 'sleep=700' 'send=\032' 'expect=Stopped' 'send=\001x'
+session "Ctrl-A Ctrl-A sends one Ctrl-A" 'send=cat -v >/tmp/keys\r' 'sleep=500' 'send=q\001\001q\r' 'sleep=200' 'send=\004' \
+	'send=\rod -c /tmp/keys\r' 'expect=q   ^   A   q' 'send=\001x'
+session "Ctrl-A h lists the keys" 'send=\001h' 'expect=Ctrl-A x' 'expect=Ctrl-A h' 'send=\001x'
+session "Ctrl-A x leaves" 'send=\001x' 'expect=left by Ctrl-A x'
+check "Ctrl-A x: status 0" verdict 'exit 0'
+session "a long line typed at once arrives whole" \
+	"send=echo $(head -c 1500 /dev/zero | tr '\0' y) | wc -c\\r" 'expect=1501' 'send=\001x'
+
+session "SIGTERM ends it with a reason" 'signal=15' 'expect=ended by signal 15'
+session "SIGHUP ends it with a reason" 'signal=1' 'expect=ended by signal 1 '
+session "SIGINT from outside ends it with a reason" 'signal=2' 'expect=ended by signal 2 '
+session "a guest's panic is shown" 'send=echo c >/proc/sysrq-trigger\r' 'expect=guest panic' 'expect=eip '
+check "panic: status 1" verdict 'exit 1'
+session "a signal nobody expects" 'signal=6'
+check "a signal nobody expects: main dies of it" verdict 'signal 6'
+done_testing
