@@ -66,7 +66,6 @@ int stats_write_json(const char *path, const struct vm *vm,
 {
 	json_t *root = json_object(), *counts = json_object(), *ops = json_object();
 	int r;
-	int r;
 
 	json_object_set_new(root, "guest_ns", json_integer((json_int_t)vm_clock(vm)));
 	json_object_set_new(root, "cells", json_integer(vm->ncells));
