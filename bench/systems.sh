@@ -36,7 +36,7 @@ why_not() {
 
 # A folder on tmpfs for what has to be in memory.
 tmpfs_folder() {
-	for folder in "${XDG_RUNTIME_DIR:-}" /dev/shm /tmp; do
+	for folder in /dev/shm /tmp "${XDG_RUNTIME_DIR:-}"; do
 		if [ -d "$folder" ] && [ -w "$folder" ] && [ "$(stat -f -c %T "$folder")" = tmpfs ]; then
 			echo "$folder"
 			return
