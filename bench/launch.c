@@ -10,7 +10,10 @@
 //                                    processes took in the 5 s that followed the first second, and
 //                                    their memory (shared pages divided among those that share
 //                                    them)
-//   @host-exit STATUS CPU_MS         at the end
+//   @host-exit STATUS CPU_MS OTHERS_MS   at the end: what the machine took of the CPU, and what
+//   others,
+//                                    the hypervisor included, took of it (when it may use only one
+//                                    CPU)
 //
 // Its standard input stays silent and open. No process of the machine survives; its exit status is
 // the command's, or 124 when the time was up.
@@ -18,7 +21,9 @@
 #include <dirent.h>
 #include <errno.h>
 #include <inttypes.h>
+#include <linux/kcmp.h>
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -26,6 +31,7 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -39,6 +45,7 @@ struct process {
 };
 
 static uint64_t start_ms;
+static int only_cpu; /* what this process is pinned to, or -1 */
 
 static uint64_t now_ms(void)
 {
@@ -123,6 +130,15 @@ static uint64_t cpu_ms(void)
 	return ticks * 1000 / (uint64_t)sysconf(_SC_CLK_TCK);
 }
 
+/* Processes that share one address space, as UML's helpers do, would count it each. */
+static bool shares_memory(const struct process *list, unsigned i)
+{
+	for (unsigned j = 0; j < i; j++)
+		if (syscall(SYS_kcmp, list[i].pid, list[j].pid, KCMP_VM, 0, 0) == 0)
+			return true;
+	return false;
+}
+
 static uint64_t pss_kb(void)
 {
 	static struct process list[MOST_PROCESSES];
@@ -133,6 +149,8 @@ static uint64_t pss_kb(void)
 		char path[64], line[256];
 		FILE *file;
 
+		if (shares_memory(list, i))
+			continue;
 		snprintf(path, sizeof(path), "/proc/%d/smaps_rollup", list[i].pid);
 		file = fopen(path, "r");
 		while (file && fgets(line, sizeof(line), file))
@@ -155,6 +173,48 @@ static void kill_all(void)
 			;
 		usleep(1000);
 	}
+}
+
+/* ---- the CPU it is pinned to ---- */
+
+static void find_only_cpu(void)
+{
+	cpu_set_t allowed;
+
+	only_cpu = -1;
+	if (sched_getaffinity(0, sizeof(allowed), &allowed) || CPU_COUNT(&allowed) != 1)
+		return;
+	for (only_cpu = 0; !CPU_ISSET(only_cpu, &allowed);)
+		only_cpu++;
+}
+
+/* How long that CPU was not idle since the host's start. */
+static uint64_t busy_ms(void)
+{
+	unsigned long long t[8];
+	char line[512];
+	uint64_t ticks = 0;
+	int cpu;
+	FILE *file = fopen("/proc/stat", "r");
+
+	while (file && fgets(line, sizeof(line), file))
+		if (sscanf(line, "cpu%d %llu %llu %llu %llu %llu %llu %llu %llu", &cpu, &t[0],
+		           &t[1], &t[2], &t[3], &t[4], &t[5], &t[6], &t[7]) == 9 &&
+		    cpu == only_cpu)
+			/* user, nice, system, not idle and waiting, interrupts, stolen */
+			ticks = t[0] + t[1] + t[2] + t[5] + t[6] + t[7];
+	if (file)
+		fclose(file);
+	return ticks * 1000 / (uint64_t)sysconf(_SC_CLK_TCK);
+}
+
+static uint64_t children_ms(void)
+{
+	struct rusage usage;
+
+	getrusage(RUSAGE_CHILDREN, &usage);
+	return (uint64_t)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) * 1000 +
+	       (uint64_t)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1000;
 }
 
 /* ---- its output ---- */
@@ -273,11 +333,10 @@ static pid_t start(char **command, int *output)
 int main(int argc, char **argv)
 {
 	struct watch watch = {0};
-	uint64_t timeout_s = 600;
+	uint64_t timeout_s = 600, busy, own;
 	int status = 0, output;
 	bool ended;
 	char text[96];
-	struct rusage usage;
 	pid_t child;
 
 	if (argc > 2 && !strcmp(argv[1], "--timeout")) {
@@ -289,6 +348,8 @@ int main(int argc, char **argv)
 		return 2;
 	}
 	prctl(PR_SET_CHILD_SUBREAPER, 1);
+	find_only_cpu();
+	busy = busy_ms();
 	child = start(argv + 1, &output);
 	watch.deadline = start_ms + timeout_s * 1000;
 	ended = copy_output(output, &watch);
@@ -300,11 +361,11 @@ int main(int argc, char **argv)
 		usleep(10000);
 	}
 	kill_all();
-	getrusage(RUSAGE_CHILDREN, &usage);
+	busy = busy_ms() - busy;
+	own = children_ms();
 	status = !ended ? 124 : WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
-	snprintf(text, sizeof(text), "@host-exit %d %ld", status,
-	         (usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) * 1000 +
-	             (usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1000);
+	snprintf(text, sizeof(text), "@host-exit %d %" PRIu64 " %" PRIu64, status, own,
+	         only_cpu >= 0 && busy > own ? busy - own : 0);
 	log_line(text);
 	return status;
 }

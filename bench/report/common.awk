@@ -24,7 +24,7 @@ function middle(values, n) {
 	return n % 2 ? values[(n + 1) / 2] : (values[n / 2] + values[n / 2 + 1]) / 2
 }
 
-# Reads summary.tsv; keeps the items' order. Items without a native figure have no ratio.
+# Reads summary.tsv; keeps the items' order.
 function read_summary(    key) {
 	if (!($1 in unit_of)) {
 		items[++nitems] = $1
@@ -40,7 +40,11 @@ function read_summary(    key) {
 
 function has(item, name) { return (item SUBSEP name) in value }
 
+# The rows that are work, as opposed to facts about a machine or a launch: only they have ratios.
+function is_work(item) { return unit_of[item] == "ns" || item ~ /^macro_/ }
+
 function ratio(item, name) {
+	if (!is_work(item)) return 0
 	if (!has(item, name) || !has(item, "native") || value[item, "native"] == 0) return 0
 	return value[item, name] / value[item, "native"]
 }

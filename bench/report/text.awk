@@ -53,10 +53,10 @@ function means(    s, m) {
 END {
 	heading()
 	for (i = 1; i <= nitems; i++)
-		if (unit_of[items[i]] == "ns" || items[i] ~ /^macro_/) row(items[i])
+		if (is_work(items[i])) row(items[i])
 	print ""
 	for (i = 1; i <= nitems; i++)
-		if (unit_of[items[i]] != "ns" && items[i] !~ /^macro_/) row(items[i])
+		if (!is_work(items[i])) row(items[i])
 	print ""
 	means()
 	print "Lower is better. Spread: (max - min) / median of the launches."
