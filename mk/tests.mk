@@ -16,6 +16,8 @@ TEST_CFLAGS := -std=gnu11 $(WARN) -O1 -g $(CPPFLAGS_ALL) -fno-omit-frame-pointer
 	-fsanitize=address,undefined -fno-sanitize-recover=all -pthread
 TESTED_OBJ := $(TESTED_SRC:%.c=$(TEST)/obj/%.o)
 UNIT_TESTS := $(patsubst tests/unit/%.c,$(TEST)/unit/%,$(sort $(wildcard tests/unit/test_*.c)))
+# Needs a kernel: tests/system/test_annotation_of_debian.sh runs it.
+RUN_BY_OTHERS := $(TEST)/unit/test_annotate_kernel
 
 $(TEST)/obj/%.o: %.c $(GENERATED)
 	@mkdir -p $(@D)
@@ -69,6 +71,10 @@ $(TEST_TOOLS): $(TEST)/%: tests/tools/%.c include/ring1/*.h devices/ports.h
 $(TEST)/sizes.h: $(TEST)/sizes
 	@$< >$@
 
+$(TEST)/vmlinux: tests/tools/vmlinux.c $(TEST)/tested.a
+	@echo "  CC (test)   $<"
+	@$(CC) $(TEST_CFLAGS) -o $@ $^ $(LIBS)
+
 # Static i386 programs for the guest, in an initramfs of their own beside what the demo's holds.
 $(TEST)/hostile: guests/hostile/hostile.c guests/hostile/long_mode.S $(TEST)/sizes.h include/ring1/layout.h
 	@echo "  CC (guest)  $<"
@@ -93,10 +99,10 @@ $(TEST_INITRAMFS): $(GUESTS)/initramfs.list $(GUESTS)/mkinitramfs $(GUEST_INITRA
 RUN_TESTS = tests/run $(if $(ONLY),-o $(ONLY))
 FUZZERS_OR_SKIPS := $(or $(strip $(FUZZERS)),$(patsubst tests/fuzz/%.c,skip:%,$(wildcard tests/fuzz/fuzz_*.c)))
 
-test-build: all guests $(UNIT_TESTS) $(FUZZERS) $(TEST_TOOLS) $(TEST_INITRAMFS)
+test-build: all guests $(UNIT_TESTS) $(FUZZERS) $(TEST_TOOLS) $(TEST)/vmlinux $(TEST_INITRAMFS)
 
 test: test-build
-	@FUZZ_SECONDS=5 $(RUN_TESTS) $(UNIT_TESTS) $(FUZZERS_OR_SKIPS) $(SYSTEM_TESTS)
+	@FUZZ_SECONDS=5 $(RUN_TESTS) $(filter-out $(RUN_BY_OTHERS),$(UNIT_TESTS)) $(FUZZERS_OR_SKIPS) $(SYSTEM_TESTS)
 
 test-slow: test-build
 	@$(RUN_TESTS) -t 1800 $(SLOW_TESTS)

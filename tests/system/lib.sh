@@ -42,7 +42,7 @@ check() {
 done_testing() { echo "1..$tests"; }
 
 # Shows a file in the log, for whoever looks for the reason of a failure.
-show() { tr -d '\r' <"$1" | tail -n "${2:-30}" | cut -c 1-300 | sed "s/^/#   /"; }
+show() { tr -d '\r' <"$1" | tr -c '[:print:]\n' '?' | tail -n "${2:-30}" | cut -c 1-300 | sed "s/^/#   /"; }
 
 # ---- guests ----
 

@@ -8,7 +8,7 @@
 session() {
 	session=$1
 	shift
-	"$pty" 'expect=type poweroff' 'expect=# ' "$@" -- "$ring1" run -k "$kernel" -i "$initrd" -a quiet >"$scratch/out" 2>&1
+	"$pty" seconds=20 'expect=type poweroff' 'expect=# ' "$@" -- "$ring1" run -k "$kernel" -i "$initrd" -a quiet >"$scratch/out" 2>&1
 	played=$?
 	check "$session" [ "$played" = 0 ]
 	[ "$played" = 0 ] || show "$scratch/out"
@@ -30,8 +30,9 @@ session "Ctrl-A Ctrl-A sends one Ctrl-A" 'send=cat -v >/tmp/keys\r' 'sleep=500' 
 session "Ctrl-A h lists the keys" 'send=\001h' 'expect=Ctrl-A x' 'expect=Ctrl-A h' 'send=\001x'
 session "Ctrl-A x leaves" 'send=\001x' 'expect=left by Ctrl-A x'
 check "Ctrl-A x: status 0" verdict 'exit 0'
-session "a long line typed at once arrives whole" \
-	"send=echo $(head -c 1500 /dev/zero | tr '\0' y) | wc -c\\r" 'expect=1501' 'send=\001x'
+session "a long line typed at once arrives whole" 'send=stty -echo; cat >/tmp/line\r' 'sleep=500' \
+	"send=$(head -c 2000 /dev/zero | tr '\0' y)\\r" 'sleep=500' 'send=\004' 'send=stty echo; wc -c /tmp/line\r' \
+	'expect=2001 /tmp/line' 'send=\001x'
 
 session "SIGTERM ends it with a reason" 'signal=15' 'expect=ended by signal 15'
 session "SIGHUP ends it with a reason" 'signal=1' 'expect=ended by signal 1 '
@@ -40,4 +41,18 @@ session "a guest's panic is shown" 'send=echo c >/proc/sysrq-trigger\r' 'expect=
 check "panic: status 1" verdict 'exit 1'
 session "a signal nobody expects" 'signal=6'
 check "a signal nobody expects: main dies of it" verdict 'signal 6'
+
+# Whoever stopped reading the console must not keep main from ending.
+mkfifo "$scratch/pipe"
+sleep 60 <"$scratch/pipe" &
+sleeper=$!
+{ exec "$ring1" run -k "$kernel" -i "$initrd" -a "ring1.init=/bin/yes quiet" >"$scratch/pipe" 2>"$scratch/words" </dev/null; } &
+main=$!
+sleep 4
+all=$(family "$main")
+kill -TERM "$main"
+# shellcheck disable=SC2086 # one word a process
+check "SIGTERM ends it though nobody reads its output" all_gone 3 $all
+kill -KILL "$main" "$sleeper" 2>/dev/null
+wait "$main" "$sleeper" 2>/dev/null
 done_testing

@@ -1,0 +1,80 @@
+#!/bin/sh
+# Counting facts: what one system call, one page, one context switch costs in host signals and host calls. Each is the
+# difference of two guests that do it a different number of times (guests/counts), so that booting does not count.
+# shellcheck source=tests/system/lib.sh
+. "$(dirname "$0")/lib.sh"
+
+# measure MODE N FILE
+measure() {
+	limited 40 "$scratch/out" "$ring1" run -k "$kernel" -i "$test_initrd" \
+		-a "ring1.init=/bin/counts counts.do=$1 counts.n=$2 quiet" --stats="$3"
+	[ "$status" = 0 ] && grep -aq "counts: $1 $2 done" "$scratch/out" && return
+	show "$scratch/out"
+	not_ok "counts $1 $2 runs"
+}
+# compare MODE MORE: the guest does it no times, then MORE times.
+compare() {
+	mode=$1 more=$2
+	measure "$1" 0 "$scratch/none.json"
+	measure "$1" "$2" "$scratch/many.json"
+}
+# more_of NAME...: the sum of these counts for all MORE operations
+more_of() {
+	sum=0
+	for name; do
+		many=$(count "$scratch/many.json" "$name") none=$(count "$scratch/none.json" "$name")
+		sum=$((sum + ${many:?no count of $name} - ${none:?no count of $name}))
+	done
+	echo "$sum"
+}
+exceptions='signal_segv signal_bus signal_fpe signal_ill signal_trap signal_sys'
+# per_operation NAME LIMIT COUNT...: the limit in thousandths
+per_operation() {
+	what=$1 limit=$2
+	shift 2
+	sum=$(more_of "$@")
+	check "$what: $sum for $more operations, at most $limit of 1000 wanted" [ $((sum * 1000)) -le $((limit * more)) ]
+}
+at_least() {
+	sum=$(more_of "$3")
+	check "$1: $sum for $more operations, at least $2 of 1000 wanted" [ $((sum * 1000)) -ge $(($2 * more)) ]
+}
+
+# shellcheck disable=SC2086 # words
+{
+	compare getppid 200000
+	at_least "getppid: the calls have been made, through the ROM" 1000 syscall_rom
+	per_operation "getppid: host signals" 10 $exceptions signal_kick
+	per_operation "getppid: exits to the core" 20 exit_gate_site exit_gate_iret exit_gate_segment exit_gate_syscall
+	per_operation "getppid: host calls" 10 host_mmap host_munmap host_mprotect host_modify_ldt host_futex
+
+	# sched_yield takes and releases the run queue's lock: CLI and STI.
+	compare yield 200000
+	at_least "cli and sti: the calls have been made" 1000 syscall_rom
+	per_operation "cli and sti: host exceptions" 1 $exceptions
+	per_operation "cli and sti: trapping instructions" 1 exit_trap
+
+	# 80 MiB; the guest kernel faults once for each page, so does the host.
+	compare touch 20000
+	at_least "first touch of a page: the faults have happened" 990 page_fault_user
+	per_operation "first touch of a page: host exceptions" 1100 $exceptions
+	per_operation "first touch of a page: page faults the guest does not see" 100 page_fault_hidden
+
+	compare pipe 20000
+	at_least "pipe round trip: two hand-overs between cells" 1950 cell_handover
+	per_operation "pipe round trip: mappings made" 10 host_mmap
+	per_operation "pipe round trip: mappings dropped or changed" 10 host_munmap host_mprotect
+	per_operation "pipe round trip: LDT entries written" 10 host_modify_ldt
+	per_operation "pipe round trip: host exceptions" 10 $exceptions
+	per_operation "pipe round trip: address spaces no cell held" 1 cell_miss
+}
+
+# Of the sensitive instructions that were executed, from the first one of the boot. The inlined ones (CLI, STI, PUSHF) are
+# in no count: the true share is higher.
+all() { for name; do count "$scratch/many.json" "$name"; done | awk '{ n += $1 } END { print n + 0 }'; }
+traps=$(all exit_trap)
+calls=$(all exit_gate_site exit_gate_deliver exit_gate_iret exit_gate_segment exit_gate_syscall syscall_rom iret_user_rom \
+	iret_kernel_rom segment_rom)
+check "99 % of sensitive instructions went through calls: $calls calls, $traps traps" \
+	[ "$calls" -gt 0 -a $((traps * 99)) -le "$calls" ]
+done_testing
