@@ -42,7 +42,8 @@ $(BENCH)/initramfs.list: $(GUESTS)/initramfs.list bench/guest/initramfs.list $(B
 	   [ ! -e $(BENCH)/tcc ] || cat bench/guest/tcc.list; } >$@.new
 	@mv $@.new $@
 
-$(BENCH_INITRAMFS): $(BENCH)/initramfs.list $(GUESTS)/mkinitramfs $(BENCH_WORKLOAD) bench/guest/bench-init
+# The usual initramfs comes first: what it holds is there then.
+$(BENCH_INITRAMFS): $(BENCH)/initramfs.list $(GUEST_INITRAMFS) $(BENCH_WORKLOAD) bench/guest/bench-init
 	@echo "  INITRAMFS   $@"
 	@$(GUESTS)/mkinitramfs $< >$@.raw
 	@gzip -9nc $@.raw >$@.new && rm $@.raw && mv $@.new $@
