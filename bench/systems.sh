@@ -1,5 +1,5 @@
 # shellcheck shell=sh
-# shellcheck disable=SC2154 # top
+# shellcheck disable=SC2154 # what is set before
 # How each system is started for the benchmark. Sourced, after setting top (the project's folder).
 #
 # A system runs the items as bench/guest/bench-init describes them and leaves a log with times

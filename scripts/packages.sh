@@ -1,4 +1,5 @@
 # shellcheck shell=sh
+# shellcheck disable=SC2154 # what is set before
 # Gets Debian packages for i386 without touching the system and unpacks files of them. Sourced, after setting
 #   label        what messages start with
 #   top          the project's folder
