@@ -128,11 +128,15 @@ _Noreturn void nursery_main(void)
 	uint64_t child = 1ull << (SIGNAL_CHILD - 1);
 	uint64_t blocked = child | 1ull << (CELL_SIGNAL_KICK - 1);
 	long me = host_call(__NR_getpid, 0, 0, 0, 0, 0, 0);
+	/* struct sigaction of the kernel: the default handler, flags, no restorer, no mask */
+	static const uint64_t no_stops[4] = {0, SA_NOCLDSTOP, 0, 0};
 	struct pollfd_ fds[2];
 	uint32_t have = 0;
 
 	host_call(__NR_prctl, PR_SET_PDEATHSIG, SIGNAL_KILL, 0, 0, 0, 0);
 	host_call(__NR_rt_sigprocmask, 0 /* SIG_BLOCK */, (long)&blocked, 0, 8, 0, 0);
+	/* Who stops a cell for a while (a debugger, a freezer) has not killed it. */
+	host_call(__NR_rt_sigaction, SIGNAL_CHILD, (long)no_stops, 0, 8, 0, 0);
 	fds[0] = (struct pollfd_){.fd = NURSERY_FD_SOCKET, .events = POLLIN};
 	fds[1] = (struct pollfd_){
 	    .fd = (int)host_call(__NR_signalfd4, -1, (long)&child, 8, O_CLOEXEC, 0, 0),
