@@ -44,6 +44,7 @@ check "a signal nobody expects: main dies of it" verdict 'signal 6'
 
 # Whoever stopped reading the console must not keep main from ending.
 mkfifo "$scratch/pipe"
+# shellcheck disable=SC2217 # it is there not to read
 sleep 60 <"$scratch/pipe" &
 sleeper=$!
 { exec "$ring1" run -k "$kernel" -i "$initrd" -a "ring1.init=/bin/yes quiet" >"$scratch/pipe" 2>"$scratch/words" </dev/null; } &

@@ -14,7 +14,7 @@ measure() {
 }
 # compare MODE MORE: the guest does it no times, then MORE times.
 compare() {
-	mode=$1 more=$2
+	more=$2
 	measure "$1" 0 "$scratch/none.json"
 	measure "$1" "$2" "$scratch/many.json"
 }
