@@ -28,6 +28,7 @@
 #define OUTPUT_BYTES   65536u
 #define REKICK_NS      2000000u /* a deadline the core has not moved on from: look again */
 #define PANIC_GRACE_NS 2000000000u
+#define LAST_WORDS_MS 300
 
 enum { FD_DOORBELL, FD_NURSERY, FD_SIGNAL, FD_INPUT, FD_OUTPUT, FD_COUNT };
 
@@ -87,9 +88,15 @@ static uint32_t ring_fill(const struct byte_ring *r)
 
 static size_t ring_take(struct byte_ring *r, uint8_t *to, size_t max)
 {
-	uint32_t used = ring_fill(r), tail = r->tail;
+	uint32_t head = __atomic_load_n(&r->head, __ATOMIC_ACQUIRE), tail = r->tail;
+	uint32_t used = head - tail;
 	size_t n = used < max ? used : max;
 
+	/* Nonsense: to take it all at RING_BYTES a time would mean gigabytes. */
+	if (used > RING_BYTES) {
+		__atomic_store_n(&r->tail, head, __ATOMIC_RELEASE);
+		return 0;
+	}
 	for (size_t i = 0; i < n; i++)
 		to[i] = r->data[(tail + i) % RING_BYTES];
 	__atomic_store_n(&r->tail, tail + (uint32_t)n, __ATOMIC_RELEASE);
@@ -108,12 +115,17 @@ static size_t ring_give(struct byte_ring *r, const uint8_t *from, size_t n)
 	return n;
 }
 
+/* As much as goes without waiting: main has a machine to look after. */
 static void write_output(struct loop *l)
 {
 	while (l->output_n) {
+		struct pollfd p = {.fd = STDOUT_FILENO, .events = POLLOUT};
 		size_t n = l->output_n < 512 ? l->output_n : 512;
-		ssize_t w = write(STDOUT_FILENO, l->output + l->output_at, n);
+		ssize_t w;
 
+		if (poll(&p, 1, 0) != 1)
+			return;
+		w = write(STDOUT_FILENO, l->output + l->output_at, n);
 		if (w < 0 && errno == EINTR)
 			continue;
 		if (w < 0 && errno == EAGAIN)
@@ -124,9 +136,6 @@ static void write_output(struct loop *l)
 		}
 		l->output_at += (size_t)w;
 		l->output_n -= (size_t)w;
-		if (l->output_n && !l->done &&
-		    poll(&(struct pollfd){.fd = STDOUT_FILENO, .events = POLLOUT}, 1, 0) != 1)
-			return;
 	}
 	l->output_at = 0;
 }
@@ -151,10 +160,14 @@ static void drain_log(struct loop *l)
 	uint8_t text[1024];
 	size_t n;
 
-	while ((n = ring_take(&l->vm->machine->log, text, sizeof text - 1))) {
+	/* One ring at most: a cell that writes on and on must not keep main from the rest. */
+	for (size_t taken = 0; taken < RING_BYTES; taken += n) {
+		n = ring_take(&l->vm->machine->log, text, sizeof text - 1);
+		if (!n)
+			return;
 		text[n] = 0;
 		for (size_t i = 0; i < n; i++)
-			if (text[i] < ' ' && text[i] != '\n')
+			if ((text[i] < ' ' && text[i] != '\n') || text[i] > '~')
 				text[i] = '?';
 		fprintf(stderr, "ring1: %s\r", text);
 	}
@@ -380,6 +393,21 @@ static void wait_for_events(struct loop *l)
 			l->fds[i].revents = 0;
 }
 
+/*
+ * The guest's last words. A slow reader is waited for, unless it was the user who asked for
+ * the end, or asks now: then one that does not read at all must not keep the machine alive.
+ */
+static void flush_output(struct loop *l)
+{
+	while (l->output_n) {
+		struct pollfd p[] = {{.fd = STDOUT_FILENO, .events = POLLOUT}, l->fds[FD_SIGNAL]};
+
+		if (poll(p, 2, l->outcome->asked ? LAST_WORDS_MS : -1) <= 0 || !p[0].revents)
+			return;
+		write_output(l);
+	}
+}
+
 void run_loop(struct vm *vm, struct outcome *outcome)
 {
 	static struct loop l;
@@ -406,8 +434,7 @@ void run_loop(struct vm *vm, struct outcome *outcome)
 		review_placement(&l);
 	}
 	drain_console(&l);
-	while (l.output_n)
-		write_output(&l);
+	flush_output(&l);
 	drain_log(&l);
 	take_panic(&l);
 }
