@@ -6,6 +6,7 @@
 
 #include "core/core.h"
 #include "core/exit.h"
+#include "core/segment.h"
 
 #include <asm/sigcontext.h>
 #include <asm/siginfo.h>
@@ -39,9 +40,8 @@ static void take_registers(const struct sigcontext_64 *c)
 	V->gpr[R_EDI] = c->di;
 	V->eip = c->ip;
 	V->eflags = c->flags;
-	/* CS and SS change with the guest's mode; the ROM may have switched them since. */
-	V->rsel[SEG_SS] = c->ss;
-	V->rsel[SEG_CS] = c->cs;
+	V->hw[SEG_SS] = c->ss;
+	V->hw[SEG_CS] = c->cs;
 }
 
 void core_signal(uint32_t signal, const struct siginfo *info, const struct ucontext *uc)
@@ -54,12 +54,14 @@ void core_signal(uint32_t signal, const struct siginfo *info, const struct ucont
 	take_registers(c);
 	if (c->cs == HOST_CS64) {
 		/* i386 has no 64-bit mode: end the excursion as a protection fault of the guest. */
-		V->rsel[SEG_CS] = REAL_CS;
+		V->hw[SEG_CS] = REAL_CS;
 		e.signal = SIGSEGV;
 		e.vector = VECTOR_GP;
 		e.error = 0;
+		segments_note_mode();
 		core_excursion(&e);
 	}
+	segments_note_mode();
 	switch (signal) {
 	case CELL_SIGNAL_KICK:
 		core_kick();

@@ -11,7 +11,7 @@ void ring_doorbell(uint32_t bits);
 /** console_service - move bytes between the serial port and the rings; @now: guest ns */
 void console_service(uint64_t now);
 
-/** log_text - a line for `ring1 run -v`; cut when main does not keep up */
+/** log_text - a line on main's standard error; cut when main does not keep up */
 void log_text(const char *text);
 
 #endif

@@ -63,7 +63,7 @@ static bool write_rm(const struct insn *in, uint32_t value, struct exception *x)
 
 static bool push(uint32_t value, unsigned size, struct exception *x)
 {
-	if (!guest_write(V->gpr[R_ESP] - size, &value, size, false, x))
+	if (!guest_write(V->gpr[R_ESP] - size, &value, size, user_mode(), x))
 		return false;
 	V->gpr[R_ESP] -= size;
 	return true;
@@ -72,7 +72,7 @@ static bool push(uint32_t value, unsigned size, struct exception *x)
 static bool pop(uint32_t *value, unsigned size, struct exception *x)
 {
 	*value = 0;
-	if (!guest_read(V->gpr[R_ESP], value, size, false, x))
+	if (!guest_read(V->gpr[R_ESP], value, size, user_mode(), x))
 		return false;
 	V->gpr[R_ESP] += size;
 	return true;
@@ -305,7 +305,7 @@ static bool emulate_load_segment(const struct insn *in, uint32_t next, struct ex
 		uint32_t esp = V->gpr[R_ESP];
 
 		selector = 0;
-		if (!guest_read(esp, &selector, 2, false, x) ||
+		if (!guest_read(esp, &selector, 2, user_mode(), x) ||
 		    !load_segment(in->reg, selector, virtual_cpl(), x))
 			return false;
 		V->gpr[R_ESP] = esp + in->size;
@@ -320,8 +320,8 @@ static bool emulate_load_far(const struct insn *in, uint32_t next, struct except
 	uint32_t va = effective_address(in), offset = 0;
 	uint16_t selector;
 
-	if (!guest_read(va, &offset, in->size, false, x) ||
-	    !guest_read(va + in->size, &selector, 2, false, x) ||
+	if (!guest_read(va, &offset, in->size, user_mode(), x) ||
+	    !guest_read(va + in->size, &selector, 2, user_mode(), x) ||
 	    !load_segment(in->rm, selector, virtual_cpl(), x))
 		return false;
 	set_gpr(in->reg, in->size, offset);
@@ -339,8 +339,8 @@ static bool far_target(const struct insn *in, uint32_t *offset, uint16_t *select
 		return true;
 	va = effective_address(in);
 	*offset = 0;
-	return guest_read(va, offset, in->size, false, x) &&
-	       guest_read(va + in->size, selector, 2, false, x);
+	return guest_read(va, offset, in->size, user_mode(), x) &&
+	       guest_read(va + in->size, selector, 2, user_mode(), x);
 }
 
 static bool emulate_far_transfer(const struct insn *in, uint32_t next, struct exception *x)

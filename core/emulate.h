@@ -16,26 +16,26 @@
 bool emulate(const struct insn *in, uint32_t next, struct exception *x);
 
 /**
- * emulate_user_io - IN, OUT, INS, OUTS, CLI, STI of user code, by the user-mode rules
+ * emulate_user - IN, OUT, INS, OUTS, CLI, STI, INT n and segment loads of user code, by the user-mode rules
  *
  * Returns false when the rules say #GP, or another exception, filled into @x.
  */
 bool emulate_user(const struct insn *in, uint32_t next, struct exception *x);
 
-/** iret - IRET with its frame at ESP; @next is unused when it succeeds */
+/** emulate_iret - IRET with its frame at ESP */
 bool emulate_iret(struct exception *x);
 
 /** linear address of a memory operand */
 uint32_t effective_address(const struct insn *in);
 
-/** cpuid_lookup - the leaf as the guest kernel sees it, from and to the registers */
+/** emulate_cpuid - CPUID as the guest kernel sees it, from and to the registers */
 void emulate_cpuid(void);
 
 /** Control registers (core/control.c). */
 bool write_cr(unsigned n, uint32_t value, struct exception *x);
 bool read_cr(unsigned n, uint32_t *value, struct exception *x);
 
-/** Model-specific registers (core/msr.c); unknown ones are #GP. */
+/** Model-specific registers (core/control.c); unknown ones are #GP. */
 bool read_msr(uint32_t msr, uint64_t *value);
 bool write_msr(uint32_t msr, uint64_t value);
 

@@ -329,6 +329,7 @@ void core_fault(const struct host_exception *e)
 
 	count_signal(e->signal);
 	rom_user_fixup();
+	rom_iret_rewind();
 	switch (e->vector) {
 	case VECTOR_PF:
 		if (!repaired)

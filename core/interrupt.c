@@ -102,7 +102,7 @@ static bool frame_write(const struct frame *f, uint32_t *esp, struct exception *
 	return guest_write(*esp, f->words + 6 - f->n, f->n * 4, false, x);
 }
 
-/* Through an interrupt or trap gate. Changes nothing unless it succeeds. */
+/* Through an interrupt or trap gate. What fails after the frame is written ends as #DF. */
 static bool enter_gate(const struct gate *g, bool has_error, uint32_t error, struct exception *x)
 {
 	bool from_user = user_mode();

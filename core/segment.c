@@ -343,6 +343,35 @@ static bool adopt(enum seg seg, uint32_t real)
 	return true;
 }
 
+/* User code is in @real, natively: remember what the guest calls it and what it means. */
+static void note_user_segment(enum seg seg, uint32_t real, uint16_t selector)
+{
+	struct descriptor d = {0};
+
+	V->rsel[seg] = real;
+	V->vsel[seg] = selector;
+	read_descriptor(selector, &d);
+	M->hidden[seg].base = descriptor_base(d);
+	M->hidden[seg].limit = descriptor_limit(d);
+}
+
+void segments_note_mode(void)
+{
+	uint32_t ss = V->hw[SEG_SS], cs = V->hw[SEG_CS];
+
+	if (ss != V->rsel[SEG_SS]) {
+		V->rsel[SEG_SS] = ss;
+		if (!real_ss_is_kernel(ss))
+			note_user_segment(SEG_SS, ss, ss & 4 ? selector_of_real(ss) : V->user_ss);
+	}
+	if (cs != V->rsel[SEG_CS]) {
+		V->rsel[SEG_CS] = cs & 4 ? cs : REAL_CS;
+		if (user_mode())
+			note_user_segment(SEG_CS, V->rsel[SEG_CS],
+			                  cs & 4 && cs != REAL_CS ? selector_of_real(cs) : V->user_cs);
+	}
+}
+
 bool segments_sync(void)
 {
 	static const uint8_t data[4] = {SEG_ES, SEG_DS, SEG_FS, SEG_GS};

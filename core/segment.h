@@ -45,7 +45,7 @@ bool read_descriptor(uint16_t selector, struct descriptor *d);
  * @seg: not SEG_CS
  * @selector: the guest's
  * @cpl: virtual CPL, 0 or 3
- * @x: #GP, #SS, #NP or #TS-free as the manual says, with the selector as error code
+ * @x: #GP, #SS or #NP as the manual says, with the selector as error code
  */
 bool load_segment(enum seg seg, uint16_t selector, unsigned cpl, struct exception *x);
 
@@ -54,6 +54,13 @@ bool load_code_segment(uint16_t selector, unsigned cpl, struct exception *x);
 
 /** segments_enter_user - DS ES FS GS on the way to CPL 3: null what CPL 3 may not hold */
 void segments_enter_user(void);
+
+/**
+ * segments_note_mode - after a host signal: take over the CS and SS that were in use
+ *
+ * The ROM switches both between the guest's modes, and user code may load its own.
+ */
+void segments_note_mode(void);
 
 /**
  * segments_sync - after an exit: learn what user code loaded natively

@@ -465,6 +465,8 @@ static void compare_region(uint32_t r)
 
 static void compare_regions(bool global_too)
 {
+	/* Without CR4.PGE no entry is global, whatever it was mapped as. */
+	global_too |= !(V->cr4 & CR4_PGE);
 	for (uint32_t w = 0; w < SHADOW_REGIONS / 64; w++)
 		for (uint64_t m = SELF->active[w]; m; m &= m - 1) {
 			uint32_t r = w * 64 + __builtin_ctzll(m);

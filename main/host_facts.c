@@ -3,10 +3,14 @@
 #include "main/vm.h"
 
 #include <cpuid.h>
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/auxv.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <time.h>
+#include <unistd.h>
 #include <x86intrin.h>
 
 #define HWCAP2_FSGSBASE 2u
@@ -73,6 +77,25 @@ static void fill_xsave(struct machine *m)
 	memcpy(m->xsave + 24, &(uint32_t){0x1f80}, 4);
 }
 
+/* What a cell cannot do without. Better said here than by a process that dies. */
+static int check_host(void)
+{
+	uint8_t entry[8];
+
+	if (syscall(SYS_modify_ldt, 0, entry, sizeof entry) < 0) {
+		complain("the host forbids modify_ldt (%s): its kernel needs "
+		         "CONFIG_MODIFY_LDT_SYSCALL, and a container must not filter the call",
+		         strerror(errno));
+		return EXIT_HOST;
+	}
+	if (prctl(PR_GET_SECCOMP) < 0) {
+		complain("the host's kernel has no seccomp (CONFIG_SECCOMP_FILTER): a guest cannot "
+		         "be confined");
+		return EXIT_HOST;
+	}
+	return 0;
+}
+
 int host_facts_fill(struct vm *vm)
 {
 	struct machine *m = vm->machine;
@@ -82,6 +105,8 @@ int host_facts_fill(struct vm *vm)
 		complain("this host's processor or kernel has no XSAVE; ring1 needs it");
 		return EXIT_HOST;
 	}
+	if (check_host())
+		return EXIT_HOST;
 	m->have_fsgsbase = !!(getauxval(AT_HWCAP2) & HWCAP2_FSGSBASE);
 	fill_xsave(m);
 	if (m->xsave_size > sizeof m->xsave) {

@@ -14,6 +14,7 @@
 #include <errno.h>
 #include <getopt.h>
 #include <linux/futex.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -37,7 +38,7 @@
 struct run_options {
 	const char *kernel, *initrd, *arguments, *stats_path;
 	uint64_t memory;
-	bool stats, bare, traps_only, verbose;
+	bool stats, bare, traps_only;
 	int cpu;
 };
 
@@ -105,6 +106,19 @@ bad:
 	return EXIT_USAGE;
 }
 
+static int parse_cpu(const char *text, int *cpu)
+{
+	char *end;
+	long n = strtol(text, &end, 10);
+
+	if (end == text || *end || n < 0 || n >= CPU_SETSIZE) {
+		complain("--cpu %s: not the number of a host CPU", text);
+		return EXIT_USAGE;
+	}
+	*cpu = (int)n;
+	return 0;
+}
+
 enum { OPTION_STATS = 256, OPTION_NO_DEFAULTS, OPTION_CPU, OPTION_TRAPS_ONLY };
 
 static int parse_options(int argc, char **argv, struct run_options *o)
@@ -118,13 +132,12 @@ static int parse_options(int argc, char **argv, struct run_options *o)
 	    {"no-defaults", no_argument, NULL, OPTION_NO_DEFAULTS},
 	    {"cpu", required_argument, NULL, OPTION_CPU},
 	    {"traps-only", no_argument, NULL, OPTION_TRAPS_ONLY},
-	    {"verbose", no_argument, NULL, 'v'},
 	    {"help", no_argument, NULL, 'h'},
 	    {0}};
 	int c, status;
 
 	*o = (struct run_options){.memory = DEFAULT_MEMORY, .arguments = "", .cpu = -1};
-	while ((c = getopt_long(argc, argv, "k:i:a:m:vh", options, NULL)) != -1) {
+	while ((c = getopt_long(argc, argv, "k:i:a:m:h", options, NULL)) != -1) {
 		switch (c) {
 		case 'k':
 			o->kernel = optarg;
@@ -139,9 +152,6 @@ static int parse_options(int argc, char **argv, struct run_options *o)
 			if ((status = parse_memory(optarg, &o->memory)))
 				return status;
 			break;
-		case 'v':
-			o->verbose = true;
-			break;
 		case OPTION_STATS:
 			o->stats = true;
 			o->stats_path = optarg;
@@ -150,7 +160,8 @@ static int parse_options(int argc, char **argv, struct run_options *o)
 			o->bare = true;
 			break;
 		case OPTION_CPU:
-			o->cpu = atoi(optarg);
+			if ((status = parse_cpu(optarg, &o->cpu)))
+				return status;
 			break;
 		case OPTION_TRAPS_ONLY:
 			o->traps_only = true;
@@ -196,6 +207,9 @@ static int load(struct vm *vm, const struct kernel *k, const struct run_options 
 		return EXIT_USAGE;
 	}
 	request.command_line = arguments;
+	if (!strstr(arguments, "reservetop=") && !k->speaks_vmi)
+		complain("without reservetop=16M among its arguments the kernel will use the top of "
+		         "its address space, which ring1 needs: expect it to fail");
 	if (kernel_load(k, &request, &result, &e))
 		return status_of(&e);
 	mptable_write(vm->ram);

@@ -27,9 +27,21 @@ extern const char cell_program[], cell_program_end[];
 #define ANNOT_FILE_STUBS ROUND_PAGE(sizeof(struct annotations))
 #define ANNOT_FILE_SIZE  (ANNOT_FILE_STUBS + HOLE_STUBS_SIZE)
 
+#ifndef MFD_EXEC
+#define MFD_EXEC 0x10u /* Linux 6.3 */
+#endif
+
+/* Memory that may be mapped executable, also where the host makes that a choice. */
+static int executable_memfd(const char *name, unsigned flags)
+{
+	int fd = memfd_create(name, flags | MFD_EXEC);
+
+	return fd < 0 && errno == EINVAL ? memfd_create(name, flags) : fd;
+}
+
 static int shared_memory(const char *name, uint64_t size, int *fd)
 {
-	*fd = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	*fd = executable_memfd(name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
 	if (*fd < 0) {
 		complain("the host refuses memfd_create: %s", strerror(errno));
 		return EXIT_HOST;
@@ -101,7 +113,7 @@ static _Noreturn void exec_nursery(const struct vm *vm, int program, int socket)
 static int start_nursery(struct vm *vm)
 {
 	size_t size = (size_t)(cell_program_end - cell_program);
-	int program = memfd_create("ring1-cell", MFD_CLOEXEC), pair[2];
+	int program = executable_memfd("ring1-cell", MFD_CLOEXEC), pair[2];
 
 	if (program < 0 || write(program, cell_program, size) != (ssize_t)size) {
 		complain("cannot prepare the cell program: %s", strerror(errno));

@@ -23,7 +23,7 @@
 #define HOLE_ROM        0xff004000 /* 32-bit ROM code (rom/) */
 #define HOLE_ROM_SIZE   0x4000     /* bytes */
 #define HOLE_STUBS      0xff010000 /* code written by the annotator for the kernel image */
-#define HOLE_STUBS_SIZE 0x00ff0000 /* bytes; nothing is mapped behind what is used */
+#define HOLE_STUBS_SIZE 0x00fe0000 /* bytes; nothing is mapped behind what is used */
 #define HOLE_GUARD      0xfffff000 /* never mapped: %gs:-4 with a zero base must fault */
 
 /* Host selector of 64-bit user code: what a far call to the gate names. */
@@ -32,7 +32,7 @@
 /* Above 4 GiB: the monitor's half of a cell. */
 #define CELL_TEXT  0x1000000000 /* the core's code and constants, read-only */
 #define CELL_STATE 0x1100000000 /* struct machine, shared by main and all cells */
-#define CELL_ANNOT 0x1180000000 /* struct annotations, written by main and the core */
+#define CELL_ANNOT 0x1180000000 /* struct annotations, written by main before the first cell */
 #define CELL_RAM   0x1200000000 /* guest-physical memory, whole, shared */
 #define CELL_SELF  0x1300000000 /* struct cell of this very cell, stack included */
 
