@@ -16,9 +16,11 @@ static bool map(uint32_t va, uint32_t n, long prot, long fd, uint64_t offset)
 	return host_call(__NR_mmap, va, n, prot, MAP_SHARED | MAP_FIXED, fd, (long)offset) == va;
 }
 
-bool host_map_ram(uint32_t va, uint32_t n, uint64_t pa, bool writable)
+bool host_map_ram(uint32_t va, uint32_t n, uint64_t pa, struct host_rights rights)
 {
-	return map(va, n, PROT_READ | PROT_EXEC | (writable ? PROT_WRITE : 0), CELL_FD_RAM, pa);
+	long prot = PROT_READ | (rights.write ? PROT_WRITE : 0) | (rights.execute ? PROT_EXEC : 0);
+
+	return map(va, n, prot, CELL_FD_RAM, pa);
 }
 
 bool host_map_void(uint32_t va)
@@ -33,10 +35,10 @@ void host_unmap(uint32_t va, uint32_t n)
 	host_call(__NR_munmap, va, n, 0, 0, 0, 0);
 }
 
-bool host_protect(uint32_t va, uint32_t n)
+bool host_protect(uint32_t va, uint32_t n, bool execute)
 {
 	COUNT(host_mprotect);
-	return host_call(__NR_mprotect, va, n, PROT_READ | PROT_EXEC, 0, 0, 0) == 0;
+	return host_call(__NR_mprotect, va, n, PROT_READ | (execute ? PROT_EXEC : 0), 0, 0, 0) == 0;
 }
 
 bool host_write_ldt(uint32_t slot, uint32_t lo, uint32_t hi)

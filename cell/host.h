@@ -18,17 +18,22 @@
 #define CELL_FD_RAM   3
 #define CELL_FD_STATE 4
 
+/* Readable in any case. */
+struct host_rights {
+	bool write, execute;
+};
+
 /**
  * host_map_ram - map guest RAM at a guest-virtual address
  * @va, @n: page aligned range below HOLE_BASE; what was mapped there goes away
  * @pa: offset in guest RAM, page aligned
- * @writable: readable and executable in any case (i386 pages without NX are)
+ * @rights: i386 pages are executable unless NX is in use
  *
  * Returns false when the host refuses (out of mappings or memory).
  *
  * #seccomp mmap a0<4G a0+a1<=4G a2&~7 a3=17 a4=3
  */
-bool host_map_ram(uint32_t va, uint32_t n, uint64_t pa, bool writable);
+bool host_map_ram(uint32_t va, uint32_t n, uint64_t pa, struct host_rights rights);
 
 /**
  * host_map_void - map the void page, read-write: addresses without memory behind them
@@ -46,11 +51,11 @@ bool host_map_void(uint32_t va);
 void host_unmap(uint32_t va, uint32_t n);
 
 /**
- * host_protect - make [va, va+n) read-only; false when the host refuses
+ * host_protect - make [va, va+n) read-only, executable or not; false when the host refuses
  *
  * #seccomp mprotect a0<4G a0+a1<=4G a2&~7
  */
-bool host_protect(uint32_t va, uint32_t n);
+bool host_protect(uint32_t va, uint32_t n, bool execute);
 
 /**
  * host_write_ldt - set one entry of this process's LDT

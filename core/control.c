@@ -95,7 +95,6 @@ bool read_cr(unsigned n, uint32_t *value, struct exception *x)
 #define MSR_EFER         0xc0000080u
 
 #define PAT_RESET 0x0007040600070406ull
-#define EFER_NX   0x800ull
 
 /* Read as zero and ignored when written: what kernels of this kind touch on any processor. */
 static bool ignored_msr(uint32_t msr)
@@ -151,7 +150,10 @@ bool write_msr(uint32_t msr, uint64_t value)
 	case MSR_EFER:
 		if (value & ~EFER_NX)
 			return false;
-		M->efer = value;
+		if (M->efer != value) {
+			M->efer = value;
+			shadow_reset();
+		}
 		return true;
 	}
 	return kvmclock_write(msr, value) || ignored_msr(msr);

@@ -42,6 +42,8 @@
 #define CR4_PAE 0x00000020u
 #define CR4_PGE 0x00000080u
 
+#define EFER_NX 0x800ull
+
 enum vector {
 	VECTOR_DE = 0,
 	VECTOR_DB = 1,

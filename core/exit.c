@@ -194,14 +194,17 @@ void core_gate(uint32_t gate)
 /* ---- exits by host exception ---- */
 
 /* A page fault the software TLB can answer. False: it is the guest's, in @x. */
-static bool refill(uint32_t va, bool write, bool user, struct exception *x)
+static bool refill(uint32_t va, uint32_t error, bool user, struct exception *x)
 {
+	bool write = error & PF_WRITE;
 	struct translation t;
 
 	if (va >= HOLE_BASE)
 		return raise_page_fault(x, va, (write ? PF_WRITE : 0) | (user ? PF_USER : 0));
 	if (!walk(va, write, user, &t, x))
 		return false;
+	if (error & PF_FETCH && t.no_execute)
+		return raise_page_fault(x, va, PF_PRESENT | PF_FETCH | (user ? PF_USER : 0));
 	COUNT(page_fault_hidden);
 	shadow_map(va, write, &t);
 	return true;
@@ -222,11 +225,11 @@ static void expect_prefill(const struct exception *x)
 	V->iflag |= IF_IRET_WORK;
 }
 
-static void page_fault(uint32_t va, bool write)
+static void page_fault(uint32_t va, uint32_t error)
 {
 	struct exception x;
 
-	if (refill(va, write, user_mode(), &x))
+	if (refill(va, error, user_mode(), &x))
 		return;
 	expect_prefill(&x);
 	deliver_exception(&x);
@@ -333,7 +336,7 @@ void core_fault(const struct host_exception *e)
 	switch (e->vector) {
 	case VECTOR_PF:
 		if (!repaired)
-			page_fault(e->cr2, e->error & PF_WRITE);
+			page_fault(e->cr2, e->error);
 		break;
 	case VECTOR_GP:
 	case VECTOR_NP:

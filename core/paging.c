@@ -64,6 +64,7 @@ static bool walk_large(uint32_t va, bool write, bool user, uint64_t at, struct t
 	t->large = true;
 	t->dirty = t->pde & PTE_D;
 	t->global = t->pde & PTE_G && V->cr4 & CR4_PGE;
+	t->no_execute = t->pde & PTE_NX && M->efer & EFER_NX;
 	t->pa = (t->pde & PTE_ADDRESS & ~mask) | (va & mask);
 	return true;
 }
@@ -98,6 +99,7 @@ bool walk(uint32_t va, bool write, bool user, struct translation *t, struct exce
 	t->pte |= PTE_A | (write ? PTE_D : 0);
 	t->dirty = t->pte & PTE_D;
 	t->global = t->pte & PTE_G && V->cr4 & CR4_PGE;
+	t->no_execute = (t->pde | t->pte) & PTE_NX && M->efer & EFER_NX;
 	t->pa = (t->pte & PTE_ADDRESS) | (va & 0xfff);
 	return true;
 }

@@ -12,11 +12,13 @@
 #define PTE_D       0x040ull
 #define PTE_PS      0x080ull
 #define PTE_G       0x100ull
+#define PTE_NX      0x8000000000000000ull
 #define PTE_ADDRESS 0x000ffffffffff000ull
 
 #define PF_PRESENT 1u
 #define PF_WRITE   2u
 #define PF_USER    4u
+#define PF_FETCH   16u
 
 /* What a successful walk found. */
 struct translation {
@@ -26,6 +28,7 @@ struct translation {
 	bool large;        /* 2 or 4 MiB page */
 	bool writable;     /* for the mode of the access, WP considered */
 	bool dirty;        /* D is set: it may be mapped writable */
+	bool no_execute; /* EFER.NX is on and an entry says so */
 	bool global;       /* survives CR3 loads */
 };
 

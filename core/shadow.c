@@ -128,16 +128,22 @@ static void evict(void)
 	host_unmap(0, M->user_top);
 }
 
-static void map_pages(uint32_t va, uint32_t n, uint64_t pa, bool writable)
+/* What a translation lets a host mapping be. */
+static struct host_rights rights_of(const struct translation *t)
+{
+	return (struct host_rights){.write = t->writable && t->dirty, .execute = !t->no_execute};
+}
+
+static void map_pages(uint32_t va, uint32_t n, uint64_t pa, struct host_rights rights)
 {
 	n = below_hole(va, n);
 	if (!n)
 		return;
 	COUNT_N(map_pages, n / PAGE_SIZE);
-	if (host_map_ram(va, n, pa, writable))
+	if (host_map_ram(va, n, pa, rights))
 		return;
 	evict();
-	if (!host_map_ram(va, n, pa, writable))
+	if (!host_map_ram(va, n, pa, rights))
 		stop_guest(STOP_INTERNAL, "the host refuses to map guest memory");
 }
 
@@ -152,6 +158,7 @@ static void map_void(uint32_t va)
 static void map_unpaged(uint32_t va)
 {
 	uint32_t r = region_index(va), base = region_base(r);
+	struct host_rights all = {.write = true, .execute = true};
 	uint64_t n = region_size();
 
 	if (base >= M->ram_size) {
@@ -161,9 +168,9 @@ static void map_unpaged(uint32_t va)
 			n = M->ram_size - base;
 		/* The host forbids the first page(s): vm.mmap_min_addr. */
 		if (base == 0)
-			map_pages(0x10000, n - 0x10000, 0x10000, true);
+			map_pages(0x10000, n - 0x10000, 0x10000, all);
 		else
-			map_pages(base, n, base, true);
+			map_pages(base, n, base, all);
 	}
 	SELF->region[r].large = 1;
 	SELF->region[r].local = 1;
@@ -205,7 +212,7 @@ static void map_large(uint32_t va, const struct translation *t)
 
 		/* Partly or wholly outside of RAM: page by page. */
 		if (in_ram(page, PAGE_SIZE))
-			map_pages(va & ~0xfffu, PAGE_SIZE, page, t->writable && t->dirty);
+			map_pages(va & ~0xfffu, PAGE_SIZE, page, rights_of(t));
 		else
 			map_void(va);
 		mark_large(r, t->pde, t->global);
@@ -216,7 +223,7 @@ static void map_large(uint32_t va, const struct translation *t)
 	while (first && large_continues(r, (int64_t)first - 1 - r, t->pde))
 		first--;
 	map_pages(region_base(first), (last - first + 1) * region_size(),
-	          pa - (uint64_t)(r - first) * region_size(), t->writable && t->dirty);
+	          pa - (uint64_t)(r - first) * region_size(), rights_of(t));
 	for (uint32_t i = first; i <= last; i++)
 		mark_large(i, t->pde + ((int64_t)i - r) * region_size(), t->global);
 }
@@ -240,7 +247,7 @@ static void remember(uint32_t r, unsigned k, uint64_t pte)
 static bool continues(const void *table, uint32_t r, unsigned k, uint64_t pte, int distance)
 {
 	uint64_t e = table_get(table, k);
-	uint64_t same = PTE_P | PTE_W | PTE_U | PTE_A | PTE_D | PTE_G;
+	uint64_t same = PTE_P | PTE_W | PTE_U | PTE_A | PTE_D | PTE_G | PTE_NX;
 
 	return !copy_get(r, k) && (e & same) == (pte & same) &&
 	       (e & PTE_ADDRESS) == (pte & PTE_ADDRESS) + (int64_t)distance * PAGE_SIZE &&
@@ -272,7 +279,7 @@ static void map_small(uint32_t va, const struct translation *t)
 		while (from > low && continues(table, r, from - 1, t->pte, -(int)(k - from + 1)))
 			from--;
 		map_pages((va & ~0xfffu) - (k - from) * PAGE_SIZE, (to - from) * PAGE_SIZE,
-		          (t->pa & ~0xfffull) - (k - from) * PAGE_SIZE, t->writable && t->dirty);
+		          (t->pa & ~0xfffull) - (k - from) * PAGE_SIZE, rights_of(t));
 		COUNT_N(map_around, to - from - 1);
 	}
 	for (unsigned i = from; i < to; i++)
@@ -339,7 +346,7 @@ void shadow_invlpg(uint32_t va)
 }
 
 /* What happened to one mapped entry. */
-enum change { SAME, KEEP, PROTECT, DROP };
+enum change { SAME, KEEP, PROTECT, PROTECT_NX, DROP };
 
 static enum change change_of(uint64_t copy, uint64_t now)
 {
@@ -351,7 +358,7 @@ static enum change change_of(uint64_t copy, uint64_t now)
 		return KEEP;
 	/* fork() write-protects: the page stays, read-only. */
 	if (now == (copy & ~PTE_W))
-		return copy & PTE_D ? PROTECT : KEEP;
+		return !(copy & PTE_D) ? KEEP : copy & PTE_NX && M->efer & EFER_NX ? PROTECT_NX : PROTECT;
 	return DROP;
 }
 
@@ -386,8 +393,8 @@ static void finish_run(uint32_t r, struct run *run)
 
 	if (run->what == DROP) {
 		unmap_range(va, n);
-	} else if (run->what == PROTECT) {
-		if (!host_protect(va, n)) {
+	} else if (run->what == PROTECT || run->what == PROTECT_NX) {
+		if (!host_protect(va, n, run->what == PROTECT)) {
 			/* Splitting a mapping may exceed vm.max_map_count. */
 			unmap_range(va, n);
 		}
