@@ -206,8 +206,13 @@ static bool refill(uint32_t va, uint32_t error, bool user, struct exception *x)
 	if (error & PF_FETCH && t.no_execute)
 		return raise_page_fault(x, va, PF_PRESENT | PF_FETCH | (user ? PF_USER : 0));
 	COUNT(page_fault_hidden);
-	shadow_map(va, write, &t);
-	return true;
+	if (shadow_map(va, &t))
+		return true;
+	/* The guest allows it, the host does not: the program ends, the machine goes on. */
+	if (!user)
+		stop_guest(STOP_INTERNAL, "the guest kernel uses pages below 64 KiB, which the host "
+		                          "does not map (sysctl vm.mmap_min_addr)");
+	return raise_error(x, VECTOR_GP, 0);
 }
 
 /* How many IRETs to look at: nested interrupts return before the handler does. */
@@ -231,7 +236,8 @@ static void page_fault(uint32_t va, uint32_t error)
 
 	if (refill(va, error, user_mode(), &x))
 		return;
-	expect_prefill(&x);
+	if (x.vector == VECTOR_PF)
+		expect_prefill(&x);
 	deliver_exception(&x);
 }
 

@@ -29,7 +29,7 @@ static void prefill(void)
 	    !walk(M->prefill.va, M->prefill.write, M->prefill.user, &t, &x))
 		return;
 	COUNT(map_prefill);
-	shadow_map(M->prefill.va, M->prefill.write, &t);
+	shadow_map(M->prefill.va, &t);
 }
 
 static bool return_to_user(uint32_t eip, uint32_t cs, uint32_t image, struct exception *x)

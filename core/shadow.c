@@ -8,6 +8,9 @@
 
 #define GROUP_BYTES 64u
 
+/* No Linux default of vm.mmap_min_addr is above this. */
+#define LOWEST_MAPPABLE 0x10000u
+
 static bool pae(void)
 {
 	return V->cr4 & CR4_PAE;
@@ -134,17 +137,24 @@ static struct host_rights rights_of(const struct translation *t)
 	return (struct host_rights){.write = t->writable && t->dirty, .execute = !t->no_execute};
 }
 
-static void map_pages(uint32_t va, uint32_t n, uint64_t pa, struct host_rights rights)
+/*
+ * False where the host maps nothing at all: the first pages (vm.mmap_min_addr), which old
+ * programs and null-pointer tricks use. Nothing here emulates such accesses yet.
+ */
+static bool map_pages(uint32_t va, uint32_t n, uint64_t pa, struct host_rights rights)
 {
 	n = below_hole(va, n);
 	if (!n)
-		return;
+		return true;
 	COUNT_N(map_pages, n / PAGE_SIZE);
 	if (host_map_ram(va, n, pa, rights))
-		return;
+		return true;
+	if (va < LOWEST_MAPPABLE)
+		return false;
 	evict();
 	if (!host_map_ram(va, n, pa, rights))
 		stop_guest(STOP_INTERNAL, "the host refuses to map guest memory");
+	return true;
 }
 
 /* Guest-physical space without memory behind it: reads something, loses what is written. */
@@ -168,7 +178,7 @@ static void map_unpaged(uint32_t va)
 			n = M->ram_size - base;
 		/* The host forbids the first page(s): vm.mmap_min_addr. */
 		if (base == 0)
-			map_pages(0x10000, n - 0x10000, 0x10000, all);
+			map_pages(LOWEST_MAPPABLE, n - LOWEST_MAPPABLE, LOWEST_MAPPABLE, all);
 		else
 			map_pages(base, n, base, all);
 	}
@@ -254,7 +264,7 @@ static bool continues(const void *table, uint32_t r, unsigned k, uint64_t pte, i
 	       in_ram(e & PTE_ADDRESS, PAGE_SIZE);
 }
 
-static void map_small(uint32_t va, const struct translation *t)
+static bool map_small(uint32_t va, const struct translation *t)
 {
 	uint32_t r = region_index(va);
 	unsigned k = va >> 12 & (entries_per_table() - 1), from = k, to = k + 1, low, high;
@@ -278,24 +288,28 @@ static void map_small(uint32_t va, const struct translation *t)
 			to++;
 		while (from > low && continues(table, r, from - 1, t->pte, -(int)(k - from + 1)))
 			from--;
-		map_pages((va & ~0xfffu) - (k - from) * PAGE_SIZE, (to - from) * PAGE_SIZE,
-		          (t->pa & ~0xfffull) - (k - from) * PAGE_SIZE, rights_of(t));
+		if ((va & ~0xfffu) - (k - from) * PAGE_SIZE < LOWEST_MAPPABLE)
+			from = k;
+		if (!map_pages((va & ~0xfffu) - (k - from) * PAGE_SIZE, (to - from) * PAGE_SIZE,
+		          (t->pa & ~0xfffull) - (k - from) * PAGE_SIZE, rights_of(t)))
+			return false;
 		COUNT_N(map_around, to - from - 1);
 	}
 	for (unsigned i = from; i < to; i++)
 		remember(r, i, i == k ? t->pte : table_get(table, i));
 	set_active(r);
+	return true;
 }
 
-void shadow_map(uint32_t va, bool write, const struct translation *t)
+bool shadow_map(uint32_t va, const struct translation *t)
 {
-	(void)write;
 	if (!paging_on())
 		map_unpaged(va);
 	else if (t->large)
 		map_large(va, t);
 	else
-		map_small(va, t);
+		return map_small(va, t);
+	return true;
 }
 
 bool shadow_present(uint32_t va, bool write)

@@ -12,8 +12,12 @@
 
 #include "core/paging.h"
 
-/** shadow_map - make the page of a successful walk accessible; @write: the access that missed */
-void shadow_map(uint32_t va, bool write, const struct translation *t);
+/**
+ * shadow_map - make the page of a successful walk accessible
+ *
+ * False: the host maps nothing at that address (vm.mmap_min_addr).
+ */
+bool shadow_map(uint32_t va, const struct translation *t);
 
 /** shadow_present - is @va mapped from its page table already, writable if @write? */
 bool shadow_present(uint32_t va, bool write);
