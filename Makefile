@@ -20,7 +20,7 @@ CELL_SRC := $(filter-out core/offsets.c,$(wildcard core/*.c)) $(wildcard cell/*.
 CELL_OBJ := $(CELL_SRC:%.c=$(BUILD)/cell/%.o) $(patsubst %.S,$(BUILD)/cell/%.o,$(wildcard cell/*.S)) $(BUILD)/cell/rom_image.o
 ROM_OBJ := $(patsubst %.S,$(BUILD)/%.o,$(wildcard rom/*.S))
 HOST_SRC := $(wildcard main/*.c) $(wildcard common/*.c) $(wildcard loader/*.c) $(wildcard annotate/*.c) core/decode.c
-HOST_OBJ := $(HOST_SRC:%.c=$(BUILD)/host/%.o) $(BUILD)/host/main/embedded.o
+HOST_OBJ := $(HOST_SRC:%.c=$(BUILD)/host/%.o) $(BUILD)/host/main/embedded.o $(BUILD)/host/main/option_rom.o
 GENERATED := $(BUILD)/asm_offsets.h $(BUILD)/rom_symbols.h $(BUILD)/cell_filter.h
 
 .PHONY: all test clean install
@@ -38,7 +38,7 @@ $(BUILD)/asm_offsets.h: core/offsets.c include/ring1/*.h core/*.h devices/*.h Ma
 
 $(BUILD)/rom_symbols.h: $(BUILD)/rom.elf
 	@{ echo '/* Generated from the ROM. */'; \
-	   nm $< | sort | sed -n 's/^\([0-9a-f]*\) T \(rom_[a-z0-9_]*\)$$/\2 0x\1/p' | \
+	   nm $< | sort | sed -n 's/^\([0-9a-f]*\) [Tt] \(rom_[A-Za-z0-9_]*\)$$/\2 0x\1/p' | \
 	   awk '{print "#define " toupper($$1) " " $$2 "u"}'; } >$@
 
 $(BUILD)/cell_filter.h: cell/host.h scripts/seccomp-filter
@@ -57,6 +57,16 @@ $(BUILD)/rom.elf: $(ROM_OBJ)
 
 $(BUILD)/rom.bin: $(BUILD)/rom.elf
 	@objcopy -O binary -j .text $< $@
+
+# The option ROM that a VMI kernel finds in guest memory: position independent, jumps to the hole.
+$(BUILD)/rom/option/%.o: $(BUILD)/rom_symbols.h
+
+$(BUILD)/option.bin: $(BUILD)/rom/option/header.o
+	@objcopy -O binary -j .text $< $@
+
+$(BUILD)/host/main/option_rom.o: $(BUILD)/option.bin
+	@mkdir -p $(@D)
+	@printf '.section .rodata\n.globl option_rom,option_rom_end\noption_rom:\n.incbin "%s"\noption_rom_end:\n.section .note.GNU-stack,"",@progbits\n' $< | as --64 -o $@ -
 
 $(BUILD)/cell/rom_image.o: $(BUILD)/rom.bin
 	@mkdir -p $(@D)

@@ -3,6 +3,8 @@
 #ifndef CELL_GATE_H
 #define CELL_GATE_H
 
+#include "vmi/vmi.h"
+
 #define GATE_PAD_SIZE 32 /* bytes from one landing pad to the next */
 
 #define GATE_SITE     0 /* an annotated instruction; its index was pushed before the call */
@@ -18,6 +20,8 @@
 #define GATE_STORE_DS 10
 #define GATE_STORE_FS 11
 #define GATE_STORE_GS 12
-#define GATE_COUNT    13
+#define GATE_VMI_INIT 13 /* the guest entered paravirtual mode */
+#define GATE_VMI      14 /* + VMI call number */
+#define GATE_COUNT    (GATE_VMI + VMI_NR_CALLS)
 
 #endif

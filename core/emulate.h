@@ -16,7 +16,8 @@
 bool emulate(const struct insn *in, uint32_t next, struct exception *x);
 
 /**
- * emulate_user - IN, OUT, INS, OUTS, CLI, STI, INT n and segment loads of user code, by the user-mode rules
+ * emulate_user - IN, OUT, INS, OUTS, CLI, STI, INT n and segment loads of user code, by the
+ * user-mode rules
  *
  * Returns false when the rules say #GP, or another exception, filled into @x.
  */

@@ -19,6 +19,7 @@
 #include "core/shadow.h"
 #include "core/spaces.h"
 #include "core/syscall.h"
+#include "core/vmi.h"
 
 #define HOST_SIGSEGV 11
 #define HOST_SIGBUS  7
@@ -83,12 +84,18 @@ static void gate_site(void)
 	run_site(index, next);
 }
 
+/* Take the far pointer off the stack: go on behind the far call. */
+static void gate_return(void)
+{
+	V->eip = stack_word(0);
+	V->gpr[R_ESP] += 8;
+}
+
 /* Behind the far call only a RET is left: resume there with interrupts let in first. */
 static void gate_deliver(void)
 {
 	COUNT(exit_gate_deliver);
-	V->eip = stack_word(0);
-	V->gpr[R_ESP] += 8;
+	gate_return();
 	devices_run();
 }
 
@@ -107,8 +114,7 @@ static void gate_popf(void)
 {
 	COUNT(exit_gate_site);
 	set_eflags(stack_word(3));
-	V->eip = stack_word(0);
-	V->gpr[R_ESP] += 8;
+	gate_return();
 }
 
 static void gate_load(enum seg seg)
@@ -117,8 +123,7 @@ static void gate_load(enum seg seg)
 
 	COUNT(exit_gate_segment);
 	if (load_segment(seg, stack_word(3), virtual_cpl(), &x)) {
-		V->eip = stack_word(0);
-		V->gpr[R_ESP] += 8;
+		gate_return();
 		return;
 	}
 	/* As if nothing of the instruction had happened. */
@@ -133,8 +138,7 @@ static void gate_store(enum seg seg)
 {
 	COUNT(exit_gate_segment);
 	set_stack_word(3, V->vsel[seg]);
-	V->eip = stack_word(0);
-	V->gpr[R_ESP] += 8;
+	gate_return();
 }
 
 void core_gate(uint32_t gate)
@@ -185,8 +189,15 @@ void core_gate(uint32_t gate)
 	case GATE_STORE_GS:
 		gate_store(SEG_GS);
 		break;
+	case GATE_VMI_INIT:
+		gate_return();
+		vmi_init();
+		break;
 	default:
-		stop_guest(STOP_INTERNAL, "a far call to no gate");
+		if (gate >= GATE_COUNT)
+			stop_guest(STOP_INTERNAL, "a far call to no gate");
+		gate_return();
+		vmi_call(gate - GATE_VMI, V->eip);
 	}
 	leave();
 }
@@ -210,8 +221,9 @@ static bool refill(uint32_t va, uint32_t error, bool user, struct exception *x)
 		return true;
 	/* The guest allows it, the host does not: the program ends, the machine goes on. */
 	if (!user)
-		stop_guest(STOP_INTERNAL, "the guest kernel uses pages below 64 KiB, which the host "
-		                          "does not map (sysctl vm.mmap_min_addr)");
+		stop_guest(STOP_INTERNAL,
+		           "the guest kernel uses pages below 64 KiB, which the host "
+		           "does not map (sysctl vm.mmap_min_addr)");
 	return raise_error(x, VECTOR_GP, 0);
 }
 

@@ -127,7 +127,8 @@ static bool enter_gate(const struct gate *g, bool has_error, uint32_t error, str
 		return false;
 	if (from_user && !load_segment(SEG_SS, stack[1], 0, x))
 		return false;
-	if ((V->vsel[SEG_CS] != g->selector || from_user) && !load_code_segment(g->selector, 0, x))
+	if (((V->vsel[SEG_CS] ^ g->selector) & ~3u || from_user) &&
+	    !load_code_segment(g->selector, 0, x))
 		return false;
 	if (from_user) {
 		V->real_kss = V->rsel[SEG_SS];

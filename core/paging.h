@@ -28,7 +28,7 @@ struct translation {
 	bool large;        /* 2 or 4 MiB page */
 	bool writable;     /* for the mode of the access, WP considered */
 	bool dirty;        /* D is set: it may be mapped writable */
-	bool no_execute; /* EFER.NX is on and an entry says so */
+	bool no_execute;   /* EFER.NX is on and an entry says so */
 	bool global;       /* survives CR3 loads */
 };
 

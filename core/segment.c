@@ -198,6 +198,8 @@ static uint32_t real_selector(enum seg seg, uint16_t selector, struct descriptor
 static void set_segment(enum seg seg, uint16_t selector, struct descriptor d, unsigned cpl)
 {
 	V->vsel[seg] = selector;
+	if (!cpl && (seg == SEG_CS || seg == SEG_SS))
+		V->vsel[seg] = (selector & ~3u) | M->kernel_rpl;
 	V->rsel[seg] = real_selector(seg, selector, d, cpl);
 	M->hidden[seg].base = is_null(selector) ? 0 : descriptor_base(d);
 	M->hidden[seg].limit = is_null(selector) ? 0 : descriptor_limit(d);
@@ -217,8 +219,11 @@ static void mark_accessed(uint16_t selector, struct descriptor *d)
 
 static bool check_stack(uint16_t selector, struct descriptor d, unsigned cpl, struct exception *x)
 {
-	if ((selector & 3u) != cpl || descriptor_dpl(d) != cpl || !(d.hi & DESC_S) ||
-	    d.hi & DESC_CODE || !(d.hi & DESC_RW))
+	/* A VMI kernel's selectors name ring 0 or its own ring, as it likes. */
+	bool kernel_ring = !cpl && (selector & 3u) == M->kernel_rpl;
+
+	if (((selector & 3u) != cpl && !kernel_ring) || descriptor_dpl(d) != cpl ||
+	    !(d.hi & DESC_S) || d.hi & DESC_CODE || !(d.hi & DESC_RW))
 		return raise_error(x, VECTOR_GP, selector & ~3u);
 	if (!(d.hi & DESC_PRESENT))
 		return raise_error(x, VECTOR_SS, selector & ~3u);
@@ -368,7 +373,8 @@ void segments_note_mode(void)
 		V->rsel[SEG_CS] = cs & 4 ? cs : REAL_CS;
 		if (user_mode())
 			note_user_segment(SEG_CS, V->rsel[SEG_CS],
-			                  cs & 4 && cs != REAL_CS ? selector_of_real(cs) : V->user_cs);
+			                  cs & 4 && cs != REAL_CS ? selector_of_real(cs)
+			                                          : V->user_cs);
 	}
 }
 

@@ -291,7 +291,7 @@ static bool map_small(uint32_t va, const struct translation *t)
 		if ((va & ~0xfffu) - (k - from) * PAGE_SIZE < LOWEST_MAPPABLE)
 			from = k;
 		if (!map_pages((va & ~0xfffu) - (k - from) * PAGE_SIZE, (to - from) * PAGE_SIZE,
-		          (t->pa & ~0xfffull) - (k - from) * PAGE_SIZE, rights_of(t)))
+		               (t->pa & ~0xfffull) - (k - from) * PAGE_SIZE, rights_of(t)))
 			return false;
 		COUNT_N(map_around, to - from - 1);
 	}
@@ -372,7 +372,9 @@ static enum change change_of(uint64_t copy, uint64_t now)
 		return KEEP;
 	/* fork() write-protects: the page stays, read-only. */
 	if (now == (copy & ~PTE_W))
-		return !(copy & PTE_D) ? KEEP : copy & PTE_NX && M->efer & EFER_NX ? PROTECT_NX : PROTECT;
+		return !(copy & PTE_D)                      ? KEEP
+		       : copy & PTE_NX && M->efer & EFER_NX ? PROTECT_NX
+		                                            : PROTECT;
 	return DROP;
 }
 

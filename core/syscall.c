@@ -42,8 +42,8 @@ static bool learn_gate(void)
 	V->gate80_hi = words[1];
 	V->gate80_entry = (words[0] & 0xffff) | (words[1] & 0xffff0000u);
 	V->gate80_if = words[1] & 0x100 ? IF_BIT : 0;
-	V->kernel_cs = words[0] >> 16;
-	V->kernel_ss = stack[1] & 0xffff;
+	V->kernel_cs = (words[0] >> 16 & ~3u) | M->kernel_rpl;
+	V->kernel_ss = (stack[1] & 0xfffc) | M->kernel_rpl;
 	return V->kernel_ss >> 3 < GDT_ENTRIES && V->ksel[V->kernel_ss >> 3].real == V->real_kss;
 }
 

@@ -28,7 +28,7 @@
 #define OUTPUT_BYTES   65536u
 #define REKICK_NS      2000000u /* a deadline the core has not moved on from: look again */
 #define PANIC_GRACE_NS 2000000000u
-#define LAST_WORDS_MS 300
+#define LAST_WORDS_MS  300
 
 enum { FD_DOORBELL, FD_NURSERY, FD_SIGNAL, FD_INPUT, FD_OUTPUT, FD_COUNT };
 

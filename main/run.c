@@ -8,6 +8,7 @@
 #include "main/stats.h"
 #include "main/terminal.h"
 #include "main/vm.h"
+#include "main/vrom.h"
 
 #include "cell/cell.h"
 
@@ -38,7 +39,7 @@
 struct run_options {
 	const char *kernel, *initrd, *arguments, *stats_path;
 	uint64_t memory;
-	bool stats, bare, traps_only;
+	bool stats, bare, traps_only, no_vmi;
 	int cpu;
 };
 
@@ -56,6 +57,7 @@ static void usage(FILE *to)
 	    "  -m, --memory SIZE     guest memory, 64M to 3G (512M)\n"
 	    "      --stats[=FILE]    at the end, print what was counted (FILE: as JSON)\n"
 	    "      --cpu N           run the guest on host CPU N (default: ring1 chooses)\n"
+	    "      --vmi=on|off      show the guest a VMI ROM (on)\n"
 	    "      --traps-only      rewrite nothing: every sensitive instruction traps (slow)\n"
 	    "  -h, --help            this text\n\n"
 	    "Ctrl-A x leaves, Ctrl-A h lists the keys.\n"
@@ -119,7 +121,7 @@ static int parse_cpu(const char *text, int *cpu)
 	return 0;
 }
 
-enum { OPTION_STATS = 256, OPTION_NO_DEFAULTS, OPTION_CPU, OPTION_TRAPS_ONLY };
+enum { OPTION_STATS = 256, OPTION_NO_DEFAULTS, OPTION_CPU, OPTION_TRAPS_ONLY, OPTION_VMI };
 
 static int parse_options(int argc, char **argv, struct run_options *o)
 {
@@ -131,6 +133,7 @@ static int parse_options(int argc, char **argv, struct run_options *o)
 	    {"stats", optional_argument, NULL, OPTION_STATS},
 	    {"no-defaults", no_argument, NULL, OPTION_NO_DEFAULTS},
 	    {"cpu", required_argument, NULL, OPTION_CPU},
+	    {"vmi", required_argument, NULL, OPTION_VMI},
 	    {"traps-only", no_argument, NULL, OPTION_TRAPS_ONLY},
 	    {"help", no_argument, NULL, 'h'},
 	    {0}};
@@ -162,6 +165,13 @@ static int parse_options(int argc, char **argv, struct run_options *o)
 		case OPTION_CPU:
 			if ((status = parse_cpu(optarg, &o->cpu)))
 				return status;
+			break;
+		case OPTION_VMI:
+			if (strcmp(optarg, "on") && strcmp(optarg, "off")) {
+				complain("--vmi=%s: say on or off", optarg);
+				return EXIT_USAGE;
+			}
+			o->no_vmi = !strcmp(optarg, "off");
 			break;
 		case OPTION_TRAPS_ONLY:
 			o->traps_only = true;
@@ -208,11 +218,14 @@ static int load(struct vm *vm, const struct kernel *k, const struct run_options 
 	}
 	request.command_line = arguments;
 	if (!strstr(arguments, "reservetop=") && !k->speaks_vmi)
-		complain("without reservetop=16M among its arguments the kernel will use the top of "
-		         "its address space, which ring1 needs: expect it to fail");
+		complain(
+		    "without reservetop=16M among its arguments the kernel will use the top of "
+		    "its address space, which ring1 needs: expect it to fail");
 	if (kernel_load(k, &request, &result, &e))
 		return status_of(&e);
 	mptable_write(vm->ram);
+	if (!o->no_vmi)
+		vrom_write(vm->ram);
 	m->boot.eip = result.entry_pa;
 	m->boot.esi = result.boot_params_pa;
 	m->boot.esp = result.stack_pa;

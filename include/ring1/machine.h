@@ -14,6 +14,7 @@
 
 #include "core/insn.h"
 #include "devices/ports.h"
+#include "vmi/vmi.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -115,6 +116,8 @@ struct machine {
 	struct stop panic; /* the state in which panic() was entered */
 	uint32_t panicked;
 	uint32_t redirects;  /* IRETs that still look for a return into a window */
+	uint32_t vmi_active; /* VMI_Init was called */
+	uint32_t kernel_rpl; /* of the selectors the kernel finds in CS and SS: 0 or 1 */
 	uint32_t nm_pending; /* CR0.TS was set on the way to user mode: #NM first */
 
 	/* The system registers; the control registers are in struct vcpu. */
@@ -152,7 +155,8 @@ struct machine {
 
 	struct platform platform;
 	uint64_t count[STAT_COUNT];
-	uint64_t count_op[OP_COUNT]; /* emulated in the core, by kind */
+	uint64_t count_op[OP_COUNT];      /* emulated in the core, by kind */
+	uint64_t count_vmi[VMI_NR_CALLS]; /* VMI calls that left the ROM */
 
 	uint8_t xsave[16384] __attribute__((aligned(64)));
 	/* Guest-physical space without memory behind it: reads something, keeps no promise. */

@@ -1,0 +1,238 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * VMI calls: the slow remainder behind rom/vmi.S. Where a call stands for an instruction, the
+ * instruction's emulation is the implementation (core/emulate.c); this file only says which
+ * registers are its operands (include/vmi/vmi.h).
+ */
+#include "core/vmi.h"
+
+#include "core/clock.h"
+#include "core/emulate.h"
+#include "core/interrupt.h"
+#include "core/paging.h"
+#include "core/segment.h"
+#include "core/shadow.h"
+#include "vmi/vmi.h"
+
+#define CALL_LENGTH 5 /* CALL rel32: what Linux patches its sites with */
+
+/* The RPL a VMI kernel finds in its CS and SS: rings 1 and 2 are its to use (Part 2.1). */
+#define VMI_KERNEL_RPL 1
+
+void vmi_init(void)
+{
+	M->vmi_active = 1;
+	M->kernel_rpl = VMI_KERNEL_RPL;
+	V->vsel[SEG_CS] |= VMI_KERNEL_RPL;
+	V->vsel[SEG_SS] |= VMI_KERNEL_RPL;
+	V->iflag &= ~IF_BIT;
+	V->gpr[R_EAX] = 0;
+	syscall_gate_changed();
+}
+
+static struct insn register_form(enum op op, unsigned reg, unsigned rm)
+{
+	return (struct insn){.op = op,
+	                     .size = 4,
+	                     .reg = reg,
+	                     .rm = rm,
+	                     .base = NO_REGISTER,
+	                     .index = NO_REGISTER,
+	                     .segment = SEG_DS};
+}
+
+static struct insn memory_form(enum op op, unsigned base)
+{
+	struct insn in = register_form(op, 0, 0);
+
+	in.memory = true;
+	in.base = base;
+	return in;
+}
+
+static struct insn port_form(enum op op, unsigned size)
+{
+	struct insn in = register_form(op, 0, 0);
+
+	in.size = size;
+	in.rep = op == OP_INS || op == OP_OUTS;
+	return in;
+}
+
+/* The instruction a call stands for; OP_NONE: it stands for none. */
+static struct insn instruction_of(unsigned number)
+{
+	uint32_t eax = V->gpr[R_EAX];
+
+	switch (number) {
+	case VMI_CALL_CPUID:
+		return register_form(OP_CPUID, 0, 0);
+	case VMI_CALL_WRMSR:
+		return register_form(OP_WRMSR, 0, 0);
+	case VMI_CALL_RDMSR:
+		return register_form(OP_RDMSR, 0, 0);
+	case VMI_CALL_SetGDT:
+		return memory_form(OP_LGDT, R_EAX);
+	case VMI_CALL_SetIDT:
+		return memory_form(OP_LIDT, R_EAX);
+	case VMI_CALL_GetGDT:
+		return memory_form(OP_SGDT, R_EAX);
+	case VMI_CALL_GetIDT:
+		return memory_form(OP_SIDT, R_EAX);
+	case VMI_CALL_SetLDT:
+		return register_form(OP_LLDT, 0, R_EAX);
+	case VMI_CALL_SetTR:
+		return register_form(OP_LTR, 0, R_EAX);
+	case VMI_CALL_GetLDT:
+		return register_form(OP_SLDT, 0, R_EAX);
+	case VMI_CALL_GetTR:
+		return register_form(OP_STR, 0, R_EAX);
+	case VMI_CALL_SetCR0:
+		return register_form(OP_MOV_TO_CR, 0, R_EAX);
+	case VMI_CALL_SetCR2:
+		return register_form(OP_MOV_TO_CR, 2, R_EAX);
+	case VMI_CALL_SetCR3:
+		return register_form(OP_MOV_TO_CR, 3, R_EAX);
+	case VMI_CALL_SetCR4:
+		return register_form(OP_MOV_TO_CR, 4, R_EAX);
+	case VMI_CALL_WBINVD:
+		return register_form(OP_WBINVD, 0, 0);
+	case VMI_CALL_SetDR:
+		return register_form(eax < 8 ? OP_MOV_TO_DR : OP_NONE, eax & 7, R_EDX);
+	case VMI_CALL_GetDR:
+		return register_form(eax < 8 ? OP_MOV_FROM_DR : OP_NONE, eax & 7, R_EAX);
+	case VMI_CALL_RDPMC:
+		return register_form(OP_RDPMC, 0, 0);
+	case VMI_CALL_CLTS:
+		return register_form(OP_CLTS, 0, 0);
+	case VMI_CALL_InvalPage:
+		return memory_form(OP_INVLPG, R_EAX);
+	case VMI_CALL_INB:
+		return port_form(OP_IN, 1);
+	case VMI_CALL_INW:
+		return port_form(OP_IN, 2);
+	case VMI_CALL_INL:
+		return port_form(OP_IN, 4);
+	case VMI_CALL_OUTB:
+		return port_form(OP_OUT, 1);
+	case VMI_CALL_OUTW:
+		return port_form(OP_OUT, 2);
+	case VMI_CALL_OUTL:
+		return port_form(OP_OUT, 4);
+	case VMI_CALL_INSB:
+		return port_form(OP_INS, 1);
+	case VMI_CALL_INSW:
+		return port_form(OP_INS, 2);
+	case VMI_CALL_INSL:
+		return port_form(OP_INS, 4);
+	case VMI_CALL_OUTSB:
+		return port_form(OP_OUTS, 1);
+	case VMI_CALL_OUTSW:
+		return port_form(OP_OUTS, 2);
+	case VMI_CALL_OUTSL:
+		return port_form(OP_OUTS, 4);
+	default:
+		return register_form(OP_NONE, 0, 0);
+	}
+}
+
+static void return64(uint64_t value)
+{
+	V->gpr[R_EAX] = value;
+	V->gpr[R_EDX] = value >> 32;
+}
+
+/* A new descriptor table: the processor state calls promise that it takes effect at once. */
+static void reload_segments(void)
+{
+	static const uint8_t data[] = {SEG_ES, SEG_DS, SEG_FS, SEG_GS};
+	struct exception x;
+
+	for (unsigned i = 0; i < sizeof data; i++)
+		if (!load_segment(data[i], V->vsel[data[i]], virtual_cpl(), &x))
+			load_segment(data[i], 0, virtual_cpl(), &x);
+}
+
+static bool write_ldt_entry(struct exception *x)
+{
+	uint32_t words[2] = {V->gpr[R_ECX], 0};
+
+	if (!guest_read(V->gpr[R_ESP] + 4, &words[1], 4, false, x) ||
+	    !guest_write(V->gpr[R_EAX] + V->gpr[R_EDX] * 8, words, 8, false, x))
+		return false;
+	segments_ldt_changed();
+	return true;
+}
+
+static uint64_t cycle_counter(uint32_t counter)
+{
+	switch (counter) {
+	case VMI_CYCLES_REAL:
+	case VMI_CYCLES_AVAILABLE:
+		return rdtsc();
+	default:
+		return 0;
+	}
+}
+
+/* The calls that are no instruction. */
+static bool other_call(unsigned number, struct exception *x)
+{
+	switch (number) {
+	case VMI_CALL_EnableInterrupts:
+	case VMI_CALL_SetInterruptMask:
+	case VMI_CALL_DeliverInterrupts:
+		devices_run(); /* the way out of the core delivers */
+		return true;
+	case VMI_CALL_Halt:
+		V->iflag |= IF_BIT;
+		halt();
+		return true;
+	case VMI_CALL_Reboot:
+		stop_guest(STOP_RESET, "VMI_Reboot");
+	case VMI_CALL_Shutdown:
+		stop_guest(STOP_HALT, "VMI_Shutdown");
+	case VMI_CALL_WriteLDTEntry:
+		return write_ldt_entry(x);
+	case VMI_CALL_FlushTLB:
+		if (V->gpr[R_EAX] & VMI_FLUSH_GLOBAL)
+			shadow_flush_global();
+		else
+			shadow_flush();
+		return true;
+	case VMI_CALL_GetCycleFrequency:
+		return64(M->tsc_khz * 1000ull);
+		return true;
+	case VMI_CALL_GetCycleCounter:
+		return64(cycle_counter(V->gpr[R_EAX]));
+		return true;
+	case VMI_CALL_GetWallclockTime:
+		return64(clock_now() + M->wall_offset);
+		return true;
+	default:
+		V->gpr[R_EAX] = 0;
+		return true;
+	}
+}
+
+void vmi_call(unsigned number, uint32_t next)
+{
+	struct insn in = instruction_of(number);
+	uint32_t esp = V->gpr[R_ESP];
+	struct exception x;
+	bool ok;
+
+	M->count_vmi[number]++;
+	V->eip = next;
+	ok = in.op == OP_NONE ? other_call(number, &x) : emulate(&in, next, &x);
+	if (ok && number == VMI_CALL_SetGDT)
+		reload_segments();
+	if (ok)
+		return;
+	/* Rule 8: a fault belongs to the call, as it would to the instruction in its place. */
+	V->eip = next;
+	if (guest_peek(esp, &V->eip, 4))
+		V->eip -= CALL_LENGTH;
+	V->gpr[R_ESP] = esp + 4;
+	deliver_exception(&x);
+}

@@ -1,0 +1,274 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The VMI calls, API 3 (include/vmi/vmi.h has the contract of each).
+ *
+ * A kernel that speaks VMI calls these; the annotator's stubs call the same code for kernels
+ * that do not: rom_iret, the interrupt flag's word and the gates exist once. Arguments are in
+ * EAX, EDX, ECX, then on the stack; EAX, EDX, ECX and the flags may be clobbered unless noted.
+ *
+ * What is short and touches nothing of the host is done here. The rest crosses the gate, each
+ * call by a landing pad of its own, so that --stats can tell them apart.
+ */
+#include "rom/rom.h"
+#include "vmi/vmi.h"
+
+#define CALL_LENGTH 5 /* CALL rel32 */
+
+/* ---- processor state calls: the interrupt flag. Only CS and SS need be valid. ---- */
+
+/* Clobbers flags. Two instructions when nothing is pending, and the call's own RET. */
+ENTRY(rom_vmi_EnableInterrupts)
+	orl	$IF_BIT, %ss:VCPU_IF
+	js	1f
+	ret
+1:	GATE(GATE_VMI + VMI_CALL_EnableInterrupts)
+	ret
+END(rom_vmi_EnableInterrupts)
+
+/* Clobbers flags. */
+ENTRY(rom_vmi_DisableInterrupts)
+	andl	$~IF_BIT, %ss:VCPU_IF
+	ret
+END(rom_vmi_DisableInterrupts)
+
+/* Clobbers EAX, the result, and flags. */
+ENTRY(rom_vmi_GetInterruptMask)
+	movl	%ss:VCPU_IF, %eax
+	andl	$IF_BIT, %eax
+	ret
+END(rom_vmi_GetInterruptMask)
+
+/* Clobbers flags. Only bit 9 of EAX counts. */
+ENTRY(rom_vmi_SetInterruptMask)
+	testl	$IF_BIT, %eax
+	jz	2f
+	orl	$IF_BIT, %ss:VCPU_IF
+	js	1f
+	ret
+1:	GATE(GATE_VMI + VMI_CALL_SetInterruptMask)
+	ret
+2:	andl	$~IF_BIT, %ss:VCPU_IF
+	ret
+END(rom_vmi_SetInterruptMask)
+
+/* The split that was debated in March 2006. Clobbers flags. */
+ENTRY(rom_vmi_EnableInterruptsDeferred)
+	orl	$IF_BIT, %ss:VCPU_IF
+	ret
+END(rom_vmi_EnableInterruptsDeferred)
+
+ENTRY(rom_vmi_DeliverInterrupts)
+	testl	$IF_PENDING, %ss:VCPU_IF
+	jz	1f
+	GATE(GATE_VMI + VMI_CALL_DeliverInterrupts)
+1:	ret
+END(rom_vmi_DeliverInterrupts)
+
+/* ---- returns to user mode ---- */
+
+/* Called with CALL: the return address tells where the guest's IRET stands. */
+ENTRY(rom_vmi_IRET)
+	popl	%ss:VCPU_IRET_SITE
+	subl	$CALL_LENGTH, %ss:VCPU_IRET_SITE
+	jmp	rom_iret
+END(rom_vmi_IRET)
+
+/* EDX: user EIP, ECX: user ESP. STI;SYSEXIT in one: an IRET with the flat user segments. */
+ENTRY(rom_vmi_SYSEXIT)
+	popl	%ss:VCPU_IRET_SITE
+	subl	$CALL_LENGTH, %ss:VCPU_IRET_SITE
+	pushl	%ss:VCPU_USER_SS
+	pushl	%ecx
+	pushfl
+	orl	$IF_BIT, (%esp)
+	pushl	%ss:VCPU_USER_CS
+	pushl	%edx
+	jmp	rom_iret
+END(rom_vmi_SYSEXIT)
+
+/* ---- control registers: reads ---- */
+
+.macro read_word name, word
+ENTRY(rom_vmi_\name)
+	movl	%ss:\word, %eax
+	ret
+END(rom_vmi_\name)
+.endm
+
+read_word GetCR0, VCPU_CR0
+read_word GetCR2, VCPU_CR2
+read_word GetCR3, VCPU_CR3
+read_word GetCR4, VCPU_CR4
+
+ENTRY(rom_vmi_RDTSC)
+	rdtsc
+	ret
+END(rom_vmi_RDTSC)
+
+/* ---- descriptor tables: the guest's own memory; what is loaded is compared when used ---- */
+
+/* EAX: table, EDX: index, ECX: low word, 4(%esp): high word. */
+.macro write_entry name
+ENTRY(rom_vmi_\name)
+	movl	%ecx, (%eax,%edx,8)
+	movl	4(%esp), %ecx
+	movl	%ecx, 4(%eax,%edx,8)
+	ret
+END(rom_vmi_\name)
+.endm
+
+write_entry WriteGDTEntry
+write_entry WriteIDTEntry
+
+/* EAX: SS selector, EDX: ESP for the next entry from user mode. */
+ENTRY(rom_vmi_UpdateKernelStack)
+	movl	%ss:VCPU_TSS, %ecx
+	testl	%ecx, %ecx
+	jz	1f
+	movl	%edx, 4(%ecx)
+1:	ret
+END(rom_vmi_UpdateKernelStack)
+
+/* EAX: IOPL in bits 12 and 13. It grants ports, never the flag (rule 7). */
+ENTRY(rom_vmi_SetIOPLMask)
+	andl	$EFLAGS_IOPL, %eax
+	movl	%eax, %ss:VCPU_IOPL
+	ret
+END(rom_vmi_SetIOPLMask)
+
+/*
+ * ---- page tables ----
+ *
+ * The guest's tables are the truth, and the software TLB compares with them when the guest
+ * invalidates or flushes (core/shadow.c). So an update is a store; deferring it gains nothing,
+ * and announcing a page as a table says nothing that matters.
+ */
+
+/* EAX: entry, EDX: where. */
+ENTRY(rom_vmi_SetPxE)
+	movl	%eax, (%edx)
+	ret
+END(rom_vmi_SetPxE)
+
+/* EAX: low, EDX: high, ECX: where. Never present and torn: first not present, low last. */
+ENTRY(rom_vmi_SetPxELong)
+	movl	$0, (%ecx)
+	movl	%edx, 4(%ecx)
+	movl	%eax, (%ecx)
+	ret
+END(rom_vmi_SetPxELong)
+
+ENTRY(rom_vmi_nothing)
+	ret
+END(rom_vmi_nothing)
+
+	.globl	rom_vmi_UpdatePxE, rom_vmi_UpdatePxELong, rom_vmi_AllocatePage, rom_vmi_ReleasePage
+	.globl	rom_vmi_SetLinearMapping, rom_vmi_SetLazyMode
+	.set	rom_vmi_UpdatePxE, rom_vmi_nothing
+	.set	rom_vmi_UpdatePxELong, rom_vmi_nothing
+	.set	rom_vmi_AllocatePage, rom_vmi_nothing
+	.set	rom_vmi_ReleasePage, rom_vmi_nothing
+	.set	rom_vmi_SetLinearMapping, rom_vmi_nothing
+	.set	rom_vmi_SetLazyMode, rom_vmi_nothing
+
+/* Machine and guest-physical pages are the same here. */
+ENTRY(rom_vmi_MachineToPhysical)
+	ret
+END(rom_vmi_MachineToPhysical)
+
+ENTRY(rom_vmi_PhysicalToMachine)
+	ret
+END(rom_vmi_PhysicalToMachine)
+
+ENTRY(rom_vmi_SetCallbacks)
+	xorl	%eax, %eax
+	ret
+END(rom_vmi_SetCallbacks)
+
+/* ---- calls that are the core's (core/vmi.c) ---- */
+
+#define SLOW(name)                                                                                 \
+	ENTRY(rom_vmi_##name);                                                                     \
+	GATE(GATE_VMI + VMI_CALL_##name);                                                          \
+	ret;                                                                                       \
+	END(rom_vmi_##name)
+
+SLOW(CPUID)
+SLOW(WRMSR)
+SLOW(RDMSR)
+SLOW(SetGDT)
+SLOW(SetLDT)
+SLOW(SetIDT)
+SLOW(SetTR)
+SLOW(GetGDT)
+SLOW(GetLDT)
+SLOW(GetIDT)
+SLOW(GetTR)
+SLOW(WriteLDTEntry)
+SLOW(SetCR0)
+SLOW(SetCR2)
+SLOW(SetCR3)
+SLOW(SetCR4)
+SLOW(WBINVD)
+SLOW(SetDR)
+SLOW(GetDR)
+SLOW(RDPMC)
+SLOW(CLTS)
+SLOW(Halt)
+SLOW(Reboot)
+SLOW(Shutdown)
+SLOW(InvalPage)
+SLOW(FlushTLB)
+SLOW(INL)
+SLOW(INB)
+SLOW(INW)
+SLOW(INSL)
+SLOW(INSB)
+SLOW(INSW)
+SLOW(OUTL)
+SLOW(OUTB)
+SLOW(OUTW)
+SLOW(OUTSL)
+SLOW(OUTSB)
+SLOW(OUTSW)
+SLOW(SetInitialAPState)
+SLOW(APICWrite)
+SLOW(APICRead)
+SLOW(GetCycleFrequency)
+SLOW(GetCycleCounter)
+SLOW(SetAlarm)
+SLOW(CancelAlarm)
+SLOW(GetWallclockTime)
+SLOW(WallclockUpdated)
+
+/* ---- the ROM's two fixed entries, reached from the option ROM (rom/option/header.S) ---- */
+
+ENTRY(rom_vmi_init)
+	GATE(GATE_VMI_INIT)
+	ret
+END(rom_vmi_init)
+
+/* EAX: call number. EDX:EAX: address, and in DL the relocation type. */
+ENTRY(rom_vmi_get_reloc)
+	cmpl	$VMI_NR_CALLS, %eax
+	jae	1f
+	movl	%ss:table+4(,%eax,8), %edx
+	movl	%ss:table(,%eax,8), %eax
+	ret
+1:	xorl	%eax, %eax
+	movl	$VMI_RELOCATION_NONE, %edx
+	ret
+END(rom_vmi_get_reloc)
+
+/* Nothing to wait for on a port that is not there. */
+	.set	rom_vmi_IODelay, rom_vmi_nothing
+	.set	type_IODelay, VMI_RELOCATION_NOP
+
+	.p2align 3
+table:
+#define X(number, name, text)                                                                      \
+	.ifndef type_##name;                                                                       \
+	.set type_##name, VMI_RELOCATION_CALL_REL;                                                 \
+	.endif;                                                                                    \
+	.long rom_vmi_##name, type_##name;
+	VMI_CALLS(X)
