@@ -201,6 +201,20 @@ static int status_of(const struct loader_error *e)
 	return e->kind == LOADER_EHOST ? EXIT_HOST : EXIT_USAGE;
 }
 
+/*
+ * Kernels before 4.20 with CONFIG_PARAVIRT copy their native instructions (CLI, PUSHF, IRET)
+ * from templates over the calls of them, at boot: behind the annotator's back. Told not to,
+ * they keep calling the annotated functions. With VMI the same step installs the ROM's calls.
+ */
+static bool copies_instructions(const struct kernel *k, bool vmi)
+{
+	int major = 0, minor = 0;
+
+	return !(vmi && k->speaks_vmi) && kernel_section(k, ".parainstructions") &&
+	       sscanf(k->version, "%d.%d", &major, &minor) == 2 &&
+	       (major < 4 || (major == 4 && minor < 20));
+}
+
 static int load(struct vm *vm, const struct kernel *k, const struct run_options *o)
 {
 	char arguments[8192];
@@ -209,7 +223,8 @@ static int load(struct vm *vm, const struct kernel *k, const struct run_options 
 	struct boot_result result;
 	struct loader_error e;
 	struct machine *m = vm->machine;
-	int n = snprintf(arguments, sizeof arguments, "%s%s%s", o->bare ? "" : DEFAULT_ARGUMENTS,
+	int n = snprintf(arguments, sizeof arguments, "%s%s%s%s", o->bare ? "" : DEFAULT_ARGUMENTS,
+	                 !o->bare && copies_instructions(k, !o->no_vmi) ? " noreplace-paravirt" : "",
 	                 o->bare || !*o->arguments ? "" : " ", o->arguments);
 
 	if (n < 0 || (size_t)n >= sizeof arguments) {
@@ -313,6 +328,8 @@ static int run_machine(struct vm *vm, const struct kernel *k, const struct run_o
 	run_loop(vm, &outcome);
 	terminal_restore();
 	status = report(&outcome);
+	if (o->stats && !o->stats_path)
+		fprintf(stderr, "ended: %s, eip %08x\n", outcome.text, outcome.stop.eip);
 	r = print_stats(vm, o, &annotation);
 	return status ? status : r;
 }
