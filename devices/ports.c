@@ -4,7 +4,32 @@
 /* RTC registers whose value decides when IRQ 8 comes next all lie below the plain RAM. */
 #define RTC_CLOCK_REGISTERS 0x0e
 
-/* Each period of OUT0 is an edge to the PIC, whatever the level was left at. */
+/* Carry a message of the IO-APIC over the APIC bus. */
+static void send(struct platform *platform, struct ioapic_message message)
+{
+	if (!message.send || message.mode > IOAPIC_LOWEST)
+		return;
+	if (!lapic_receive(&platform->lapic, message.vector, message.level) && message.level)
+		ioapic_refused(&platform->ioapic, message.vector);
+}
+
+/* Drive one of the ISA bus's interrupt lines. */
+static void set_irq(struct platform *platform, unsigned irq, bool level)
+{
+	unsigned pin = irq == PLATFORM_TIMER_IRQ ? PLATFORM_TIMER_PIN : irq;
+
+	pic_set_irq(&platform->pic, irq, level);
+	send(platform, ioapic_set_irq(&platform->ioapic, pin, level));
+}
+
+/* An edge, whatever the level was left at. */
+static void pulse_timer_line(struct platform *platform)
+{
+	set_irq(platform, PLATFORM_TIMER_IRQ, false);
+	set_irq(platform, PLATFORM_TIMER_IRQ, true);
+}
+
+/* Each period of OUT0 is an edge. */
 static void update_timer(struct platform *platform, uint64_t now)
 {
 	unsigned missed;
@@ -12,24 +37,33 @@ static void update_timer(struct platform *platform, uint64_t now)
 	if (!pit_irq_edges(&platform->pit, now, &missed))
 		return;
 	platform->timer_ticks_missed += missed;
-	pic_set_irq(&platform->pic, PLATFORM_TIMER_IRQ, false);
-	pic_set_irq(&platform->pic, PLATFORM_TIMER_IRQ, true);
+	pulse_timer_line(platform);
+}
+
+void platform_update_vmitimer(struct platform *platform, uint64_t cycles)
+{
+	unsigned raise = vmitimer_expired(&platform->vmitimer, cycles);
+
+	if (raise & VMITIMER_RAISE_IRQ0)
+		pulse_timer_line(platform);
+	if (raise & VMITIMER_RAISE_LVTT)
+		lapic_raise_timer(&platform->lapic);
 }
 
 static void update_uart_line(struct platform *platform)
 {
-	pic_set_irq(&platform->pic, PLATFORM_UART_IRQ, uart_intr(&platform->uart));
+	set_irq(platform, PLATFORM_UART_IRQ, uart_intr(&platform->uart));
 }
 
 static void update_rtc_line(struct platform *platform, uint64_t now)
 {
-	pic_set_irq(&platform->pic, PLATFORM_RTC_IRQ, rtc_irq(&platform->rtc, now));
+	set_irq(platform, PLATFORM_RTC_IRQ, rtc_irq(&platform->rtc, now));
 }
 
 static void update_keyboard_lines(struct platform *platform)
 {
-	pic_set_irq(&platform->pic, PLATFORM_KEYBOARD_IRQ, i8042_irq1(&platform->i8042));
-	pic_set_irq(&platform->pic, PLATFORM_AUX_IRQ, i8042_irq12(&platform->i8042));
+	set_irq(platform, PLATFORM_KEYBOARD_IRQ, i8042_irq1(&platform->i8042));
+	set_irq(platform, PLATFORM_AUX_IRQ, i8042_irq12(&platform->i8042));
 }
 
 void platform_update_irqs(struct platform *platform, uint64_t now)
@@ -39,6 +73,12 @@ void platform_update_irqs(struct platform *platform, uint64_t now)
 	update_uart_line(platform);
 	update_rtc_line(platform, now);
 	update_keyboard_lines(platform);
+	lapic_update(&platform->lapic, now);
+}
+
+static uint64_t earlier(uint64_t a, uint64_t b)
+{
+	return a < b ? a : b;
 }
 
 uint64_t platform_next_deadline(const struct platform *platform, uint64_t now)
@@ -46,9 +86,9 @@ uint64_t platform_next_deadline(const struct platform *platform, uint64_t now)
 	uint64_t timer = pit_next_irq(&platform->pit, now);
 	uint64_t clock = rtc_next_irq(&platform->rtc, now);
 	uint64_t uart = uart_next_deadline(&platform->uart);
-	uint64_t first = timer < clock ? timer : clock;
+	uint64_t local = lapic_next_deadline(&platform->lapic);
 
-	return first < uart ? first : uart;
+	return earlier(earlier(timer, clock), earlier(uart, local));
 }
 
 /* After an access that may have moved the receiver: tell the owner what it has to look at. */
@@ -120,7 +160,7 @@ static void write_pit(struct platform *platform, uint16_t port, uint8_t value, u
 	update_timer(platform, now);
 	/* lowering OUT0 withdraws a tick that was not acknowledged yet */
 	if (!pit_out(&platform->pit, 0, now))
-		pic_set_irq(&platform->pic, PLATFORM_TIMER_IRQ, false);
+		set_irq(platform, PLATFORM_TIMER_IRQ, false);
 	platform->events |= PLATFORM_TIMER_CHANGED;
 }
 
@@ -291,6 +331,79 @@ void platform_out(struct platform *platform, uint16_t port, unsigned size, uint3
 		out_wide(platform, port, size, value, now);
 }
 
+int platform_acknowledge(struct platform *platform)
+{
+	if (!lapic_intr(&platform->lapic) && platform_accepts_extint(platform))
+		return pic_acknowledge(&platform->pic);
+	return lapic_acknowledge(&platform->lapic);
+}
+
+/* As with the 8259A: IRR, and remote IRR, must show what the devices ask for at this moment. */
+static uint32_t read_lapic(struct platform *platform, uint32_t offset, uint64_t now)
+{
+	if (offset >= LAPIC_IRR && offset < LAPIC_ESR)
+		platform_update_irqs(platform, now);
+	return lapic_read(&platform->lapic, offset, now);
+}
+
+static uint32_t read_ioapic(struct platform *platform, uint32_t offset, uint64_t now)
+{
+	if (offset == IOAPIC_WINDOW)
+		platform_update_irqs(platform, now);
+	return ioapic_read(&platform->ioapic, offset);
+}
+
+static uint32_t read_apic_word(struct platform *platform, uint32_t pa, uint64_t now)
+{
+	switch (pa & ~0xfffu) {
+	case PLATFORM_LAPIC_PA:
+		return read_lapic(platform, pa & 0xffc, now);
+	case PLATFORM_IOAPIC_PA:
+		return read_ioapic(platform, pa & 0xffc, now);
+	default:
+		return UINT32_MAX;
+	}
+}
+
+uint32_t platform_mmio_read(struct platform *platform, uint32_t pa, unsigned size, uint64_t now)
+{
+	unsigned byte = pa & 3;
+
+	if (size == 4 && byte == 0)
+		return read_apic_word(platform, pa, now);
+	if ((size != 1 && size != 2) || byte + size > 4)
+		return UINT32_MAX;
+	return read_apic_word(platform, pa, now) >> 8 * byte & ((1u << 8 * size) - 1);
+}
+
+static void write_lapic(struct platform *platform, uint32_t offset, uint32_t value, uint64_t now)
+{
+	uint64_t deadline = lapic_next_deadline(&platform->lapic);
+	int ended = lapic_write(&platform->lapic, offset, value, now);
+
+	if (ended != LAPIC_NO_EOI)
+		send(platform, ioapic_eoi(&platform->ioapic, (uint8_t)ended));
+	if (lapic_next_deadline(&platform->lapic) != deadline)
+		platform->events |= PLATFORM_TIMER_CHANGED;
+}
+
+void platform_mmio_write(struct platform *platform, uint32_t pa, unsigned size, uint32_t value,
+                         uint64_t now)
+{
+	if (size != 4 || (pa & 3))
+		return;
+	switch (pa & ~0xfffu) {
+	case PLATFORM_LAPIC_PA:
+		write_lapic(platform, pa & 0xfff, value, now);
+		break;
+	case PLATFORM_IOAPIC_PA:
+		send(platform, ioapic_write(&platform->ioapic, pa & 0xfff, value));
+		break;
+	default:
+		break;
+	}
+}
+
 bool platform_a20(const struct platform *platform)
 {
 	return i8042_a20(&platform->i8042) || chipset_a20(&platform->chipset);
@@ -306,6 +419,9 @@ void platform_reset(struct platform *platform, int64_t wall_offset_ns, uint64_t 
 	uart_reset(&platform->uart);
 	i8042_reset(&platform->i8042);
 	chipset_reset(&platform->chipset);
+	lapic_reset(&platform->lapic);
+	ioapic_reset(&platform->ioapic);
+	vmitimer_reset(&platform->vmitimer);
 	platform->events = 0;
 	platform->timer_ticks_missed = 0;
 }

@@ -1,7 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The PC platform: every register model, the port decoder, and the wires to the interrupt
- * controllers.
+ * The PC platform: every register model, the decoders of ports and of the APICs' memory, and the
+ * wires between the interrupt controllers.
+ *
+ * The devices' lines go to the 8259A pair and to the IO-APIC alike: IRQ 0 to pin 2, the others to
+ * the pin of their number. The 8259A pair's INTR goes to LINT0 of the local APIC and to pin 0 of
+ * the IO-APIC.
  *
  * All times are guest monotonic nanoseconds and must not go backwards between calls (if they do,
  * nothing happens until they have caught up).
@@ -11,10 +15,13 @@
 
 #include "devices/chipset.h"
 #include "devices/i8042.h"
+#include "devices/ioapic.h"
+#include "devices/lapic.h"
 #include "devices/pic.h"
 #include "devices/pit.h"
 #include "devices/rtc.h"
 #include "devices/uart.h"
+#include "devices/vmitimer.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -25,7 +32,14 @@
 #define PLATFORM_RTC_IRQ      8
 #define PLATFORM_AUX_IRQ      12
 
+/* The IO-APIC's pin of the timer, as the interrupt overrides of PCs have it. */
+#define PLATFORM_TIMER_PIN 2
+
 #define PLATFORM_UART_PORT 0x3f8
+
+/* Guest-physical pages that platform_mmio_read and platform_mmio_write decode. */
+#define PLATFORM_LAPIC_PA  0xfee00000u
+#define PLATFORM_IOAPIC_PA 0xfec00000u
 
 /* Bits of platform->events. The owner reads and clears them. */
 #define PLATFORM_RESET          (1u << 0) /* the guest asked for a machine reset */
@@ -41,6 +55,9 @@ struct platform {
 	struct uart uart;
 	struct i8042 i8042;
 	struct chipset chipset;
+	struct lapic lapic;
+	struct ioapic ioapic;
+	struct vmitimer vmitimer;
 	uint32_t events;
 	uint32_t timer_ticks_missed; /* edges of OUT0 that collapsed into later ones; wraps */
 };
@@ -63,16 +80,66 @@ uint32_t platform_in(struct platform *platform, uint16_t port, unsigned size, ui
 void platform_out(struct platform *platform, uint16_t port, unsigned size, uint32_t value,
                   uint64_t now);
 
+/* Is this guest-physical address in one of the APICs' pages? */
+static inline bool platform_is_mmio(uint32_t pa)
+{
+	uint32_t page = pa & ~0xfffu;
+
+	return page == PLATFORM_LAPIC_PA || page == PLATFORM_IOAPIC_PA;
+}
+
 /*
- * Carry the devices' interrupt lines of `now` to the PIC: OUT0 edges to IRQ 0, keyboard IRQ 1,
- * UART IRQ 4, RTC IRQ 8, AUX IRQ 12. Call when a deadline has passed, after uart_receive or
- * uart_transmit, and before deciding that the guest may sleep.
+ * Read size bytes (1, 2 or 4, within one aligned word) at a guest-physical address: a part of the
+ * register there, in the low bytes. All ones where platform_is_mmio is false, and for sizes and
+ * alignments that no register answers to.
+ */
+uint32_t platform_mmio_read(struct platform *platform, uint32_t pa, unsigned size, uint64_t now);
+
+/*
+ * Write likewise. Registers take aligned words only; anything else is ignored. May add
+ * PLATFORM_TIMER_CHANGED to platform->events. An end of interrupt at the local APIC reaches the
+ * IO-APIC, an unmasked pin the local APIC, at once: ask platform_intr afterwards.
+ */
+void platform_mmio_write(struct platform *platform, uint32_t pa, unsigned size, uint32_t value,
+                         uint64_t now);
+
+/* Is there a way from the 8259A pair to the processor? */
+static inline bool platform_accepts_extint(const struct platform *platform)
+{
+	return lapic_accepts_extint(&platform->lapic) || ioapic_extint(&platform->ioapic);
+}
+
+/* INTR to the processor, from either kind of controller. Cheap enough to ask at every exit. */
+static inline bool platform_intr(const struct platform *platform)
+{
+	return lapic_intr(&platform->lapic) ||
+	       (pic_intr(&platform->pic) && platform_accepts_extint(platform));
+}
+
+/*
+ * The processor takes an interrupt: the local APIC's, else the 8259A pair's. Returns the vector,
+ * 0..255; a spurious one if there is nothing to take.
+ */
+int platform_acknowledge(struct platform *platform);
+
+/*
+ * Fire the VMI timer's alarms that are due at `cycles` (of the TSC; see vmitimer.h): a rise of the
+ * timer's line, or the local APIC's timer vector.
+ */
+void platform_update_vmitimer(struct platform *platform, uint64_t cycles);
+
+/*
+ * Carry the devices' interrupt lines of `now` to the controllers: OUT0 edges to IRQ 0, keyboard
+ * IRQ 1, UART IRQ 4, RTC IRQ 8, AUX IRQ 12; and the local APIC's timer to its expiry. Call when a
+ * deadline has passed, after uart_receive or uart_transmit, and before deciding that the guest may
+ * sleep.
  */
 void platform_update_irqs(struct platform *platform, uint64_t now);
 
 /*
  * Absolute ns at which platform_update_irqs has something to do; at or before `now` if it has
- * already, UINT64_MAX if only an outside event could cause it.
+ * already, UINT64_MAX if only an outside event could cause it. The VMI timer has its own time:
+ * vmitimer_next_deadline.
  */
 uint64_t platform_next_deadline(const struct platform *platform, uint64_t now);
 
