@@ -216,6 +216,7 @@ static void refused_level_message_is_sent_again(void **state)
 	ioapic_refused(&ioapic, 0x50);
 	assert_false(ioapic_set_irq(&ioapic, 9, true).send);
 	ioapic_refused(&ioapic, 0x51);
+	assert_false(ioapic_eoi(&ioapic, 0x51).send); /* not this pin's */
 	assert_true(ioapic_set_irq(&ioapic, 9, true).send);
 }
 

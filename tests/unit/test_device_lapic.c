@@ -109,6 +109,7 @@ static void disabling_masks_the_local_vectors_for_good(void **state)
 	put(&lapic, LAPIC_SVR, SPURIOUS);
 	for (uint32_t lvt = LAPIC_LVT_TIMER; lvt <= LAPIC_LVT_ERROR; lvt += 16)
 		assert_true(get(&lapic, lvt) & LAPIC_LVT_MASKED);
+	assert_int_equal(get(&lapic, LAPIC_LVT_ERROR), 0x10032);
 	put(&lapic, LAPIC_LVT_TIMER, 0x33);
 	assert_int_equal(get(&lapic, LAPIC_LVT_TIMER), 0x10033);
 	put(&lapic, LAPIC_SVR, LAPIC_SVR_ENABLE | SPURIOUS);
@@ -206,6 +207,7 @@ static void only_a_higher_class_interrupts_a_handler(void **state)
 	assert_true(bit_of(&lapic, LAPIC_ISR, 0x45));
 	assert_false(lapic_intr(&lapic));
 	put(&lapic, LAPIC_EOI, 0);
+	assert_true(lapic_intr(&lapic));
 	assert_int_equal(lapic_acknowledge(&lapic), 0x4f);
 	put(&lapic, LAPIC_EOI, 0);
 	assert_int_equal(lapic_acknowledge(&lapic), 0x3f);
@@ -259,6 +261,9 @@ static void withdrawn_interrupt_is_acknowledged_as_spurious(void **state)
 	assert_int_equal(lapic_acknowledge(&lapic), SPURIOUS);
 	assert_int_equal(get(&lapic, LAPIC_ISR + 0x70), 0);
 	put(&lapic, LAPIC_EOI, 0); /* of nothing */
+	lapic.output = 1;          /* in memory that the guest may overwrite */
+	lapic_acknowledge(&lapic);
+	assert_false(lapic_intr(&lapic));
 	put(&lapic, LAPIC_TPR, 0);
 	assert_int_equal(lapic_acknowledge(&lapic), 0x41);
 }
@@ -272,8 +277,13 @@ static void arbitration_priority_follows_the_manual(void **state)
 	assert_int_equal(get(&lapic, LAPIC_APR), 0x35);
 	lapic_receive(&lapic, 0x61, false);
 	assert_int_equal(get(&lapic, LAPIC_APR), 0x60);
+	put(&lapic, LAPIC_TPR, 0x65); /* the classes are equal, nothing is in service */
+	assert_int_equal(get(&lapic, LAPIC_APR), 0x65);
+	put(&lapic, LAPIC_TPR, 0x35);
 	lapic_acknowledge(&lapic); /* in service 0x61: 0x35 & 0x60 */
 	assert_int_equal(get(&lapic, LAPIC_APR), 0x20);
+	put(&lapic, LAPIC_TPR, 0x65); /* as in service: its lower half does not count */
+	assert_int_equal(get(&lapic, LAPIC_APR), 0x60);
 	put(&lapic, LAPIC_TPR, 0x71);
 	assert_int_equal(get(&lapic, LAPIC_APR), 0x71);
 }
@@ -377,6 +387,8 @@ static void illegal_ipi_is_an_error_of_sender_and_receiver(void **state)
 	assert_int_equal(errors(&lapic), LAPIC_ESR_SEND_VECTOR);
 	put(&lapic, LAPIC_ICR_LOW, ICR_SELF | 0x0f);
 	assert_int_equal(errors(&lapic), LAPIC_ESR_SEND_VECTOR | LAPIC_ESR_RECV_VECTOR);
+	put(&lapic, LAPIC_ICR_LOW, ICR_SELF | 0x10);
+	assert_int_equal(errors(&lapic), 0);
 }
 
 static void esr_shows_what_happened_up_to_its_last_write(void **state)
@@ -473,7 +485,9 @@ static void registers_keep_what_the_manual_lets_them(void **state)
 	}
 	put(&lapic, LAPIC_DFR, 0);
 	assert_int_equal(get(&lapic, LAPIC_DFR), 0x0fffffff);
-	assert_int_equal(get(&lapic, 0xfee00000u | LAPIC_ID), 0xff000000); /* an address will do */
+	put(&lapic, 0xfee00000u | LAPIC_ID, 0x12000000); /* an address will do */
+	assert_int_equal(get(&lapic, 0xfee00000u | LAPIC_ID), 0x12000000);
+	assert_int_equal(get(&lapic, LAPIC_ID), 0x12000000);
 	assert_int_equal(errors(&lapic), 0);
 }
 
@@ -591,6 +605,9 @@ static void changed_divider_applies_to_the_rest_of_the_count(void **state)
 	lapic_write(&lapic, LAPIC_TIMER_DIVIDE, 0x0, BOOT + 1000);
 	assert_int_equal(lapic_read(&lapic, LAPIC_TIMER_CURRENT, BOOT + 1000), 4000);
 	assert_true(lapic_next_deadline(&lapic) == BOOT + 1000 + 8000);
+	lapic_write(&lapic, LAPIC_LVT_TIMER, LAPIC_LVT_PERIODIC | 0x31, BOOT + 1000);
+	lapic_update(&lapic, BOOT + 9000);
+	assert_true(lapic_next_deadline(&lapic) == BOOT + 9000 + 10000); /* then the whole again */
 }
 
 static void changed_mode_applies_at_the_expiry(void **state)

@@ -9,7 +9,7 @@
 
 #include "devices/vmitimer.h"
 
-#define START    5000000000000ull /* cycles */
+#define START    5000000000033ull /* cycles */
 #define NEVER    UINT64_MAX
 #define IRQ0     VMITIMER_RAISE_IRQ0
 #define LVTT     VMITIMER_RAISE_LVTT
