@@ -19,6 +19,16 @@ static inline uint64_t clock_now(void)
 	return (unsigned __int128)(rdtsc() - M->tsc_base) * M->tsc_mult >> 32;
 }
 
+/** clock_of_tsc - the guest ns at which the TSC reads @tsc; UINT64_MAX stays that */
+static inline uint64_t clock_of_tsc(uint64_t tsc)
+{
+	unsigned __int128 ns = (unsigned __int128)(tsc - M->tsc_base) * M->tsc_mult >> 32;
+
+	if (tsc == UINT64_MAX || ns >> 64)
+		return UINT64_MAX;
+	return tsc < M->tsc_base ? 0 : (uint64_t)ns;
+}
+
 /**
  * kvmclock_write - WRMSR to one of the paravirtual clock's registers
  * @msr: MSR_KVM_SYSTEM_TIME_NEW or MSR_KVM_WALL_CLOCK_NEW, or their old numbers

@@ -318,20 +318,12 @@ static enum op one_byte(struct cursor *c, struct insn *in, uint8_t b)
 	}
 }
 
-bool decode_insn(const uint8_t *bytes, unsigned available, struct insn *insn)
+/* Prefix bytes; returns the first opcode byte through @opcode. */
+static bool prefixes(struct cursor *c, struct insn *insn, uint8_t *opcode)
 {
-	struct cursor c = {.bytes = bytes, .available = available};
-	enum op op;
-	uint8_t b;
-
-	*insn = (struct insn){.size = 4,
-	                      .base = NO_REGISTER,
-	                      .index = NO_REGISTER,
-	                      .scale = 1,
-	                      .segment = NO_REGISTER};
 	for (;;) {
-		b = next8(&c);
-		if (c.overrun)
+		uint8_t b = next8(c);
+		if (c->overrun)
 			return false;
 		switch (b) {
 		case 0x26:
@@ -363,12 +355,89 @@ bool decode_insn(const uint8_t *bytes, unsigned available, struct insn *insn)
 			insn->rep = true;
 			continue;
 		}
-		break;
+		*opcode = b;
+		return true;
 	}
+}
+
+bool decode_insn(const uint8_t *bytes, unsigned available, struct insn *insn)
+{
+	struct cursor c = {.bytes = bytes, .available = available};
+	enum op op;
+	uint8_t b;
+
+	*insn = (struct insn){.size = 4,
+	                      .base = NO_REGISTER,
+	                      .index = NO_REGISTER,
+	                      .scale = 1,
+	                      .segment = NO_REGISTER};
+	if (!prefixes(&c, insn, &b))
+		return false;
 	op = one_byte(&c, insn, b);
 	if (c.overrun)
 		op = OP_NONE;
 	insn->op = op;
 	insn->length = c.at;
 	return op != OP_NONE;
+}
+
+static bool move_opcode(struct cursor *c, struct insn *in, uint8_t b, struct move *move)
+{
+	unsigned wide = in->size;
+
+	move->size = b & 1 ? wide : 1;
+	switch (b) {
+	case 0x86:
+	case 0x87:
+		move->kind = MOVE_EXCHANGE;
+		modrm(c, in);
+		break;
+	case 0x88:
+	case 0x89:
+		move->kind = MOVE_STORE;
+		modrm(c, in);
+		break;
+	case 0x8a:
+	case 0x8b:
+		move->kind = MOVE_LOAD;
+		modrm(c, in);
+		break;
+	case 0xa0 ... 0xa3:
+		move->kind = b < 0xa2 ? MOVE_LOAD : MOVE_STORE;
+		next_le(c, in->addr16 ? 2 : 4);
+		move->reg = 0;
+		return true;
+	case 0xc6:
+	case 0xc7:
+		move->kind = MOVE_STORE_IMMEDIATE;
+		modrm(c, in);
+		move->imm = next_le(c, move->size);
+		return in->memory && in->reg == 0;
+	case 0x0f:
+		b = next8(c);
+		if (b != 0xb6 && b != 0xb7)
+			return false;
+		move->kind = MOVE_LOAD;
+		move->size = b == 0xb6 ? 1 : 2;
+		move->extended = true;
+		modrm(c, in);
+		break;
+	default:
+		return false;
+	}
+	move->reg = in->reg;
+	return in->memory;
+}
+
+bool decode_move(const uint8_t *bytes, unsigned available, struct move *move)
+{
+	struct cursor c = {.bytes = bytes, .available = available};
+	struct insn in = {.size = 4, .base = NO_REGISTER, .index = NO_REGISTER, .segment = NO_REGISTER};
+	uint8_t opcode;
+
+	*move = (struct move){0};
+	if (!prefixes(&c, &in, &opcode) || !move_opcode(&c, &in, opcode, move) || c.overrun)
+		return false;
+	move->length = c.at;
+	return true;
 }

@@ -14,6 +14,7 @@
 #include "core/console.h"
 #include "core/emulate.h"
 #include "core/interrupt.h"
+#include "core/mmio.h"
 #include "core/paging.h"
 #include "core/segment.h"
 #include "core/shadow.h"
@@ -217,6 +218,11 @@ static bool refill(uint32_t va, uint32_t error, bool user, struct exception *x)
 	if (error & PF_FETCH && t.no_execute)
 		return raise_page_fault(x, va, PF_PRESENT | PF_FETCH | (user ? PF_USER : 0));
 	COUNT(page_fault_hidden);
+	if (paging_on() && mmio_address(t.pa)) {
+		if (mmio_access(t.pa))
+			return true;
+		stop_guest(STOP_INTERNAL, "an instruction that is not a move accesses an APIC");
+	}
 	if (shadow_map(va, &t))
 		return true;
 	/* The guest allows it, the host does not: the program ends, the machine goes on. */

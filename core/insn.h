@@ -97,4 +97,21 @@ struct insn {
  */
 bool decode_insn(const uint8_t *bytes, unsigned available, struct insn *insn);
 
+/* An access to device memory. */
+struct move {
+	enum { MOVE_LOAD, MOVE_STORE, MOVE_STORE_IMMEDIATE, MOVE_EXCHANGE } kind;
+	uint8_t size;   /* of the access: 1, 2 or 4 bytes */
+	uint8_t reg;    /* general register, numbered as the ISA does for that size */
+	bool extended;  /* MOVZX: the whole register is written */
+	uint8_t length; /* of the instruction, bytes */
+	uint32_t imm;
+};
+
+/**
+ * decode_move - decode MOV, MOVZX or XCHG with a memory operand (SDM volume 2)
+ *
+ * Arguments as decode_insn(). False: it is something else.
+ */
+bool decode_move(const uint8_t *bytes, unsigned available, struct move *move);
+
 #endif

@@ -206,7 +206,7 @@ void deliver_exception(const struct exception *x)
 
 void interrupt_pending_update(void)
 {
-	if (pic_intr(&M->platform.pic))
+	if (platform_intr(&M->platform))
 		V->iflag |= IF_PENDING;
 	else
 		V->iflag &= ~IF_PENDING;
@@ -215,8 +215,11 @@ void interrupt_pending_update(void)
 static void publish_deadline(uint64_t now)
 {
 	uint64_t next = platform_next_deadline(&M->platform, now);
+	uint64_t alarm = clock_of_tsc(vmitimer_next_deadline(&M->platform.vmitimer));
 	uint64_t before = M->deadline;
 
+	if (alarm < next)
+		next = alarm;
 	if (next == before)
 		return;
 	__atomic_store_n(&M->deadline, next, __ATOMIC_SEQ_CST);
@@ -231,6 +234,7 @@ void devices_run(void)
 
 	console_service(now);
 	platform_update_irqs(&M->platform, now);
+	platform_update_vmitimer(&M->platform, rdtsc());
 	publish_deadline(now);
 	if (M->platform.events & PLATFORM_RESET)
 		stop_guest(STOP_RESET, "the guest asked for a reset");
@@ -240,8 +244,8 @@ void devices_run(void)
 
 void interrupts_deliver(void)
 {
-	while (pic_intr(&M->platform.pic) && interrupts_enabled()) {
-		int vector = pic_acknowledge(&M->platform.pic);
+	while (platform_intr(&M->platform) && interrupts_enabled()) {
+		int vector = platform_acknowledge(&M->platform);
 
 		COUNT(interrupt);
 		deliver(vector, false, 0, false);
@@ -265,7 +269,7 @@ void halt(void)
 	for (;;) {
 		take_inbox();
 		devices_run();
-		if (pic_intr(&M->platform.pic))
+		if (platform_intr(&M->platform))
 			break;
 		__atomic_store_n(&M->halted, 1, __ATOMIC_SEQ_CST);
 		host_futex_wait(&M->inbox, 0,

@@ -164,15 +164,23 @@ static bool write_ldt_entry(struct exception *x)
 	return true;
 }
 
-static uint64_t cycle_counter(uint32_t counter)
+/* EAX: flags, ECX:EDX: expiry, period on the stack (regparm(3): EDX holds the low half). */
+static bool set_alarm(struct exception *x)
 {
-	switch (counter) {
-	case VMI_CYCLES_REAL:
-	case VMI_CYCLES_AVAILABLE:
-		return rdtsc();
-	default:
-		return 0;
-	}
+	uint64_t expiry = (uint64_t)V->gpr[R_ECX] << 32 | V->gpr[R_EDX];
+	uint32_t period[2];
+
+	if (!guest_read(V->gpr[R_ESP] + 4, period, 8, false, x))
+		return false;
+	vmitimer_set(&M->platform.vmitimer, V->gpr[R_EAX], expiry,
+	             (uint64_t)period[1] << 32 | period[0]);
+	devices_run();
+	return true;
+}
+
+static uint32_t apic_address(void)
+{
+	return PLATFORM_LAPIC_PA | (V->gpr[R_EAX] & VMI_APIC_REGISTER_MASK);
 }
 
 /* The calls that are no instruction. */
@@ -204,7 +212,19 @@ static bool other_call(unsigned number, struct exception *x)
 		return64(M->tsc_khz * 1000ull);
 		return true;
 	case VMI_CALL_GetCycleCounter:
-		return64(cycle_counter(V->gpr[R_EAX]));
+		return64(vmitimer_counter(&M->platform.vmitimer, V->gpr[R_EAX], rdtsc()));
+		return true;
+	case VMI_CALL_SetAlarm:
+		return set_alarm(x);
+	case VMI_CALL_CancelAlarm:
+		V->gpr[R_EAX] = vmitimer_cancel(&M->platform.vmitimer, V->gpr[R_EAX]);
+		return true;
+	case VMI_CALL_APICRead:
+		V->gpr[R_EAX] = platform_mmio_read(&M->platform, apic_address(), 4, clock_now());
+		return true;
+	case VMI_CALL_APICWrite:
+		platform_mmio_write(&M->platform, apic_address(), 4, V->gpr[R_EDX], clock_now());
+		devices_run();
 		return true;
 	case VMI_CALL_GetWallclockTime:
 		return64(clock_now() + M->wall_offset);

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Registers in memory: the local APIC and the IO-APIC. */
+#ifndef CORE_MMIO_H
+#define CORE_MMIO_H
+
+#include "core/core.h"
+
+/** mmio_address - is the page of @pa a device's? */
+bool mmio_address(uint64_t pa);
+
+/**
+ * mmio_access - carry out the instruction at EIP, which accesses device memory
+ * @pa: guest-physical address it accesses, mmio_address() says yes
+ *
+ * Understands the moves that drivers use: MOV, MOVZX, XCHG of 1, 2 and 4 bytes. False for any
+ * other instruction; nothing has happened then.
+ */
+bool mmio_access(uint64_t pa);
+
+#endif
