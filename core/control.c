@@ -13,6 +13,15 @@
 #define CR4_WRITABLE 0x00040fffu
 #define CR4_FORMAT   (CR4_PSE | CR4_PAE)
 
+/* User code cannot be made to trap on its first FPU instruction: IRET must look (iret.c). */
+void note_ts(void)
+{
+	if (V->cr0 & CR0_TS)
+		V->iflag |= IF_USER_WORK;
+	else
+		V->iflag &= ~IF_USER_WORK;
+}
+
 static bool write_cr0(uint32_t value, struct exception *x)
 {
 	uint32_t old = V->cr0;
@@ -20,6 +29,7 @@ static bool write_cr0(uint32_t value, struct exception *x)
 	if (value & CR0_PG && !(value & CR0_PE))
 		return raise_error(x, VECTOR_GP, 0);
 	V->cr0 = (value & CR0_WRITABLE) | CR0_FIXED;
+	note_ts();
 	if (!((old ^ V->cr0) & CR0_MMU))
 		return true;
 	if (V->cr0 & CR0_PG)
