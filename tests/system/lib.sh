@@ -95,7 +95,8 @@ appears() {
 # start_machine [OPTION]...: a guest with a shell, in the background. Sets machine (main's process id); the console is
 # $scratch/console, main's words $scratch/words, and type_in types. Fails when no shell comes up.
 start_machine() {
-	rm -f "$scratch/keys"
+	# The last machine's words must not be taken for this one's.
+	rm -f "$scratch/keys" "$scratch/console" "$scratch/words"
 	mkfifo "$scratch/keys"
 	"$ring1" run -k "$kernel" -i "$initrd" -a quiet "$@" <"$scratch/keys" >"$scratch/console" 2>"$scratch/words" &
 	machine=$!
