@@ -1,16 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* Decoder for the instructions of core/insn.h. Also compiled into main and into tests. */
-#include "core/insn.h"
+#include "core/decoder.h"
 
-#include "ring1/vcpu.h"
-
-struct cursor {
-	const uint8_t *bytes;
-	unsigned available, at;
-	bool overrun;
-};
-
-static uint8_t next8(struct cursor *c)
+uint8_t decoder_byte(struct cursor *c)
 {
 	if (c->at >= c->available || c->at >= 15) {
 		c->overrun = true;
@@ -19,12 +11,12 @@ static uint8_t next8(struct cursor *c)
 	return c->bytes[c->at++];
 }
 
-static uint32_t next_le(struct cursor *c, unsigned n)
+uint32_t decoder_word(struct cursor *c, unsigned n)
 {
 	uint32_t v = 0;
 
 	for (unsigned i = 0; i < n; i++)
-		v |= (uint32_t)next8(c) << (8 * i);
+		v |= (uint32_t)decoder_byte(c) << (8 * i);
 	return v;
 }
 
@@ -41,7 +33,7 @@ static void modrm16(struct cursor *c, struct insn *in, uint8_t mod, uint8_t rm, 
 	                                 NO_REGISTER, NO_REGISTER, NO_REGISTER, NO_REGISTER};
 
 	if (mod == 0 && rm == 6) {
-		in->disp = next_le(c, 2);
+		in->disp = decoder_word(c, 2);
 		return;
 	}
 	in->base = base[rm];
@@ -49,16 +41,16 @@ static void modrm16(struct cursor *c, struct insn *in, uint8_t mod, uint8_t rm, 
 	in->scale = 1;
 	*stack = in->base == R_EBP;
 	if (mod == 1)
-		in->disp = sign8(next8(c));
+		in->disp = sign8(decoder_byte(c));
 	else if (mod == 2)
-		in->disp = next_le(c, 2);
+		in->disp = decoder_word(c, 2);
 }
 
 /* 32-bit addressing with SIB, SDM volume 2, tables 2-2 and 2-3. */
 static void modrm32(struct cursor *c, struct insn *in, uint8_t mod, uint8_t rm, bool *stack)
 {
 	if (rm == 4) {
-		uint8_t sib = next8(c);
+		uint8_t sib = decoder_byte(c);
 
 		in->scale = 1 << (sib >> 6);
 		in->index = (sib >> 3) & 7;
@@ -67,23 +59,23 @@ static void modrm32(struct cursor *c, struct insn *in, uint8_t mod, uint8_t rm, 
 		in->base = sib & 7;
 		if (in->base == R_EBP && mod == 0) {
 			in->base = NO_REGISTER;
-			in->disp = next_le(c, 4);
+			in->disp = decoder_word(c, 4);
 		}
 	} else if (rm == R_EBP && mod == 0) {
-		in->disp = next_le(c, 4);
+		in->disp = decoder_word(c, 4);
 	} else {
 		in->base = rm;
 	}
 	*stack = in->base == R_ESP || in->base == R_EBP;
 	if (mod == 1)
-		in->disp = sign8(next8(c));
+		in->disp = sign8(decoder_byte(c));
 	else if (mod == 2)
-		in->disp = next_le(c, 4);
+		in->disp = decoder_word(c, 4);
 }
 
-static void modrm(struct cursor *c, struct insn *in)
+void decoder_modrm(struct cursor *c, struct insn *in)
 {
-	uint8_t b = next8(c), mod = b >> 6, rm = b & 7;
+	uint8_t b = decoder_byte(c), mod = b >> 6, rm = b & 7;
 	bool stack = false;
 
 	in->reg = (b >> 3) & 7;
@@ -106,7 +98,7 @@ static enum op group6(struct cursor *c, struct insn *in)
 	static const uint8_t op[8] = {OP_SLDT, OP_STR,  OP_LLDT, OP_LTR,
 	                              OP_VERR, OP_VERW, OP_NONE, OP_NONE};
 
-	modrm(c, in);
+	decoder_modrm(c, in);
 	if (in->memory || in->reg > 1)
 		in->size = 2;
 	return op[in->reg];
@@ -118,7 +110,7 @@ static enum op group7(struct cursor *c, struct insn *in)
 	static const uint8_t mem[8] = {OP_SGDT, OP_SIDT, OP_LGDT, OP_LIDT,
 	                               OP_SMSW, OP_NONE, OP_LMSW, OP_INVLPG};
 
-	modrm(c, in);
+	decoder_modrm(c, in);
 	if (in->memory) {
 		if (in->reg == 4 || in->reg == 6)
 			in->size = 2;
@@ -155,20 +147,20 @@ static enum op push_pop_segment(struct insn *in, uint8_t reg, enum op op)
 
 static enum op far_load(struct cursor *c, struct insn *in, uint8_t segment)
 {
-	modrm(c, in);
+	decoder_modrm(c, in);
 	in->rm = segment;
 	return in->memory ? OP_LOAD_FAR : OP_NONE;
 }
 
 static enum op with_modrm(struct cursor *c, struct insn *in, enum op op)
 {
-	modrm(c, in);
+	decoder_modrm(c, in);
 	return op;
 }
 
 static enum op two_byte(struct cursor *c, struct insn *in)
 {
-	uint8_t b = next8(c);
+	uint8_t b = decoder_byte(c);
 
 	switch (b) {
 	case 0x00:
@@ -192,7 +184,7 @@ static enum op two_byte(struct cursor *c, struct insn *in)
 		/* MOV CR/DR ignores the mod field: always registers. */
 		static const uint8_t op[4] = {OP_MOV_FROM_CR, OP_MOV_FROM_DR, OP_MOV_TO_CR,
 		                              OP_MOV_TO_DR};
-		uint8_t m = next8(c);
+		uint8_t m = decoder_byte(c);
 
 		in->reg = (m >> 3) & 7;
 		in->rm = m & 7;
@@ -264,19 +256,19 @@ static enum op one_byte(struct cursor *c, struct insn *in, uint8_t b)
 	case 0x6c ... 0x6f:
 		return string_io(in, b);
 	case 0x8c:
-		modrm(c, in);
+		decoder_modrm(c, in);
 		if (in->memory)
 			in->size = 2;
 		return segment_register(in, OP_MOV_FROM_SEG);
 	case 0x8e:
-		modrm(c, in);
+		decoder_modrm(c, in);
 		in->size = 2;
 		return in->reg == SEG_CS ? OP_NONE : segment_register(in, OP_MOV_TO_SEG);
 	case 0x9a:
 	case 0xea:
 		in->immediate = true;
-		in->imm = next_le(c, in->size);
-		in->selector = next_le(c, 2);
+		in->imm = decoder_word(c, in->size);
+		in->selector = decoder_word(c, 2);
 		return b == 0x9a ? OP_CALL_FAR : OP_JMP_FAR;
 	case 0x9c:
 		return OP_PUSHF;
@@ -287,18 +279,18 @@ static enum op one_byte(struct cursor *c, struct insn *in, uint8_t b)
 	case 0xc5:
 		return far_load(c, in, SEG_DS);
 	case 0xca:
-		in->imm = next_le(c, 2);
+		in->imm = decoder_word(c, 2);
 		return OP_RET_FAR;
 	case 0xcb:
 		return OP_RET_FAR;
 	case 0xcd:
-		in->imm = next8(c);
+		in->imm = decoder_byte(c);
 		return OP_INT;
 	case 0xcf:
 		return OP_IRET;
 	case 0xe4 ... 0xe7:
 		in->immediate = true;
-		in->imm = next8(c);
+		in->imm = decoder_byte(c);
 		return port_io(in, b);
 	case 0xec ... 0xef:
 		return port_io(in, b);
@@ -309,7 +301,7 @@ static enum op one_byte(struct cursor *c, struct insn *in, uint8_t b)
 	case 0xfb:
 		return OP_STI;
 	case 0xff:
-		modrm(c, in);
+		decoder_modrm(c, in);
 		if (!in->memory)
 			return OP_NONE;
 		return in->reg == 3 ? OP_CALL_FAR : in->reg == 5 ? OP_JMP_FAR : OP_NONE;
@@ -319,10 +311,10 @@ static enum op one_byte(struct cursor *c, struct insn *in, uint8_t b)
 }
 
 /* Prefix bytes; returns the first opcode byte through @opcode. */
-static bool prefixes(struct cursor *c, struct insn *insn, uint8_t *opcode)
+bool decoder_prefixes(struct cursor *c, struct insn *insn, uint8_t *opcode)
 {
 	for (;;) {
-		uint8_t b = next8(c);
+		uint8_t b = decoder_byte(c);
 		if (c->overrun)
 			return false;
 		switch (b) {
@@ -371,7 +363,7 @@ bool decode_insn(const uint8_t *bytes, unsigned available, struct insn *insn)
 	                      .index = NO_REGISTER,
 	                      .scale = 1,
 	                      .segment = NO_REGISTER};
-	if (!prefixes(&c, insn, &b))
+	if (!decoder_prefixes(&c, insn, &b))
 		return false;
 	op = one_byte(&c, insn, b);
 	if (c.overrun)
@@ -390,37 +382,37 @@ static bool move_opcode(struct cursor *c, struct insn *in, uint8_t b, struct mov
 	case 0x86:
 	case 0x87:
 		move->kind = MOVE_EXCHANGE;
-		modrm(c, in);
+		decoder_modrm(c, in);
 		break;
 	case 0x88:
 	case 0x89:
 		move->kind = MOVE_STORE;
-		modrm(c, in);
+		decoder_modrm(c, in);
 		break;
 	case 0x8a:
 	case 0x8b:
 		move->kind = MOVE_LOAD;
-		modrm(c, in);
+		decoder_modrm(c, in);
 		break;
 	case 0xa0 ... 0xa3:
 		move->kind = b < 0xa2 ? MOVE_LOAD : MOVE_STORE;
-		next_le(c, in->addr16 ? 2 : 4);
+		decoder_word(c, in->addr16 ? 2 : 4);
 		move->reg = 0;
 		return true;
 	case 0xc6:
 	case 0xc7:
 		move->kind = MOVE_STORE_IMMEDIATE;
-		modrm(c, in);
-		move->imm = next_le(c, move->size);
+		decoder_modrm(c, in);
+		move->imm = decoder_word(c, move->size);
 		return in->memory && in->reg == 0;
 	case 0x0f:
-		b = next8(c);
+		b = decoder_byte(c);
 		if (b != 0xb6 && b != 0xb7)
 			return false;
 		move->kind = MOVE_LOAD;
 		move->size = b == 0xb6 ? 1 : 2;
 		move->extended = true;
-		modrm(c, in);
+		decoder_modrm(c, in);
 		break;
 	default:
 		return false;
@@ -432,11 +424,12 @@ static bool move_opcode(struct cursor *c, struct insn *in, uint8_t b, struct mov
 bool decode_move(const uint8_t *bytes, unsigned available, struct move *move)
 {
 	struct cursor c = {.bytes = bytes, .available = available};
-	struct insn in = {.size = 4, .base = NO_REGISTER, .index = NO_REGISTER, .segment = NO_REGISTER};
+	struct insn in = {
+	    .size = 4, .base = NO_REGISTER, .index = NO_REGISTER, .segment = NO_REGISTER};
 	uint8_t opcode;
 
 	*move = (struct move){0};
-	if (!prefixes(&c, &in, &opcode) || !move_opcode(&c, &in, opcode, move) || c.overrun)
+	if (!decoder_prefixes(&c, &in, &opcode) || !move_opcode(&c, &in, opcode, move) || c.overrun)
 		return false;
 	move->length = c.at;
 	return true;

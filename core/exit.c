@@ -280,6 +280,34 @@ static bool fetch(struct insn *in, uint32_t *next)
 	return true;
 }
 
+/*
+ * User segments end at the user half (design.md, section 2); the guest's own do not. An access
+ * behind the end is therefore #GP or #SS here, and a page fault on the guest's hardware.
+ */
+static bool beyond_user_half(struct exception *x)
+{
+	struct operand operands[MAX_OPERANDS];
+	uint32_t eip = V->eip + (V->rsel[SEG_CS] == REAL_CS ? 0 : segment_base(SEG_CS));
+	uint8_t bytes[15];
+	struct translation t;
+	unsigned n = PAGE_SIZE - (eip & 0xfff);
+
+	if (n > sizeof bytes || guest_peek(eip + 14, bytes, 1))
+		n = sizeof bytes;
+	if (!guest_read(eip, bytes, n, true, x))
+		return false;
+	n = decode_operands(bytes, n, operands);
+	for (unsigned i = 0; i < n; i++) {
+		struct insn *in = &operands[i].address;
+		uint32_t va = effective_address(in);
+
+		if (va >= M->user_top &&
+		    M->hidden[in->segment].limit >= va - segment_base(in->segment))
+			return !walk(va, operands[i].write, true, &t, x);
+	}
+	return false;
+}
+
 /* #GP and its relatives, by guest code. */
 static void protection_fault(const struct host_exception *e, bool repaired)
 {
@@ -301,6 +329,11 @@ static void protection_fault(const struct host_exception *e, bool repaired)
 			deliver_exception(&x);
 		return;
 	}
+	if (!e->error && e->vector != VECTOR_NP && beyond_user_half(&x)) {
+		deliver_exception(&x);
+		return;
+	}
+	x = (struct exception){.vector = e->vector, .has_error = true, .error = e->error};
 	if (fetch(&in, &next)) {
 		COUNT(exit_trap);
 		x = (struct exception){.vector = VECTOR_GP, .has_error = true, .error = e->error};

@@ -114,4 +114,20 @@ struct move {
  */
 bool decode_move(const uint8_t *bytes, unsigned available, struct move *move);
 
+/* The memory an instruction accesses, as far as its bytes tell. */
+#define MAX_OPERANDS 2
+struct operand {
+	struct insn address; /* base, index, scale, disp, segment, addr16 */
+	bool write;
+};
+
+/**
+ * decode_operands - where any instruction accesses memory (SDM volume 2, appendix A)
+ *
+ * Returns how many accesses there are, 0..MAX_OPERANDS: a ModRM operand, the strings' two, the
+ * stack. Reads and writes are told apart for what compilers use; the rest counts as a read.
+ */
+unsigned decode_operands(const uint8_t *bytes, unsigned available,
+                         struct operand operands[MAX_OPERANDS]);
+
 #endif
