@@ -342,6 +342,8 @@ bool decoder_prefixes(struct cursor *c, struct insn *insn, uint8_t *opcode)
 		case 0x67:
 			insn->addr16 = true;
 			continue;
+		case 0xf0:
+			continue;
 		case 0xf2:
 		case 0xf3:
 			insn->rep = true;
