@@ -22,6 +22,12 @@ static const char *const op_names[OP_COUNT] = {"none",
 #undef X
 };
 
+static const char *const vmi_names[VMI_NR_CALLS] = {
+#define X(number, name, text) [number] = #name,
+    VMI_CALLS(X)
+#undef X
+};
+
 /* The ROM counts in 32-bit words of its own. */
 static uint64_t value(const struct vm *vm, enum statistic s)
 {
@@ -57,6 +63,10 @@ void stats_print(FILE *to, const struct vm *vm, const struct annotate_report *an
 	for (int i = 0; i < OP_COUNT; i++)
 		if (vm->machine->count_op[i])
 			fprintf(to, "  %12" PRIu64 "  %s\n", vm->machine->count_op[i], op_names[i]);
+	for (int i = 0; i < VMI_NR_CALLS; i++)
+		if (vm->machine->count_vmi[i])
+			fprintf(to, "  %12" PRIu64 "  VMI_%s, beyond the ROM\n",
+			        vm->machine->count_vmi[i], vmi_names[i]);
 	if (annotation)
 		annotate_print_report(annotation, to);
 }
@@ -65,6 +75,7 @@ int stats_write_json(const char *path, const struct vm *vm,
                      const struct annotate_report *annotation)
 {
 	json_t *root = json_object(), *counts = json_object(), *ops = json_object();
+	json_t *calls = json_object();
 	int r;
 
 	json_object_set_new(root, "guest_ns", json_integer((json_int_t)vm_clock(vm)));
@@ -76,6 +87,10 @@ int stats_write_json(const char *path, const struct vm *vm,
 		json_object_set_new(ops, op_names[i],
 		                    json_integer((json_int_t)vm->machine->count_op[i]));
 	json_object_set_new(root, "emulated", ops);
+	for (int i = 0; i < VMI_NR_CALLS; i++)
+		json_object_set_new(calls, vmi_names[i],
+		                    json_integer((json_int_t)vm->machine->count_vmi[i]));
+	json_object_set_new(root, "vmi_calls_beyond_rom", calls);
 	if (annotation)
 		json_object_set_new(root, "annotation", annotation_json(annotation));
 	errno = EIO;
