@@ -216,15 +216,13 @@ static void publish_deadline(uint64_t now)
 {
 	uint64_t next = platform_next_deadline(&M->platform, now);
 	uint64_t alarm = clock_of_tsc(vmitimer_next_deadline(&M->platform.vmitimer));
-	uint64_t before = M->deadline;
 
 	if (alarm < next)
 		next = alarm;
-	if (next == before)
+	if (next == M->deadline)
 		return;
 	__atomic_store_n(&M->deadline, next, __ATOMIC_SEQ_CST);
-	/* Main looks again by itself when the old deadline passes. */
-	if (next < before)
+	if (next < __atomic_load_n(&M->main_wake, __ATOMIC_SEQ_CST))
 		ring_doorbell(DOORBELL_DEADLINE);
 }
 

@@ -25,10 +25,12 @@
 #include <time.h>
 #include <unistd.h>
 
-#define OUTPUT_BYTES   65536u
-#define REKICK_NS      2000000u /* a deadline the core has not moved on from: look again */
-#define PANIC_GRACE_NS 2000000000u
-#define LAST_WORDS_MS  300
+#define OUTPUT_BYTES     65536u
+#define REKICK_NS        2000000u /* a deadline the core has not moved on from: look again */
+#define HALTED_SLACK_NS  1000000u
+#define LONGEST_SLEEP_NS 1000000000u
+#define PANIC_GRACE_NS   2000000000u
+#define LAST_WORDS_MS    300
 
 enum { FD_DOORBELL, FD_NURSERY, FD_SIGNAL, FD_INPUT, FD_OUTPUT, FD_COUNT };
 
@@ -225,11 +227,14 @@ static void read_input(struct loop *l)
 /* ---- time ---- */
 
 /* Interrupt a computing guest whose device deadline has passed. Returns ns to sleep. */
-static uint64_t serve_deadline(struct loop *l)
+static uint64_t serve_deadline(struct loop *l, uint64_t deadline)
 {
 	uint64_t now = vm_clock(l->vm);
-	uint64_t deadline = __atomic_load_n(&l->vm->machine->deadline, __ATOMIC_SEQ_CST);
 
+	/* A virtual CPU that sleeps wakes by itself: be there only in case it does not. */
+	if (__atomic_load_n(&l->vm->machine->halted, __ATOMIC_SEQ_CST) &&
+	    deadline < UINT64_MAX - HALTED_SLACK_NS)
+		deadline += HALTED_SLACK_NS;
 	if (deadline > now)
 		return deadline - now;
 	if (deadline != l->kicked_deadline || now - l->kicked_at >= REKICK_NS) {
@@ -373,15 +378,33 @@ static bool open_loop(struct loop *l)
 	return true;
 }
 
+/*
+ * How long to sleep, in ns. The core is told until when, so that it rings only for a deadline
+ * before that; one that changed while main was deciding is looked at again.
+ */
+static uint64_t plan_sleep(struct loop *l)
+{
+	struct machine *m = l->vm->machine;
+	uint64_t ns, deadline;
+	unsigned tries = 0;
+
+	do {
+		deadline = __atomic_load_n(&m->deadline, __ATOMIC_SEQ_CST);
+		ns = serve_deadline(l, deadline);
+		if (l->panic_at && ns > REKICK_NS)
+			ns = REKICK_NS;
+		if (ns > LONGEST_SLEEP_NS)
+			ns = LONGEST_SLEEP_NS;
+		__atomic_store_n(&m->main_wake, vm_clock(l->vm) + ns, __ATOMIC_SEQ_CST);
+	} while (__atomic_load_n(&m->deadline, __ATOMIC_SEQ_CST) != deadline && ++tries < 4);
+	return ns;
+}
+
 static void wait_for_events(struct loop *l)
 {
-	uint64_t ns = serve_deadline(l);
+	uint64_t ns = plan_sleep(l);
 	struct timespec t;
 
-	if (l->panic_at && ns > REKICK_NS)
-		ns = REKICK_NS;
-	if (ns > 1000000000u)
-		ns = 1000000000u;
 	t = (struct timespec){.tv_sec = (time_t)(ns / 1000000000u),
 	                      .tv_nsec = (long)(ns % 1000000000u)};
 	l->fds[FD_INPUT] =
