@@ -16,7 +16,7 @@
 /* User code cannot be made to trap on its first FPU instruction: IRET must look (iret.c). */
 void note_ts(void)
 {
-	if (V->cr0 & CR0_TS)
+	if (V->cr0 & CR0_TS || M->was_idle)
 		V->iflag |= IF_USER_WORK;
 	else
 		V->iflag &= ~IF_USER_WORK;

@@ -17,8 +17,12 @@
 #include "cell/host.h"
 #include "core/clock.h"
 #include "core/console.h"
+#include "core/emulate.h"
 #include "core/paging.h"
 #include "core/segment.h"
+
+/* Longer than a tick of an idle Linux takes here, in ns. */
+#define IDLE_TICK_NS 200000u
 
 uint32_t eflags_image(void)
 {
@@ -212,6 +216,27 @@ void interrupt_pending_update(void)
 		V->iflag &= ~IF_PENDING;
 }
 
+/* Main is the alarm clock of a guest that computes: it must not sleep past the deadline. */
+static void tell_deadline(void)
+{
+	if (M->deadline < __atomic_load_n(&M->main_wake, __ATOMIC_SEQ_CST))
+		ring_doorbell(DOORBELL_DEADLINE);
+}
+
+/*
+ * A tick wakes an idle guest for some 50 us; then it sleeps again, by its own alarm. Main is
+ * not told of the deadlines of such a moment, but as soon as it turns out to be more: at the
+ * first return to user mode, or when it lasts longer than an idle tick does.
+ */
+void leave_idle(void)
+{
+	if (!M->was_idle)
+		return;
+	M->was_idle = 0;
+	note_ts();
+	tell_deadline();
+}
+
 static void publish_deadline(uint64_t now)
 {
 	uint64_t next = platform_next_deadline(&M->platform, now);
@@ -222,8 +247,10 @@ static void publish_deadline(uint64_t now)
 	if (next == M->deadline)
 		return;
 	__atomic_store_n(&M->deadline, next, __ATOMIC_SEQ_CST);
-	if (next < __atomic_load_n(&M->main_wake, __ATOMIC_SEQ_CST))
-		ring_doorbell(DOORBELL_DEADLINE);
+	if (!M->was_idle)
+		tell_deadline();
+	else if (now - M->woken_at > IDLE_TICK_NS)
+		leave_idle();
 }
 
 void devices_run(void)
@@ -275,4 +302,7 @@ void halt(void)
 		                                          : M->deadline + M->mono_offset);
 		__atomic_store_n(&M->halted, 0, __ATOMIC_SEQ_CST);
 	}
+	M->was_idle = 1;
+	M->woken_at = clock_now();
+	V->iflag |= IF_USER_WORK;
 }

@@ -41,6 +41,9 @@ void interrupts_deliver(void);
 /** interrupt_pending_update - recompute the pending bit of V->iflag from the PIC */
 void interrupt_pending_update(void);
 
+/** leave_idle - the guest has left its idle loop: main is its alarm clock again */
+void leave_idle(void);
+
 /** halt - HLT with interrupts enabled: sleep until an interrupt is pending */
 void halt(void);
 

@@ -51,6 +51,7 @@ static bool return_to_user(uint32_t eip, uint32_t cs, uint32_t image, struct exc
 	V->user_cs = cs & 0xffff;
 	V->user_ss = outer[1] & 0xffff;
 	V->real_uss = V->rsel[SEG_SS];
+	leave_idle();
 	return true;
 }
 

@@ -27,7 +27,7 @@
 
 #define OUTPUT_BYTES     65536u
 #define REKICK_NS        2000000u /* a deadline the core has not moved on from: look again */
-#define HALTED_SLACK_NS  1000000u
+#define HALTED_SLACK_NS  20000000u
 #define LONGEST_SLEEP_NS 1000000000u
 #define PANIC_GRACE_NS   2000000000u
 #define LAST_WORDS_MS    300

@@ -109,6 +109,8 @@ struct machine {
 	uint32_t running;   /* the cell that runs */
 	uint32_t next_cell; /* the cell that is to run after this exit */
 	uint64_t deadline;  /* guest ns of the next device event, UINT64_MAX: none */
+	uint32_t was_idle;  /* HLT ended, and nothing but its tick was seen to run since */
+	uint64_t woken_at;  /* guest ns at which it ended */
 	uint64_t main_wake; /* guest ns until which main sleeps unless rung for */
 	uint32_t doorbell __attribute__((aligned(64)));
 	uint32_t main_waits;
