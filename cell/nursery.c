@@ -25,8 +25,6 @@
 #define ANNOT_FILE_STUBS ROUND_PAGE(sizeof(struct annotations))
 #define SIGNAL_CHILD     17
 #define SIGNAL_KILL      9
-#define WNOHANG          1
-#define WUNTRACED_NONE   0
 #define MSG_NOSIGNAL     0x4000
 
 _Noreturn void nursery_main(void);

@@ -15,7 +15,7 @@
 #include <asm/unistd.h>
 #include <linux/sched.h>
 
-extern const char gate_pads[], cell_resume_end[];
+extern const char cell_resume_end[];
 void signal_entry(int, void *, void *);
 void signal_return(void);
 _Noreturn void core_signal(uint32_t signal, const struct siginfo *info, const struct ucontext *uc);
@@ -48,7 +48,7 @@ void core_signal(uint32_t signal, const struct siginfo *info, const struct ucont
 {
 	const struct sigcontext_64 *c = (const void *)&uc->uc_mcontext;
 	struct host_exception e = {
-	    .signal = signal, .vector = c->trapno, .error = c->err, .cr2 = c->cr2, .eip = c->ip};
+	    .signal = signal, .vector = c->trapno, .error = c->err, .cr2 = c->cr2};
 
 	(void)info;
 	take_registers(c);

@@ -14,7 +14,7 @@
 #define CR4_FORMAT   (CR4_PSE | CR4_PAE)
 
 /* User code cannot be made to trap on its first FPU instruction: IRET must look (iret.c). */
-void note_ts(void)
+void update_user_work(void)
 {
 	if (V->cr0 & CR0_TS || M->was_idle)
 		V->iflag |= IF_USER_WORK;
@@ -29,7 +29,7 @@ static bool write_cr0(uint32_t value, struct exception *x)
 	if (value & CR0_PG && !(value & CR0_PE))
 		return raise_error(x, VECTOR_GP, 0);
 	V->cr0 = (value & CR0_WRITABLE) | CR0_FIXED;
-	note_ts();
+	update_user_work();
 	if (!((old ^ V->cr0) & CR0_MMU))
 		return true;
 	if (V->cr0 & CR0_PG)

@@ -467,7 +467,7 @@ bool emulate(const struct insn *in, uint32_t next, struct exception *x)
 		       done(next);
 	case OP_CLTS:
 		V->cr0 &= ~CR0_TS;
-		note_ts();
+		update_user_work();
 		return done(next);
 	case OP_INVLPG:
 		shadow_invlpg(effective_address(in));

@@ -36,8 +36,8 @@ void emulate_cpuid(void);
 bool write_cr(unsigned n, uint32_t value, struct exception *x);
 bool read_cr(unsigned n, uint32_t *value, struct exception *x);
 
-/** note_ts - CR0.TS changed */
-void note_ts(void);
+/** update_user_work - CR0.TS or machine.was_idle changed: must IRET to user mode look? */
+void update_user_work(void);
 
 /** Model-specific registers (core/control.c); unknown ones are #GP. */
 bool read_msr(uint32_t msr, uint64_t *value);

@@ -17,7 +17,6 @@ struct host_exception {
 	uint32_t vector; /* hardware exception, as the host's frame tells it */
 	uint32_t error;
 	uint32_t cr2;
-	uint32_t eip;
 };
 _Noreturn void core_fault(const struct host_exception *e);
 

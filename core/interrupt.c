@@ -233,7 +233,7 @@ void leave_idle(void)
 	if (!M->was_idle)
 		return;
 	M->was_idle = 0;
-	note_ts();
+	update_user_work();
 	tell_deadline();
 }
 

@@ -8,13 +8,6 @@
 #include "core/paging.h"
 #include "core/segment.h"
 
-bool mmio_address(uint64_t pa)
-{
-	uint64_t page = pa & ~(uint64_t)(PAGE_SIZE - 1);
-
-	return page == PLATFORM_LAPIC_PA || page == PLATFORM_IOAPIC_PA;
-}
-
 static uint32_t device_read(uint64_t pa, unsigned size)
 {
 	return platform_mmio_read(&M->platform, (uint32_t)pa, size, clock_now());

@@ -5,12 +5,9 @@
 
 #include "core/core.h"
 
-/** mmio_address - is the page of @pa a device's? */
-bool mmio_address(uint64_t pa);
-
 /**
  * mmio_access - carry out the instruction at EIP, which accesses device memory
- * @pa: guest-physical address it accesses, mmio_address() says yes
+ * @pa: guest-physical address it accesses, platform_is_mmio() says yes
  *
  * Understands the moves that drivers use: MOV, MOVZX, XCHG of 1, 2 and 4 bytes. False for any
  * other instruction; nothing has happened then.

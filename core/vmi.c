@@ -14,7 +14,8 @@
 #include "core/shadow.h"
 #include "vmi/vmi.h"
 
-#define CALL_LENGTH 5 /* CALL rel32: what Linux patches its sites with */
+#define DESCRIPTOR_INDEX_MAX 8191 /* a table has at most 64 KiB */
+#define CALL_LENGTH          5    /* CALL rel32: what Linux patches its sites with */
 
 /* The RPL a VMI kernel finds in its CS and SS: rings 1 and 2 are its to use (Part 2.1). */
 #define VMI_KERNEL_RPL 1
@@ -157,6 +158,8 @@ static bool write_ldt_entry(struct exception *x)
 {
 	uint32_t words[2] = {V->gpr[R_ECX], 0};
 
+	if (V->gpr[R_EDX] > DESCRIPTOR_INDEX_MAX)
+		return true;
 	if (!guest_read(V->gpr[R_ESP] + 4, &words[1], 4, false, x) ||
 	    !guest_write(V->gpr[R_EAX] + V->gpr[R_EDX] * 8, words, 8, false, x))
 		return false;
@@ -244,7 +247,11 @@ void vmi_call(unsigned number, uint32_t next)
 
 	M->count_vmi[number]++;
 	V->eip = next;
-	ok = in.op == OP_NONE ? other_call(number, &x) : emulate(&in, next, &x);
+	/* A kernel in virtual ring 1 does not go back to real mode or physical addresses. */
+	if (number == VMI_CALL_SetCR0 && V->cr0 & ~V->gpr[R_EAX] & (CR0_PE | CR0_PG))
+		ok = raise_error(&x, VECTOR_GP, 0);
+	else
+		ok = in.op == OP_NONE ? other_call(number, &x) : emulate(&in, next, &x);
 	if (ok && number == VMI_CALL_SetGDT)
 		reload_segments();
 	if (ok)

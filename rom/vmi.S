@@ -110,10 +110,12 @@ END(rom_vmi_RDTSC)
 /* EAX: table, EDX: index, ECX: low word, 4(%esp): high word. */
 .macro write_entry name
 ENTRY(rom_vmi_\name)
+	cmpl	$8191, %edx			/* a table has at most 64 KiB */
+	ja	1f
 	movl	%ecx, (%eax,%edx,8)
 	movl	4(%esp), %ecx
 	movl	%ecx, 4(%eax,%edx,8)
-	ret
+1:	ret
 END(rom_vmi_\name)
 .endm
 

@@ -130,7 +130,7 @@ struct machine {
 	uint16_t gdt_limit, idt_limit;
 	uint32_t ldt_selector, ldt_base, ldt_limit;
 	uint32_t tr_selector, tr_base, tr_limit;
-	uint64_t efer, pat, sysenter[3], misc_msr[4];
+	uint64_t efer, pat, sysenter[3];
 	uint64_t kvmclock_msr, kvmclock_wall_msr;
 	uint32_t kvmclock_version;
 
