@@ -47,7 +47,7 @@ $(BUILD)/cell_filter.h: cell/host.h scripts/seccomp-filter
 
 # ---- the ROM: 32-bit code, linked at its place in the hole ----
 
-$(BUILD)/rom/%.o: rom/%.S rom/rom.h cell/gate.h $(BUILD)/asm_offsets.h
+$(BUILD)/rom/%.o: rom/%.S rom/rom.h cell/gate.h include/vmi/vmi.h $(BUILD)/asm_offsets.h
 	@mkdir -p $(@D)
 	@$(CC) -m32 $(CPPFLAGS_ALL) -c -o $@ $<
 
@@ -59,7 +59,7 @@ $(BUILD)/rom.bin: $(BUILD)/rom.elf
 	@objcopy -O binary -j .text $< $@
 
 # The option ROM that a VMI kernel finds in guest memory: position independent, jumps to the hole.
-$(BUILD)/rom/option/%.o: $(BUILD)/rom_symbols.h
+$(BUILD)/rom/option/header.o: $(BUILD)/rom_symbols.h include/ring1/layout.h
 
 $(BUILD)/option.bin: $(BUILD)/rom/option/header.o
 	@objcopy -O binary -j .text $< $@
