@@ -131,6 +131,7 @@ static int make_windows(struct image *im, const struct annotate_options *options
 	    .code = code,
 	    .va = options->stubs_va,
 	    .size = options->stubs_size,
+	    .count = options->count_sites,
 	};
 	int result;
 

@@ -44,6 +44,7 @@ struct annotate_rom {
 	uint32_t enable_keep;
 	uint32_t pushf_image;
 	uint32_t popf;
+	uint32_t popf_counted; /* in its place with count_sites: tells enabling ones apart */
 	uint32_t iret;
 	uint32_t store[ANNOTATE_NSEGMENTS];
 	uint32_t load[ANNOTATE_NSEGMENTS];
@@ -56,10 +57,12 @@ struct annotate_rom {
 	uint32_t vcpu_syscall_slot;
 	uint32_t vcpu_sigreturn_slot;
 	uint32_t vcpu_rt_sigreturn_slot;
+	uint32_t vcpu_count_site; /* 64 bits for each kind */
 };
 
 struct annotate_options {
 	bool traps_only;     /* no windows, no stubs: every site traps (to bisect trouble) */
+	bool count_sites;    /* what is executed in stubs counts itself there, by kind */
 	bool single_thread;  /* sweep without a second thread */
 	uint32_t stubs_va;   /* where the stub area will be executed: HOLE_STUBS */
 	uint32_t stubs_size; /* bytes available there */

@@ -29,6 +29,7 @@ static uint64_t version_of(const struct annotate_input *in, const struct annotat
 	    sizeof(struct annot_point),
 	    sizeof(struct annotate_report),
 	    options->traps_only,
+	    options->count_sites,
 	    options->stubs_va,
 	    options->stubs_size,
 	    in->kernel_base,

@@ -7,9 +7,12 @@
 #include "annotate/flags.h"
 #include "annotate/sensitive.h"
 #include "ring1/layout.h"
+#include "ring1/vcpu.h"
 
 #include <stdlib.h>
 #include <string.h>
+
+_Static_assert(ANNOTATE_NKINDS <= VCPU_SITE_KINDS, "every kind has a counter");
 
 enum {
 	SS_OVERRIDE = 0x36,
@@ -17,7 +20,6 @@ enum {
 	CALL = 0xe8,
 	JMP = 0xe9,
 	LOCK = 0xf0,
-	IF_BIT = 0x200,
 };
 
 static void bytes(struct stubs *st, const void *p, uint32_t n)
@@ -179,6 +181,28 @@ static void called(struct stubs *st, uint32_t index)
 	byte(st, HOST_CS64 >> 8);
 }
 
+/*
+ * 64 bits, exact also when an interrupt's handler counts in between: the carry is kept in the
+ * frame's EFLAGS. Clobbers nothing.
+ */
+static void count(struct stubs *st, enum annotate_kind kind)
+{
+	uint32_t at = st->rom->vcpu_count_site + 8 * (uint32_t)kind;
+
+	byte(st, 0x9c); /* pushfl */
+	byte(st, SS_OVERRIDE);
+	byte(st, 0x83); /* addl $1,at */
+	byte(st, 0x05);
+	word(st, at);
+	byte(st, 1);
+	byte(st, SS_OVERRIDE);
+	byte(st, 0x83); /* adcl $0,at+4 */
+	byte(st, 0x15);
+	word(st, at + 4);
+	byte(st, 0);
+	byte(st, 0x9d); /* popfl */
+}
+
 static void cli(struct stubs *st, bool dead)
 {
 	byte(st, SS_OVERRIDE);
@@ -313,39 +337,32 @@ static bool control_read(struct stubs *st, const ZydisDecodedInstruction *in)
 	return true;
 }
 
-bool stub_site(struct stubs *st, uint32_t index)
+/* The site without the core; false, and nothing written, when only the core can do it. */
+static bool rendered(struct stubs *st, const struct site *s, const ZydisDecodedInstruction *in)
 {
-	const struct site *s = &st->im->sites.v[index];
-	ZydisDecodedInstruction in;
-	bool dead;
+	bool dead = flags_dead(st->im, st->decoder, s->at + s->length);
 
-	if (!ZYAN_SUCCESS(ZydisDecoderDecodeInstruction(st->decoder, NULL, st->im->bytes + s->at,
-	                                                st->im->length[s->at], &in))) {
-		called(st, index);
-		return true;
-	}
-	dead = flags_dead(st->im, st->decoder, s->at + s->length);
 	switch (s->kind) {
 	case ANNOTATE_CLI:
 		cli(st, dead);
-		return false;
+		return true;
 	case ANNOTATE_STI:
 		sti(st, dead);
-		return false;
+		return true;
 	case ANNOTATE_PUSHF:
-		if (in.mnemonic != ZYDIS_MNEMONIC_PUSHFD)
-			break;
+		if (in->mnemonic != ZYDIS_MNEMONIC_PUSHFD)
+			return false;
 		byte(st, 0x9c); /* pushfl */
 		call(st, st->rom->pushf_image);
-		return false;
+		return true;
 	case ANNOTATE_POPF:
-		if (in.mnemonic != ZYDIS_MNEMONIC_POPFD)
-			break;
-		call(st, st->rom->popf);
-		return false;
+		if (in->mnemonic != ZYDIS_MNEMONIC_POPFD)
+			return false;
+		call(st, st->count ? st->rom->popf_counted : st->rom->popf);
+		return true;
 	case ANNOTATE_IRET:
-		if (in.mnemonic != ZYDIS_MNEMONIC_IRETD)
-			break;
+		if (in->mnemonic != ZYDIS_MNEMONIC_IRETD)
+			return false;
 		byte(st, SS_OVERRIDE); /* movl $va,vcpu_iret_site */
 		byte(st, 0xc7);
 		byte(st, 0x05);
@@ -353,20 +370,32 @@ bool stub_site(struct stubs *st, uint32_t index)
 		word(st, st->im->base + s->at);
 		byte(st, JMP);
 		relative(st, st->rom->iret);
-		return false;
+		return true;
 	case ANNOTATE_PUSH_SEGMENT:
 	case ANNOTATE_POP_SEGMENT:
 	case ANNOTATE_LOAD_SEGMENT:
 	case ANNOTATE_STORE_SEGMENT:
-		if (segment_move(st, s, &in, dead))
-			return false;
-		break;
+		return segment_move(st, s, in, dead);
 	case ANNOTATE_CONTROL:
-		if (control_read(st, &in))
-			return false;
-		break;
+		return control_read(st, in);
 	default:
-		break;
+		return false;
+	}
+}
+
+bool stub_site(struct stubs *st, uint32_t index)
+{
+	const struct site *s = &st->im->sites.v[index];
+	ZydisDecodedInstruction in;
+	uint32_t start = st->used;
+
+	if (ZYAN_SUCCESS(ZydisDecoderDecodeInstruction(st->decoder, NULL, st->im->bytes + s->at,
+	                                               st->im->length[s->at], &in))) {
+		if (st->count)
+			count(st, s->kind);
+		if (rendered(st, s, &in))
+			return false;
+		st->used = start;
 	}
 	called(st, index);
 	return true;

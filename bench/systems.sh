@@ -89,7 +89,7 @@ launch_ring1() { # LOG PARAMETER...; the counters go beside the log
 	log=$1
 	shift
 	pinned "$launch" --timeout 600 "$bench/ring1" run -m 512M -k "$kernel" -i "$initramfs" \
-		--stats="${log%.log}.stats.json" -a "$as_guest $*" >"$log"
+		--stats="${log%.log}.stats.json" --count=exits -a "$as_guest $*" >"$log"
 }
 
 launch_qemu() { # LOG PARAMETER...

@@ -73,6 +73,13 @@ void offsets(void)
 	WORD(COUNT_IRET_USER, count_iret_user_rom);
 	WORD(COUNT_IRET_KERNEL, count_iret_kernel_rom);
 	WORD(COUNT_SEGMENT, count_segment_rom);
+	WORD(VMI_ASKED, vmi_asked);
+	WORD(VMI_ASKED_UNKNOWN, vmi_asked_unknown);
+	WORD(COUNT_CALLS, count_calls);
+	WORD(COUNT_VMI, count_vmi);
+	WORD(COUNT_SITE, count_site);
+	WORD(COUNT_POPF_ENABLING, count_popf_enabling);
+	WORD(COUNT_MASK_ENABLING, count_mask_enabling);
 	DEFINE(REAL_USER_DS, LDT_SELECTOR(LDT_USER_BANK + 15));
 	DEFINE(REAL_KERNEL_USER_DS, LDT_SELECTOR(LDT_KERNEL_BANK + 15));
 	DEFINE(REAL_BANKS, LDT_SELECTOR(LDT_KERNEL_BANK));

@@ -33,6 +33,7 @@ static const struct annotate_rom rom = {
     .enable_keep = ROM_ENABLE_KEEP,
     .pushf_image = ROM_PUSHF_IMAGE,
     .popf = ROM_POPF,
+    .popf_counted = ROM_POPF_COUNTED,
     .iret = ROM_IRET,
     .store = {ROM_STORE_ES, ROM_STORE_DS, ROM_STORE_FS, ROM_STORE_GS},
     .load = {ROM_LOAD_ES, ROM_LOAD_DS, ROM_LOAD_FS, ROM_LOAD_GS},
@@ -44,12 +45,14 @@ static const struct annotate_rom rom = {
     .vcpu_syscall_slot = VCPU_SYSCALL_SLOT,
     .vcpu_sigreturn_slot = VCPU_SIGRETURN_SLOT,
     .vcpu_rt_sigreturn_slot = VCPU_RT_SIGRETURN_SLOT,
+    .vcpu_count_site = VCPU_COUNT_SITE,
 };
 
-int annotate_loaded_kernel(const struct kernel *k, bool traps_only, struct annotations *out,
-                           uint8_t *stubs, struct annotate_report *report)
+int annotate_loaded_kernel(const struct kernel *k, bool traps_only, bool count,
+                           struct annotations *out, uint8_t *stubs, struct annotate_report *report)
 {
 	struct annotate_options options = {.traps_only = traps_only,
+	                                   .count_sites = count,
 	                                   .stubs_va = HOLE_STUBS,
 	                                   .stubs_size = HOLE_STUBS_SIZE,
 	                                   .rom = rom};

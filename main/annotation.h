@@ -11,11 +11,12 @@
 /**
  * annotate_loaded_kernel - run the annotator (or its cache) over @k
  * @traps_only: leave every sensitive instruction a trap
+ * @count: what is executed in stubs counts itself (vcpu.count_site)
  *
  * Returns 0 or an exit status, with the reason printed.
  */
-int annotate_loaded_kernel(const struct kernel *k, bool traps_only, struct annotations *out,
-                           uint8_t *stubs, struct annotate_report *report);
+int annotate_loaded_kernel(const struct kernel *k, bool traps_only, bool count,
+                           struct annotations *out, uint8_t *stubs, struct annotate_report *report);
 
 /** annotation_json - the counts by kind as a JSON object, the caller's */
 json_t *annotation_json(const struct annotate_report *report);

@@ -39,7 +39,7 @@
 struct run_options {
 	const char *kernel, *initrd, *arguments, *stats_path;
 	uint64_t memory;
-	bool stats, bare, traps_only, no_vmi;
+	bool stats, count_calls, bare, traps_only, no_vmi;
 	int cpu;
 };
 
@@ -56,6 +56,9 @@ static void usage(FILE *to)
 	    "      --no-defaults     do not add those\n"
 	    "  -m, --memory SIZE     guest memory, 64M to 3G (512M)\n"
 	    "      --stats[=FILE]    at the end, print what was counted (FILE: as JSON)\n"
+	    "      --count=calls|exits  with --stats, count each VMI call and each rewritten\n"
+	    "                        instruction (calls, the default), or only what leaves the\n"
+	    "                        guest's 32-bit code (exits), which costs nothing\n"
 	    "      --cpu N           run the guest on host CPU N (default: ring1 chooses)\n"
 	    "      --vmi=on|off      show the guest a VMI ROM (on)\n"
 	    "      --traps-only      rewrite nothing: every sensitive instruction traps (slow)\n"
@@ -121,7 +124,14 @@ static int parse_cpu(const char *text, int *cpu)
 	return 0;
 }
 
-enum { OPTION_STATS = 256, OPTION_NO_DEFAULTS, OPTION_CPU, OPTION_TRAPS_ONLY, OPTION_VMI };
+enum {
+	OPTION_STATS = 256,
+	OPTION_NO_DEFAULTS,
+	OPTION_CPU,
+	OPTION_TRAPS_ONLY,
+	OPTION_VMI,
+	OPTION_COUNT
+};
 
 static int parse_options(int argc, char **argv, struct run_options *o)
 {
@@ -132,11 +142,13 @@ static int parse_options(int argc, char **argv, struct run_options *o)
 	    {"memory", required_argument, NULL, 'm'},
 	    {"stats", optional_argument, NULL, OPTION_STATS},
 	    {"no-defaults", no_argument, NULL, OPTION_NO_DEFAULTS},
+	    {"count", required_argument, NULL, OPTION_COUNT},
 	    {"cpu", required_argument, NULL, OPTION_CPU},
 	    {"vmi", required_argument, NULL, OPTION_VMI},
 	    {"traps-only", no_argument, NULL, OPTION_TRAPS_ONLY},
 	    {"help", no_argument, NULL, 'h'},
 	    {0}};
+	bool exits_only = false;
 	int c, status;
 
 	*o = (struct run_options){.memory = DEFAULT_MEMORY, .arguments = "", .cpu = -1};
@@ -173,6 +185,13 @@ static int parse_options(int argc, char **argv, struct run_options *o)
 			}
 			o->no_vmi = !strcmp(optarg, "off");
 			break;
+		case OPTION_COUNT:
+			if (strcmp(optarg, "calls") && strcmp(optarg, "exits")) {
+				complain("--count=%s: say calls or exits", optarg);
+				return EXIT_USAGE;
+			}
+			exits_only = !strcmp(optarg, "exits");
+			break;
 		case OPTION_TRAPS_ONLY:
 			o->traps_only = true;
 			break;
@@ -188,6 +207,7 @@ static int parse_options(int argc, char **argv, struct run_options *o)
 		complain("'%s' is not an option; kernel arguments go behind -a", argv[optind]);
 		return EXIT_USAGE;
 	}
+	o->count_calls = o->stats && !exits_only;
 	if (!o->kernel) {
 		complain("which kernel? say -k FILE; 'ring1 run --help' lists the options");
 		return EXIT_USAGE;
@@ -223,9 +243,10 @@ static int load(struct vm *vm, const struct kernel *k, const struct run_options 
 	struct boot_result result;
 	struct loader_error e;
 	struct machine *m = vm->machine;
-	int n = snprintf(arguments, sizeof arguments, "%s%s%s%s", o->bare ? "" : DEFAULT_ARGUMENTS,
-	                 !o->bare && copies_instructions(k, !o->no_vmi) ? " noreplace-paravirt" : "",
-	                 o->bare || !*o->arguments ? "" : " ", o->arguments);
+	int n =
+	    snprintf(arguments, sizeof arguments, "%s%s%s%s", o->bare ? "" : DEFAULT_ARGUMENTS,
+	             !o->bare && copies_instructions(k, !o->no_vmi) ? " noreplace-paravirt" : "",
+	             o->bare || !*o->arguments ? "" : " ", o->arguments);
 
 	if (n < 0 || (size_t)n >= sizeof arguments) {
 		complain("the kernel arguments are longer than %zu bytes", sizeof arguments - 1);
@@ -241,6 +262,7 @@ static int load(struct vm *vm, const struct kernel *k, const struct run_options 
 	mptable_write(vm->ram);
 	if (!o->no_vmi)
 		vrom_write(vm->ram);
+	vm->vcpu->count_calls = o->count_calls;
 	m->boot.eip = result.entry_pa;
 	m->boot.esi = result.boot_params_pa;
 	m->boot.esp = result.stack_pa;
@@ -316,8 +338,8 @@ static int run_machine(struct vm *vm, const struct kernel *k, const struct run_o
 	int status, r;
 
 	if ((status = load(vm, k, o)) || (status = host_facts_fill(vm)) ||
-	    (status =
-	         annotate_loaded_kernel(k, o->traps_only, vm->annotations, vm->stubs, &annotation)))
+	    (status = annotate_loaded_kernel(k, o->traps_only, o->count_calls, vm->annotations,
+	                                     vm->stubs, &annotation)))
 		return status;
 	annotate_apply_traps(vm->annotations, vm->ram, vm->ram_size);
 	placement_start(vm, o->cpu);

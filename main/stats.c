@@ -45,8 +45,85 @@ static uint64_t value(const struct vm *vm, enum statistic s)
 	}
 }
 
+/* The words of the ROM and of the stubs, copied once: they are the guest's as well. */
+static struct vcpu counted(const struct vm *vm)
+{
+	return *(const volatile struct vcpu *)vm->vcpu;
+}
+
+static void print_rendered(FILE *to, const struct vcpu *v)
+{
+	if (!v->count_calls)
+		return;
+	fprintf(to, "rewritten instructions executed without the core, by kind\n");
+	for (int i = 1; i < ANNOTATE_NKINDS; i++)
+		if (v->count_site[i])
+			fprintf(to, "  %12" PRIu64 "  %s\n", v->count_site[i],
+			        annotate_kind_name(i));
+	if (v->count_popf_enabling)
+		fprintf(to, "  %12" PRIu64 "  of the popf: with IF set\n", v->count_popf_enabling);
+}
+
+static void print_vmi(FILE *to, const struct vm *vm, const struct vcpu *v)
+{
+	bool heading = false;
+
+	for (int i = 0; i < VMI_NR_CALLS; i++) {
+		if (!v->vmi_asked[i] && !v->count_vmi[i] && !vm->machine->count_vmi[i])
+			continue;
+		if (!heading)
+			fprintf(to, "VMI calls\n  %12s  %12s  %9s\n", "called", "left the ROM",
+			        "asked for");
+		heading = true;
+		if (v->count_calls)
+			fprintf(to, "  %12" PRIu64, v->count_vmi[i]);
+		else
+			fprintf(to, "  %12s", "not counted");
+		fprintf(to, "  %12" PRIu64 "  %9" PRIu32 "  %2d %s\n", vm->machine->count_vmi[i],
+		        v->vmi_asked[i], i, vmi_names[i]);
+	}
+	if (v->vmi_asked_unknown)
+		fprintf(to, "  %12s  %12s  %9" PRIu32 "  numbers this ROM does not know\n", "", "",
+		        v->vmi_asked_unknown);
+	if (v->count_mask_enabling)
+		fprintf(to, "  %12" PRIu64 "  of the SetInterruptMask: with IF set\n",
+		        v->count_mask_enabling);
+}
+
+/* What was not counted is null, not 0. */
+static json_t *call_count(const struct vcpu *v, uint64_t n)
+{
+	return v->count_calls ? json_integer((json_int_t)n) : json_null();
+}
+
+static json_t *rendered_json(const struct vcpu *v)
+{
+	json_t *kinds = json_object();
+
+	for (int i = 1; i < ANNOTATE_NKINDS; i++)
+		json_object_set_new(kinds, annotate_kind_name(i), call_count(v, v->count_site[i]));
+	json_object_set_new(kinds, "popf_enabling", call_count(v, v->count_popf_enabling));
+	return kinds;
+}
+
+static json_t *vmi_json(const struct vm *vm, const struct vcpu *v)
+{
+	json_t *calls = json_object();
+
+	for (int i = 0; i < VMI_NR_CALLS; i++)
+		json_object_set_new(calls, vmi_names[i],
+		                    json_pack("{s:i,s:I,s:o,s:I}", "number", i, "asked",
+		                              (json_int_t)v->vmi_asked[i], "called",
+		                              call_count(v, v->count_vmi[i]), "left_rom",
+		                              (json_int_t)vm->machine->count_vmi[i]));
+	return json_pack("{s:b,s:I,s:o,s:o}", "initialised", vm->machine->vmi_active != 0,
+	                 "asked_unknown", (json_int_t)v->vmi_asked_unknown, "mask_enabling",
+	                 call_count(v, v->count_mask_enabling), "calls", calls);
+}
+
 void stats_print(FILE *to, const struct vm *vm, const struct annotate_report *annotation)
 {
+	struct vcpu v = counted(vm);
 	const char *group = "";
 
 	fprintf(to, "guest time %.3f s, %u cells\n", (double)vm_clock(vm) / 1e9, vm->ncells);
@@ -63,10 +140,8 @@ void stats_print(FILE *to, const struct vm *vm, const struct annotate_report *an
 	for (int i = 0; i < OP_COUNT; i++)
 		if (vm->machine->count_op[i])
 			fprintf(to, "  %12" PRIu64 "  %s\n", vm->machine->count_op[i], op_names[i]);
-	for (int i = 0; i < VMI_NR_CALLS; i++)
-		if (vm->machine->count_vmi[i])
-			fprintf(to, "  %12" PRIu64 "  VMI_%s, beyond the ROM\n",
-			        vm->machine->count_vmi[i], vmi_names[i]);
+	print_rendered(to, &v);
+	print_vmi(to, vm, &v);
 	if (annotation)
 		annotate_print_report(annotation, to);
 }
@@ -75,7 +150,7 @@ int stats_write_json(const char *path, const struct vm *vm,
                      const struct annotate_report *annotation)
 {
 	json_t *root = json_object(), *counts = json_object(), *ops = json_object();
-	json_t *calls = json_object();
+	struct vcpu v = counted(vm);
 	int r;
 
 	json_object_set_new(root, "guest_ns", json_integer((json_int_t)vm_clock(vm)));
@@ -87,10 +162,8 @@ int stats_write_json(const char *path, const struct vm *vm,
 		json_object_set_new(ops, op_names[i],
 		                    json_integer((json_int_t)vm->machine->count_op[i]));
 	json_object_set_new(root, "emulated", ops);
-	for (int i = 0; i < VMI_NR_CALLS; i++)
-		json_object_set_new(calls, vmi_names[i],
-		                    json_integer((json_int_t)vm->machine->count_vmi[i]));
-	json_object_set_new(root, "vmi_calls_beyond_rom", calls);
+	json_object_set_new(root, "rendered", rendered_json(&v));
+	json_object_set_new(root, "vmi", vmi_json(vm, &v));
 	if (annotation)
 		json_object_set_new(root, "annotation", annotation_json(annotation));
 	errno = EIO;

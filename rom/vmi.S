@@ -254,20 +254,28 @@ END(rom_vmi_init)
 ENTRY(rom_vmi_get_reloc)
 	cmpl	$VMI_NR_CALLS, %eax
 	jae	1f
-	movl	%ss:table+4(,%eax,8), %edx
-	movl	%ss:table(,%eax,8), %eax
+	incl	%ss:VCPU_VMI_ASKED(,%eax,4)
+	movl	%ss:rom_vmi_table+4(,%eax,8), %edx
+	cmpl	$0, %ss:VCPU_COUNT_CALLS
+	jne	2f
+	movl	%ss:rom_vmi_table(,%eax,8), %eax
 	ret
-1:	xorl	%eax, %eax
+2:	movl	%ss:rom_counting_table(,%eax,4), %eax
+	ret
+1:	incl	%ss:VCPU_VMI_ASKED_UNKNOWN
+	xorl	%eax, %eax
 	movl	$VMI_RELOCATION_NONE, %edx
 	ret
 END(rom_vmi_get_reloc)
 
 /* Nothing to wait for on a port that is not there. */
+	.globl	rom_vmi_IODelay
 	.set	rom_vmi_IODelay, rom_vmi_nothing
 	.set	type_IODelay, VMI_RELOCATION_NOP
 
+	.globl	rom_vmi_table
 	.p2align 3
-table:
+rom_vmi_table:
 #define X(number, name, text)                                                                      \
 	.ifndef type_##name;                                                                       \
 	.set type_##name, VMI_RELOCATION_CALL_REL;                                                 \

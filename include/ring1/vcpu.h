@@ -7,6 +7,8 @@
 #ifndef RING1_VCPU_H
 #define RING1_VCPU_H
 
+#include "vmi/vmi.h"
+
 #include <stdint.h>
 
 /* Segment registers in the order of the ISA's sreg field. */
@@ -50,6 +52,8 @@ struct selector_cache {
 	uint32_t real;   /* host selector, or SELECTOR_UNKNOWN */
 	uint32_t pad;
 };
+
+#define VCPU_SITE_KINDS 32 /* room for enum annotate_kind */
 
 struct vcpu {
 	uint32_t iflag;
@@ -103,6 +107,23 @@ struct vcpu {
 	uint32_t count_iret_user_rom;
 	uint32_t count_iret_kernel_rom;
 	uint32_t count_segment_rom;
+
+	/* VMI_GetRelocationInfo: how often each number was asked for, and others than these. */
+	uint32_t vmi_asked[VMI_NR_CALLS];
+	uint32_t vmi_asked_unknown;
+
+	/*
+	 * Asked for with count_calls, set by main before the guest starts: what never leaves
+	 * 32-bit code is counted there as well. The ROM then answers with entries that count
+	 * (rom/counting.S), and the annotator renders sites that do (annotate/stub.c).
+	 */
+	uint32_t count_calls;
+	uint64_t count_vmi[VMI_NR_CALLS];     /* calls */
+	uint64_t count_site[VCPU_SITE_KINDS]; /* sites in stubs, by enum annotate_kind */
+	uint64_t count_popf_enabling;         /* of the POPFs: with IF set in the image */
+	uint64_t count_mask_enabling;         /* of the SetInterruptMask calls: with IF set */
 };
+
+_Static_assert(sizeof(struct vcpu) <= 4096, "the hot words are one page");
 
 #endif

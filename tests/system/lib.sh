@@ -12,6 +12,23 @@ initrd=build/guests/busybox.cpio.gz
 test_initrd=build/test/guests.cpio.gz
 pty=build/test/pty
 
+# A kernel that speaks VMI: NAME/vmlinux or NAME/bzImage below $RING1_VMI_KERNELS (docs/vmi-guests.md says what to build).
+# Prints the file, or why there is none.
+vmi_kernel() {
+	if [ -z "${RING1_VMI_KERNELS:-}" ]; then
+		echo "RING1_VMI_KERNELS is not set"
+		return 1
+	fi
+	for file in "$RING1_VMI_KERNELS/$1/vmlinux" "$RING1_VMI_KERNELS/$1/bzImage"; do
+		if [ -r "$file" ]; then
+			echo "$file"
+			return
+		fi
+	done
+	echo "no vmlinux or bzImage in $RING1_VMI_KERNELS/$1"
+	return 1
+}
+
 scratch=$(mktemp -d "${TMPDIR:-/tmp}/ring1-test.XXXXXX")
 trap 'rm -rf "$scratch"' EXIT
 
@@ -182,3 +199,7 @@ cells_of() { children "$(nursery_of "$1")"; }
 
 # count FILE NAME: a number of a --stats=FILE (one a line, as jansson indents)
 count() { sed -n "s/^ *\"$2\": \([0-9]*\),\{0,1\}$/\1/p" "$1" | head -n 1; }
+# vmi_count FILE CALL FIELD: asked, called (null: not counted) or left_rom
+vmi_count() {
+	sed -n "/^ *\"$2\": {/,/}/s/^ *\"$3\": \([0-9a-z]*\),\{0,1\}$/\1/p" "$1" | tail -n 1
+}

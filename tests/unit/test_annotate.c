@@ -180,6 +180,43 @@ static void test_sti(void **state)
 	test_kernel_free(k);
 }
 
+#define COUNTED 18 /* bytes in front of a rendered site */
+
+static void test_counting(void **state)
+{
+	/* pushf; addl $1,%ss:low; adcl $0,%ss:high; popf, for the counter of a kind */
+	const uint8_t cli[COUNTED] = {0x9c, 0x36, 0x83, 0x05, W(0xff000500 + 8 * ANNOTATE_CLI),
+	                              1,    0x36, 0x83, 0x15, W(0xff000504 + 8 * ANNOTATE_CLI),
+	                              0,    0x9d};
+	struct test_kernel *k = test_kernel_new("\xfa" DEAD TAIL, 10);
+
+	(void)state;
+	k->options.count_sites = true;
+	test_kernel_run(k);
+	assert_memory_equal(k->stubs, cli, COUNTED);
+	assert_memory_equal(k->stubs + COUNTED, "\x36\x81\x25", 3);
+	/* Who returns to the site counts again: it stands for the counter, too. */
+	assert_int_equal(k->a->points[0].stub, STUBS_VA);
+	assert_int_equal(k->a->points[0].va, TEXT_VA);
+	assert_int_equal(k->a->points[1].stub, STUBS_VA + COUNTED + 11);
+	test_kernel_free(k);
+
+	k = test_kernel_new("\x9d" LIVE TAIL, 11);
+	k->options.count_sites = true;
+	test_kernel_run(k);
+	assert_int_equal(k->stubs[COUNTED], 0xe8); /* its own POPF */
+	assert_memory_equal(k->stubs + COUNTED + 1,
+	                    ((const uint8_t[]){REL(COUNTED + 1, 0xff004038)}), 4);
+	test_kernel_free(k);
+
+	/* The core counts for itself. */
+	k = test_kernel_new("\x66\x9c" TAIL, 9);
+	k->options.count_sites = true;
+	test_kernel_run(k);
+	EXPECT_STUB(k, 0x68, W(0), 0x9a, W(0xff002000), 0x33, 0);
+	test_kernel_free(k);
+}
+
 static void test_sti_hlt_is_one(void **state)
 {
 	struct test_kernel *k = RUN("\xfb\xf4" TAIL);
@@ -645,6 +682,7 @@ int main(void)
 	    cmocka_unit_test(test_cli),
 	    cmocka_unit_test(test_sti),
 	    cmocka_unit_test(test_sti_hlt_is_one),
+	    cmocka_unit_test(test_counting),
 	    cmocka_unit_test(test_flag_images),
 	    cmocka_unit_test(test_iret),
 	    cmocka_unit_test(test_segments),
