@@ -16,11 +16,14 @@ static bool map(uint32_t va, uint32_t n, long prot, long fd, uint64_t offset)
 	return host_call(__NR_mmap, va, n, prot, MAP_SHARED | MAP_FIXED, fd, (long)offset) == va;
 }
 
+static long protection_of(struct host_rights rights)
+{
+	return PROT_READ | (rights.write ? PROT_WRITE : 0) | (rights.execute ? PROT_EXEC : 0);
+}
+
 bool host_map_ram(uint32_t va, uint32_t n, uint64_t pa, struct host_rights rights)
 {
-	long prot = PROT_READ | (rights.write ? PROT_WRITE : 0) | (rights.execute ? PROT_EXEC : 0);
-
-	return map(va, n, prot, CELL_FD_RAM, pa);
+	return map(va, n, protection_of(rights), CELL_FD_RAM, pa);
 }
 
 bool host_map_void(uint32_t va)
@@ -35,10 +38,10 @@ void host_unmap(uint32_t va, uint32_t n)
 	host_call(__NR_munmap, va, n, 0, 0, 0, 0);
 }
 
-bool host_protect(uint32_t va, uint32_t n, bool execute)
+bool host_protect(uint32_t va, uint32_t n, struct host_rights rights)
 {
 	COUNT(host_mprotect);
-	return host_call(__NR_mprotect, va, n, PROT_READ | (execute ? PROT_EXEC : 0), 0, 0, 0) == 0;
+	return host_call(__NR_mprotect, va, n, protection_of(rights), 0, 0, 0) == 0;
 }
 
 bool host_write_ldt(uint32_t slot, uint32_t lo, uint32_t hi)

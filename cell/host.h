@@ -51,11 +51,11 @@ bool host_map_void(uint32_t va);
 void host_unmap(uint32_t va, uint32_t n);
 
 /**
- * host_protect - make [va, va+n) read-only, executable or not; false when the host refuses
+ * host_protect - change the rights of what is mapped in [va, va+n); false when the host refuses
  *
  * #seccomp mprotect a0<4G a0+a1<=4G a2&~7
  */
-bool host_protect(uint32_t va, uint32_t n, bool execute);
+bool host_protect(uint32_t va, uint32_t n, struct host_rights rights);
 
 /**
  * host_write_ldt - set one entry of this process's LDT

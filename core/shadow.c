@@ -80,6 +80,12 @@ static uint32_t below_hole(uint32_t va, uint32_t n)
 	return n > HOLE_BASE - va ? HOLE_BASE - va : n;
 }
 
+/* What a page-table entry of a region says of execution. */
+static bool executable(uint32_t r, uint64_t pte)
+{
+	return !((SELF->region[r].pde | pte) & PTE_NX && M->efer & EFER_NX);
+}
+
 static void unmap_range(uint32_t va, uint32_t n)
 {
 	n = below_hole(va, n);
@@ -87,6 +93,11 @@ static void unmap_range(uint32_t va, uint32_t n)
 		return;
 	COUNT(unmap_runs);
 	host_unmap(va, n);
+}
+
+static uint32_t page_base(uint32_t r, unsigned k)
+{
+	return region_base(r) + k * PAGE_SIZE;
 }
 
 static void forget_region(uint32_t r)
@@ -264,6 +275,16 @@ static bool continues(const void *table, uint32_t r, unsigned k, uint64_t pte, i
 	       in_ram(e & PTE_ADDRESS, PAGE_SIZE);
 }
 
+/* The page is there already, and now it may be written: the host's page-table entry can stay. */
+static bool gains_write(uint32_t r, unsigned k, const struct translation *t)
+{
+	uint64_t copy = copy_get(r, k);
+
+	return copy && !((copy ^ t->pte) & (PTE_ADDRESS | PTE_NX)) && t->writable && t->dirty &&
+	       in_ram(t->pa & ~0xfffull, PAGE_SIZE) &&
+	       host_protect(page_base(r, k), PAGE_SIZE, rights_of(t));
+}
+
 static bool map_small(uint32_t va, const struct translation *t)
 {
 	uint32_t r = region_index(va);
@@ -274,7 +295,9 @@ static bool map_small(uint32_t va, const struct translation *t)
 	if (g->large || (g->mapped && ((g->pde ^ t->pde) & ~(PTE_A | PTE_D))))
 		drop_region(r);
 	g->pde = t->pde;
-	if (!table || !in_ram(t->pa & ~0xfffull, PAGE_SIZE)) {
+	if (table && gains_write(r, k, t)) {
+		COUNT(map_upgrade);
+	} else if (!table || !in_ram(t->pa & ~0xfffull, PAGE_SIZE)) {
 		map_void(va);
 	} else {
 		if (va < M->user_top) {
@@ -323,48 +346,12 @@ bool shadow_present(uint32_t va, bool write)
 	return e && (!write || (e & SELF->region[r].pde & PTE_W && e & PTE_D));
 }
 
-/* Drop one page of this cell. */
-static void invalidate_page(uint32_t va)
-{
-	uint32_t r = region_index(va);
-	unsigned k = va >> 12 & (entries_per_table() - 1);
-	struct shadow_region *g = &SELF->region[r];
-
-	if (g->large) {
-		drop_region(r);
-		return;
-	}
-	if (!copy_get(r, k))
-		return;
-	copy_set(r, k, 0);
-	g->mapped--;
-	unmap_range(va & ~0xfffu, PAGE_SIZE);
-	if (!g->mapped)
-		forget_region(r);
-}
-
-void shadow_invlpg(uint32_t va)
-{
-	COUNT(invlpg);
-	if (!paging_on() || va >= HOLE_BASE)
-		return;
-	invalidate_page(va);
-	/* Other cells compare what is not global when they start to run; global pages are
-	 * the kernel's, and they must hear of it (SDM volume 3, 4.10.4.1). */
-	if (va < M->user_top)
-		return;
-	if (SELF->inval_seen == M->inval_head)
-		SELF->inval_seen++;
-	M->inval_va[M->inval_head % INVALIDATION_LOG] = va;
-	M->inval_head++;
-}
-
 /* What happened to one mapped entry. */
-enum change { SAME, KEEP, PROTECT, PROTECT_NX, DROP };
+enum change { SAME, KEEP, PROTECT, DROP };
 
 static enum change change_of(uint64_t copy, uint64_t now)
 {
-	if (!copy || copy == now)
+	if (copy == now)
 		return SAME;
 	/* The guest set A or D itself, or allowed what was forbidden: less is mapped than may. */
 	if ((copy & ~(PTE_A | PTE_D | PTE_W)) == (now & ~(PTE_A | PTE_D | PTE_W)) &&
@@ -372,10 +359,14 @@ static enum change change_of(uint64_t copy, uint64_t now)
 		return KEEP;
 	/* fork() write-protects: the page stays, read-only. */
 	if (now == (copy & ~PTE_W))
-		return !(copy & PTE_D)                      ? KEEP
-		       : copy & PTE_NX && M->efer & EFER_NX ? PROTECT_NX
-		                                            : PROTECT;
+		return copy & PTE_D ? PROTECT : KEEP;
 	return DROP;
+}
+
+/* A copy never claims rights the host mapping does not have. */
+static uint64_t kept_copy(uint64_t copy, uint64_t now)
+{
+	return now & ~(now & ~copy & (PTE_D | PTE_W));
 }
 
 /* Is any mapped entry of this 64-byte group different from the table? */
@@ -397,97 +388,107 @@ static bool group_differs(const uint8_t *copy, const uint8_t *table)
 	return differs;
 }
 
-/* A run of neighbouring entries with the same fate, carried out by one host call. */
+/*
+ * A run of addresses with the same fate, carried out by one host call. Where nothing is mapped a
+ * run that is dropped goes on: one call over twenty mappings and the gaps between them costs a
+ * third of twenty calls.
+ */
 struct run {
-	enum change what;
-	unsigned from, to;
+	enum change what; /* SAME: empty */
+	bool no_execute;
+	uint32_t from, to;
 };
 
-static void finish_run(uint32_t r, struct run *run)
+static void finish_run(struct run *run)
 {
-	uint32_t va = region_base(r) + run->from * PAGE_SIZE, n = (run->to - run->from) * PAGE_SIZE;
+	struct host_rights rights = {.execute = !run->no_execute};
+	uint32_t n = run->to - run->from;
 
-	if (run->what == DROP) {
-		unmap_range(va, n);
-	} else if (run->what == PROTECT || run->what == PROTECT_NX) {
-		if (!host_protect(va, n, run->what == PROTECT)) {
-			/* Splitting a mapping may exceed vm.max_map_count. */
-			unmap_range(va, n);
-		}
-	}
+	/* Splitting a mapping may exceed vm.max_map_count. */
+	if (run->what == DROP || (run->what == PROTECT && !host_protect(run->from, n, rights)))
+		unmap_range(run->from, n);
 	run->what = SAME;
 }
 
-static void extend_run(uint32_t r, struct run *run, enum change what, unsigned k)
+static void extend_run(struct run *run, enum change what, bool no_execute, uint32_t va, uint32_t n)
 {
-	if (run->what == what && run->to == k) {
-		run->to++;
+	if (run->what != what || run->no_execute != no_execute || (what != DROP && run->to != va)) {
+		finish_run(run);
+		*run = (struct run){.what = what, .no_execute = no_execute, .from = va};
+	}
+	run->to = va + n;
+}
+
+static void compare_entry(uint32_t r, unsigned k, const void *table, struct run *run)
+{
+	uint64_t copy = copy_get(r, k), now = table_get(table, k);
+	enum change what;
+
+	if (!copy)
+		return;
+	what = change_of(copy, now);
+	if (what == DROP) {
+		copy_set(r, k, 0);
+		SELF->region[r].mapped--;
+		extend_run(run, DROP, false, page_base(r, k), PAGE_SIZE);
 		return;
 	}
-	finish_run(r, run);
-	*run = (struct run){.what = what, .from = k, .to = k + 1};
+	copy_set(r, k, kept_copy(copy, now));
+	if (what == PROTECT)
+		extend_run(run, PROTECT, !executable(r, copy), page_base(r, k), PAGE_SIZE);
+	else
+		finish_run(run);
 }
 
-static void compare_entries(uint32_t r, unsigned group, const void *table, struct run *run)
+static void compare_group(uint32_t r, unsigned group, const uint8_t *table, struct run *run)
 {
-	struct shadow_region *g = &SELF->region[r];
 	unsigned per_group = GROUP_BYTES / entry_size();
 
-	for (unsigned k = group * per_group; k < (group + 1) * per_group; k++) {
-		uint64_t copy = copy_get(r, k), now;
-		enum change what;
-
-		if (!copy)
-			continue;
-		now = table_get(table, k);
-		what = change_of(copy, now);
-		if (what == SAME)
-			continue;
-		if (what == DROP) {
-			copy_set(r, k, 0);
-			g->mapped--;
-		} else {
-			/* A copy never claims rights the host mapping does not have. */
-			copy_set(r, k,
-			         what == KEEP ? now & ~((now & ~copy) & (PTE_D | PTE_W)) : now);
-		}
-		if (what != KEEP)
-			extend_run(r, run, what, k);
+	if (!group_differs(SELF->copy[r] + group * GROUP_BYTES, table + group * GROUP_BYTES)) {
+		finish_run(run);
+		return;
 	}
+	for (unsigned k = group * per_group; k < (group + 1) * per_group; k++)
+		compare_entry(r, k, table, run);
 }
 
-static void compare_region(uint32_t r)
+/* The region's directory entry, as it bears on what is mapped there. */
+static bool directory_differs(uint32_t r, uint64_t pde)
+{
+	struct shadow_region *g = &SELF->region[r];
+
+	return (pde ^ g->pde) & ~(g->large ? PTE_A : PTE_A | PTE_D);
+}
+
+static void compare_region(uint32_t r, struct run *run)
 {
 	struct shadow_region *g = &SELF->region[r];
 	uint64_t pde = read_directory_entry(region_base(r));
-	struct run run = {.what = SAME};
-	const uint8_t *table;
+	const uint8_t *table = NULL;
 
-	if ((pde ^ g->pde) & ~(g->large ? PTE_A : PTE_A | PTE_D)) {
-		drop_region(r);
-		return;
+	if (!directory_differs(r, pde)) {
+		if (g->large) {
+			finish_run(run);
+			return;
+		}
+		table = physical(pde & PTE_ADDRESS, PAGE_SIZE);
 	}
-	if (g->large)
-		return;
-	table = physical(pde & PTE_ADDRESS, PAGE_SIZE);
 	if (!table) {
-		drop_region(r);
+		extend_run(run, DROP, false, region_base(r), region_size());
+		forget_region(r);
 		return;
 	}
 	COUNT(tables_compared);
-	for (uint64_t m = g->groups; m; m &= m - 1) {
-		unsigned group = __builtin_ctzll(m);
-
-		if (group_differs(SELF->copy[r] + group * GROUP_BYTES, table + group * GROUP_BYTES))
-			compare_entries(r, group, table, &run);
-	}
-	finish_run(r, &run);
+	for (uint64_t m = g->groups; m; m &= m - 1)
+		compare_group(r, __builtin_ctzll(m), table, run);
 	if (!g->mapped)
 		forget_region(r);
 }
 
 static void compare_regions(bool global_too)
 {
+	struct run run = {.what = SAME};
+
 	/* Without CR4.PGE no entry is global, whatever it was mapped as. */
 	global_too |= !(V->cr4 & CR4_PGE);
 	for (uint32_t w = 0; w < SHADOW_REGIONS / 64; w++)
@@ -495,8 +496,73 @@ static void compare_regions(bool global_too)
 			uint32_t r = w * 64 + __builtin_ctzll(m);
 
 			if (global_too || SELF->region[r].local)
-				compare_region(r);
+				compare_region(r, &run);
+			else
+				finish_run(&run);
 		}
+	finish_run(&run);
+}
+
+/*
+ * The guest has just changed this page to allow what it did not: do it now, without waiting for
+ * the access to fault, as a processor may that looks ahead (SDM volume 3, 4.10.2.3). Nothing
+ * is left to be recorded: the entry is accessed and dirty.
+ */
+static void allow_write(uint32_t r, unsigned k, uint64_t now)
+{
+	uint64_t copy = copy_get(r, k);
+
+	if (now & SELF->region[r].pde & PTE_W && now & PTE_D && !(copy & PTE_W && copy & PTE_D) &&
+	    in_ram(now & PTE_ADDRESS, PAGE_SIZE) &&
+	    host_protect(page_base(r, k), PAGE_SIZE,
+	                 (struct host_rights){.write = true, .execute = executable(r, now)}))
+		copy_set(r, k, now);
+}
+
+/* One page of this cell: as after a miss, but what still holds may stay. */
+static void invalidate_page(uint32_t va)
+{
+	uint32_t r = region_index(va);
+	unsigned k = va >> 12 & (entries_per_table() - 1);
+	struct shadow_region *g = &SELF->region[r];
+	uint64_t pde = read_directory_entry(va);
+	struct run run = {.what = SAME};
+	const void *table;
+
+	if (g->large) {
+		if (directory_differs(r, pde))
+			drop_region(r);
+		return;
+	}
+	if (!copy_get(r, k))
+		return;
+	table = directory_differs(r, pde) ? NULL : physical(pde & PTE_ADDRESS, PAGE_SIZE);
+	if (!table) {
+		drop_region(r);
+		return;
+	}
+	compare_entry(r, k, table, &run);
+	finish_run(&run);
+	if (copy_get(r, k))
+		allow_write(r, k, table_get(table, k));
+	else if (!g->mapped)
+		forget_region(r);
+}
+
+void shadow_invlpg(uint32_t va)
+{
+	COUNT(invlpg);
+	if (!paging_on() || va >= HOLE_BASE)
+		return;
+	invalidate_page(va);
+	/* Other cells compare what is not global when they start to run; global pages are
+	 * the kernel's, and they must hear of it (SDM volume 3, 4.10.4.1). */
+	if (va < M->user_top)
+		return;
+	if (SELF->inval_seen == M->inval_head)
+		SELF->inval_seen++;
+	M->inval_va[M->inval_head % INVALIDATION_LOG] = va;
+	M->inval_head++;
 }
 
 void shadow_flush(void)

@@ -77,10 +77,42 @@ static void do_pipe(long n)
 	waitpid(child, NULL, 0);
 }
 
+// A page made read-only, writable again, and written.
+static void do_protect(long n)
+{
+	volatile char *page =
+	    mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	if (page == MAP_FAILED)
+		die("mmap");
+	*page = 1;
+	while (n-- > 0) {
+		if (mprotect((void *)page, PAGE, PROT_READ) ||
+		    mprotect((void *)page, PAGE, PROT_READ | PROT_WRITE))
+			die("mprotect");
+		*page = 1;
+	}
+}
+
+static void do_fork(long n)
+{
+	while (n-- > 0) {
+		pid_t child = fork();
+
+		if (child < 0)
+			die("fork");
+		if (child == 0)
+			_exit(0);
+		if (waitpid(child, NULL, 0) != child)
+			die("waitpid");
+	}
+}
+
 static const struct {
 	const char *name;
 	void (*run)(long);
-} modes[] = {{"getppid", do_getppid}, {"yield", do_yield}, {"touch", do_touch}, {"pipe", do_pipe}};
+} modes[] = {{"getppid", do_getppid}, {"yield", do_yield}, {"touch", do_touch},
+             {"protect", do_protect}, {"fork", do_fork},   {"pipe", do_pipe}};
 
 // The value of NAME=value on the kernel's command line, or an empty string.
 static void parameter(const char *name, char *value, size_t size)

@@ -25,6 +25,7 @@
 	X(map_pages, "mappings", "guest pages mapped")                                             \
 	X(map_around, "mappings", "of these, neighbours of the one asked for")                     \
 	X(map_prefill, "mappings", "pages mapped on return from an injected page fault")           \
+	X(map_upgrade, "mappings", "pages mapped read-only that became writable")                  \
 	X(unmap_runs, "mappings", "runs dropped")                                                  \
 	X(tables_compared, "mappings", "page-table pages compared")                                \
 	X(invlpg, "mappings", "INVLPG")                                                            \

@@ -64,6 +64,18 @@ at_least() {
 	per_operation "first touch of a page: host exceptions" 1100 $exceptions
 	per_operation "first touch of a page: page faults the guest does not see" 100 page_fault_hidden
 
+	# The second mprotect() allows the write before it is made, so nothing faults.
+	compare protect 20000
+	at_least "mprotect: the calls have been made" 2000 syscall_rom
+	per_operation "mprotect to read-only and back, and a write: host exceptions" 10 $exceptions
+	per_operation "mprotect to read-only and back, and a write: mappings changed" 2020 host_mmap host_munmap host_mprotect
+
+	# What an exiting process had mapped goes away in few calls, however scattered it was.
+	compare fork 1000
+	at_least "fork and exit: the processes have run" 2900 cell_handover
+	per_operation "fork and exit: runs unmapped" 4000 host_munmap
+	per_operation "fork and exit: host exceptions" 17000 $exceptions
+
 	compare pipe 20000
 	at_least "pipe round trip: two hand-overs between cells" 1950 cell_handover
 	per_operation "pipe round trip: mappings made" 10 host_mmap
