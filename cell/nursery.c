@@ -16,11 +16,13 @@
 #include "core/exit.h"
 
 #include <asm/poll.h>
+#include <asm/siginfo.h>
 #include <asm/signal.h>
 #include <asm/unistd.h>
 #include <linux/fcntl.h>
 #include <linux/mman.h>
 #include <linux/prctl.h>
+#include <linux/signalfd.h>
 
 #define ANNOT_FILE_STUBS ROUND_PAGE(sizeof(struct annotations))
 #define SIGNAL_CHILD     17
@@ -115,10 +117,11 @@ static void grow(uint32_t *have, uint32_t wanted, long me)
  */
 static void report_death(int signal_fd)
 {
-	uint32_t info[32];
+	struct signalfd_siginfo info;
 
-	if (host_call(__NR_read, signal_fd, (long)info, sizeof info, 0, 0, 0) == sizeof info)
-		reply(NURSERY_DIED, 0, (int32_t)info[3], (int32_t)info[10]);
+	if (host_call(__NR_read, signal_fd, (long)&info, sizeof info, 0, 0, 0) == sizeof info)
+		reply(NURSERY_DIED, 0, (int32_t)info.ssi_pid,
+		      info.ssi_code == CLD_EXITED ? info.ssi_status << 8 : info.ssi_status);
 }
 
 _Noreturn void nursery_main(void)

@@ -343,7 +343,7 @@ static void serve_nursery(struct loop *l)
 	char why[200];
 
 	if (!vm_nursery_event(l->vm, why, sizeof why))
-		finish(l, STOP_INTERNAL, why);
+		finish(l, l->vm->host_refused ? STOP_HOST : STOP_INTERNAL, why);
 	else
 		vm_publish_cells(l->vm);
 }
@@ -372,7 +372,7 @@ static bool open_loop(struct loop *l)
 	l->fds[FD_NURSERY] = (struct pollfd){.fd = vm->nursery_socket, .events = POLLIN};
 	if (l->fds[FD_SIGNAL].fd < 0 || vm->doorbell_event < 0 ||
 	    pthread_create(&vm->doorbell_thread, NULL, doorbell_main, vm)) {
-		finish(l, STOP_INTERNAL, "the host refuses an eventfd or a thread");
+		finish(l, STOP_HOST, "the host refuses an eventfd, a signalfd or a thread");
 		return false;
 	}
 	return true;

@@ -3,6 +3,7 @@
 #include "main/command.h"
 #include "main/report.h"
 
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -13,6 +14,7 @@ static const struct {
 } commands[] = {
     {"run", command_run, "boot a kernel; its serial console is this terminal"},
     {"inspect", command_inspect, "say what a kernel is and how it would be annotated"},
+    {"check", command_check, "say what this host offers, and whether guests can run here"},
 };
 
 static void usage(FILE *to)
@@ -26,6 +28,8 @@ static void usage(FILE *to)
 
 int main(int argc, char **argv)
 {
+	/* A file that may not grow is an error to report (ulimit -f), not a reason to die. */
+	signal(SIGXFSZ, SIG_IGN);
 	if (argc < 2) {
 		usage(stderr);
 		return EXIT_USAGE;

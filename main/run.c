@@ -308,9 +308,14 @@ static int report(const struct outcome *o)
 	case STOP_REQUEST:
 		complain("%s", o->text);
 		return EXIT_OK;
+	case STOP_HOST:
+		complain("%s", o->text);
+		return EXIT_HOST;
 	default:
 		complain("internal error: %s", o->text);
-		print_registers(&o->stop);
+		/* Main's own finding has no registers with it. */
+		if (o->stop.reason != STOP_NONE)
+			print_registers(&o->stop);
 		return EXIT_INTERNAL;
 	}
 }

@@ -86,7 +86,7 @@ static int make_memory(struct vm *vm)
 	return 0;
 }
 
-/* In the child, between fork and exec: only async-signal-safe calls. */
+/* In the child, between fork and exec: only async-signal-safe calls. Its status is an errno. */
 static _Noreturn void exec_nursery(const struct vm *vm, int program, int socket)
 {
 	static char *const argv[] = {"ring1-cell", NULL}, *const envp[] = {NULL};
@@ -95,11 +95,11 @@ static _Noreturn void exec_nursery(const struct vm *vm, int program, int socket)
 
 	/* First out of the way of the final numbers, then into place. */
 	for (unsigned i = 0; i < 5; i++)
-		if ((from[i] = fcntl(from[i], F_DUPFD, 64)) < 0)
-			_exit(EXIT_HOST);
+		if ((from[i] = fcntl(from[i], F_DUPFD, 16)) < 0)
+			_exit(EMFILE);
 	for (unsigned i = 0; i < 5; i++)
 		if (dup2(from[i], to[i]) < 0)
-			_exit(EXIT_HOST);
+			_exit(errno);
 	close_range(8, ~0u, 0);
 	close_range(0, 2, 0);
 	fcntl(7, F_SETFD, FD_CLOEXEC);
@@ -107,7 +107,7 @@ static _Noreturn void exec_nursery(const struct vm *vm, int program, int socket)
 	/* A session of its own: what the terminal or `timeout` sends is for main to decide. */
 	setsid();
 	syscall(SYS_execveat, 7, "", argv, envp, AT_EMPTY_PATH);
-	_exit(EXIT_HOST);
+	_exit(errno);
 }
 
 static int start_nursery(struct vm *vm)
@@ -154,6 +154,30 @@ int vm_create(struct vm *vm, uint64_t ram_size)
 	return 0;
 }
 
+/* @status is a wait status of a cell, which has three ways to end: killed, by exit, by its jail. */
+static void say_death(struct vm *vm, int status, char *why, size_t size)
+{
+	int number = WTERMSIG(status);
+
+	if (WIFEXITED(status) && WEXITSTATUS(status) == EXIT_HOST) {
+		vm->host_refused = true;
+		snprintf(why, size,
+		         "a cell died because it could not confine itself; "
+		         "'ring1 check' tells what the host refuses");
+	} else if (WIFEXITED(status)) {
+		snprintf(why, size, "a cell died (it ended itself with status %d)",
+		         WEXITSTATUS(status));
+	} else if (number == SIGSYS) {
+		vm->host_refused = true;
+		snprintf(why, size,
+		         "a cell died of a system call that a filter around ring1 "
+		         "forbids; 'ring1 check' tells more");
+	} else {
+		snprintf(why, size, "a cell died (killed by signal %d, %s)", number,
+		         strsignal(number));
+	}
+}
+
 bool vm_nursery_event(struct vm *vm, char *why, size_t size)
 {
 	struct nursery_reply r;
@@ -172,9 +196,10 @@ bool vm_nursery_event(struct vm *vm, char *why, size_t size)
 	case NURSERY_FAILED:
 		snprintf(why, size, "the host refuses more processes or memory: %s",
 		         strerror(-r.status));
+		vm->host_refused = true;
 		return vm->ncells > 0; /* what there is suffices */
 	case NURSERY_DIED:
-		snprintf(why, size, "a cell died (status %d)", r.status);
+		say_death(vm, r.status, why, size);
 		return false;
 	}
 	snprintf(why, size, "the process that starts cells sent nonsense");
@@ -201,15 +226,29 @@ void vm_want_cells(struct vm *vm)
 		vm->cells_asked = 0;
 }
 
+static int say_nursery_failed(struct vm *vm)
+{
+	int status = 0;
+
+	waitpid(vm->nursery_pid, &status, 0);
+	vm->nursery_pid = 0;
+	if (WIFEXITED(status) && WEXITSTATUS(status) == EMFILE)
+		complain("cannot start the process that starts cells: the limit of open files is "
+		         "too low (ulimit -n)");
+	else
+		complain("cannot run the cell program from memory (%s): does the host forbid it "
+		         "(sysctl vm.memfd_noexec)?",
+		         WIFEXITED(status) ? strerror(WEXITSTATUS(status)) : "it was killed");
+	return EXIT_HOST;
+}
+
 int vm_fork_cells(struct vm *vm, uint32_t n)
 {
 	struct nursery_request q = {.cells = n};
 	char why[200] = "";
 
 	if (send(vm->nursery_socket, &q, sizeof q, MSG_NOSIGNAL) != sizeof q) {
-		complain("cannot run the cell program from memory: does the host forbid it "
-		         "(sysctl vm.memfd_noexec)?");
-		return EXIT_HOST;
+		return say_nursery_failed(vm);
 	}
 	while (vm->ncells < n) {
 		uint32_t before = vm->ncells;

@@ -32,6 +32,7 @@ struct vm {
 	uint32_t ncells;
 	pid_t cell_pid[MACHINE_MAX_CELLS];
 	uint32_t cells_asked;
+	bool host_refused; /* the last event that ended the machine was the host's doing */
 	int cpu;       /* the host CPU of the cells, -1: any */
 	bool may_move; /* the user did not choose it */
 
@@ -62,7 +63,12 @@ void vm_want_cells(struct vm *vm);
 /** vm_publish_cells - tell the core how many cells there are now */
 void vm_publish_cells(struct vm *vm);
 
-/** vm_nursery_event - read one message of the nursery; false: a cell or the nursery died */
+/**
+ * vm_nursery_event - read one message of the nursery
+ * @why: receives the reason when a cell or the nursery died, or could not be made
+ *
+ * False: the machine cannot go on; vm->host_refused tells whether the host is why.
+ */
 bool vm_nursery_event(struct vm *vm, char *why, size_t size);
 
 /** vm_kick - set bits in the inbox and make the virtual CPU look at it */

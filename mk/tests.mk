@@ -57,7 +57,7 @@ $(TEST)/fuzz/fuzz_%: tests/fuzz/fuzz_%.c $(TEST)/fuzz/tested.a $(GENERATED)
 
 # ---- system tests: build/ring1 with whole guests ----
 
-TEST_TOOLS := $(TEST)/pty $(TEST)/sizes
+TEST_TOOLS := $(TEST)/pty $(TEST)/sizes $(TEST)/deny
 TEST_GUESTS := $(TEST)/hostile $(TEST)/counts
 TEST_INITRAMFS := $(TEST)/guests.cpio.gz
 SYSTEM_TESTS := $(sort $(wildcard tests/system/test_*.sh))
@@ -66,7 +66,7 @@ SLOW_TESTS := $(sort $(wildcard tests/system/slow_*.sh))
 $(TEST_TOOLS): $(TEST)/%: tests/tools/%.c include/ring1/*.h devices/ports.h
 	@mkdir -p $(@D)
 	@echo "  CC (test)   $<"
-	@$(CC) -std=gnu11 $(WARN) -O2 -g $(CPPFLAGS_ALL) -o $@ $< -lutil
+	@$(CC) -std=gnu11 $(WARN) -O2 -g $(CPPFLAGS_ALL) -o $@ $< -lutil -lseccomp
 
 $(TEST)/sizes.h: $(TEST)/sizes
 	@$< >$@

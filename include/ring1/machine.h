@@ -44,6 +44,7 @@ enum stop_reason {
 	STOP_PANIC,    /* the guest kernel's panic() ran */
 	STOP_REQUEST,  /* main asked for it */
 	STOP_INTERNAL, /* the core met something it must not meet */
+	STOP_HOST,     /* main found that the host refuses something; never said by a cell */
 };
 
 #define STOP_TEXT 160
