@@ -16,7 +16,9 @@
 /* User code cannot be made to trap on its first FPU instruction: IRET must look (iret.c). */
 void update_user_work(void)
 {
-	if (V->cr0 & CR0_TS || M->was_idle)
+	bool ldt = M->ldt_base && (M->ldt_unproven || M->ldt_in_place);
+
+	if (V->cr0 & CR0_TS || M->was_idle || ldt)
 		V->iflag |= IF_USER_WORK;
 	else
 		V->iflag &= ~IF_USER_WORK;

@@ -166,7 +166,7 @@ static bool emulate_lldt(const struct insn *in, uint32_t next, struct exception 
 	if (!(selector & 0xfffc)) {
 		M->ldt_selector = selector;
 		M->ldt_base = M->ldt_limit = 0;
-		segments_ldt_changed();
+		segments_ldt_loaded();
 		return done(next);
 	}
 	if (selector & 4 || !read_descriptor(selector, &d) || SYSTEM_TYPE(d) != TYPE_LDT)
@@ -176,7 +176,7 @@ static bool emulate_lldt(const struct insn *in, uint32_t next, struct exception 
 	M->ldt_selector = selector;
 	M->ldt_base = descriptor_base(d);
 	M->ldt_limit = descriptor_limit(d);
-	segments_ldt_changed();
+	segments_ldt_loaded();
 	return done(next);
 }
 

@@ -38,6 +38,7 @@ static bool return_to_user(uint32_t eip, uint32_t cs, uint32_t image, struct exc
 
 	if (!guest_read(esp + 12, outer, 8, false, x))
 		return false;
+	segments_ldt_look();
 	if (!load_code_segment(cs, 3, x))
 		return false;
 	if (!load_segment(SEG_SS, outer[1], 3, x))

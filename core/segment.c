@@ -2,6 +2,7 @@
 #include "core/segment.h"
 
 #include "cell/host.h"
+#include "core/emulate.h"
 #include "core/paging.h"
 
 #define TLS_FIRST 6u
@@ -404,37 +405,88 @@ void segments_prepare(void)
 	V->gs_base = segment_base(SEG_GS);
 }
 
-/*
- * Slots filled from the guest's LDT must not outlive a change of it: user code would go on
- * loading what is no longer there.
- */
-static void refresh_guest_slots(void)
+/* Fill a slot, or empty it: user code must not go on loading what is no longer there. */
+static void bring_slot(unsigned slot)
 {
+	struct ldt_slot *have = &SELF->ldt[slot];
 	struct descriptor d;
 
-	for (unsigned slot = 0; slot < LDT_TLS_ALTERNATIVE; slot++) {
-		struct ldt_slot *have = &SELF->ldt[slot];
+	if (slot_content(slot, &d))
+		refresh_slot(slot);
+	else if ((have->lo | have->hi) && host_write_ldt(slot, 0, 0))
+		have->lo = have->hi = 0;
+}
 
-		if (!(have->lo | have->hi))
+/* The part of the guest's LDT that has slots; what is beyond its limit, or unreadable, is 0. */
+static void read_guest_ldt(struct ldt_slot *entries)
+{
+	uint32_t size = LDT_TLS_ALTERNATIVE * sizeof *entries;
+
+	__builtin_memset(entries, 0, size);
+	if (!M->ldt_base)
+		return;
+	if (M->ldt_limit < size - 1)
+		size = (M->ldt_limit + 1) & ~7u;
+	if (!guest_peek(M->ldt_base, entries, size))
+		__builtin_memset(entries, 0, size);
+}
+
+/*
+ * Bring the slots made from the guest's LDT up to date with it, also those that nothing was
+ * loaded from yet: LAR and LSL do not fault. Returns whether the table has changed.
+ */
+static bool follow_guest_ldt(void)
+{
+	struct ldt_slot now[LDT_TLS_ALTERNATIVE];
+	bool changed = false;
+
+	read_guest_ldt(now);
+	for (unsigned slot = 0; slot < LDT_TLS_ALTERNATIVE; slot++) {
+		struct ldt_slot *seen = &SELF->guest_ldt[slot];
+
+		if (seen->lo == now[slot].lo && seen->hi == now[slot].hi)
 			continue;
-		if (slot_content(slot, &d)) {
-			refresh_slot(slot);
-		} else if (host_write_ldt(slot, 0, 0)) {
-			have->lo = have->hi = 0;
-		}
+		*seen = now[slot];
+		bring_slot(slot);
+		changed = true;
 	}
+	if (!changed)
+		return false;
+	for (enum seg seg = SEG_FS; seg <= SEG_GS; seg++)
+		if (is_tls(V->vsel[seg]) && !is_null(V->rsel[seg]))
+			V->rsel[seg] = LDT_SELECTOR(tls_slot(index_of(V->vsel[seg])));
+	V->load_segments = 1;
+	return true;
 }
 
 void segments_ldt_changed(void)
 {
 	if (!SELF->ldt_guest_base && !M->ldt_base)
 		return;
-	refresh_guest_slots();
+	follow_guest_ldt();
+	/* A thread area may have changed while another cell ran. */
+	for (unsigned slot = TLS_FIRST; slot <= TLS_LAST; slot++)
+		if (SELF->ldt[slot].lo | SELF->ldt[slot].hi)
+			bring_slot(slot);
 	SELF->ldt_guest_base = M->ldt_base;
-	for (enum seg seg = SEG_FS; seg <= SEG_GS; seg++)
-		if (is_tls(V->vsel[seg]) && !is_null(V->rsel[seg]))
-			V->rsel[seg] = LDT_SELECTOR(tls_slot(index_of(V->vsel[seg])));
 	V->load_segments = 1;
+}
+
+void segments_ldt_loaded(void)
+{
+	segments_ldt_changed();
+	M->ldt_unproven = M->ldt_base != 0;
+	update_user_work();
+}
+
+void segments_ldt_look(void)
+{
+	if (!M->ldt_base || !(M->ldt_unproven || M->ldt_in_place))
+		return;
+	M->ldt_unproven = 0;
+	if (follow_guest_ldt())
+		M->ldt_in_place = 1;
+	update_user_work();
 }
 
 void segments_table_changed(void)

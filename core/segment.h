@@ -79,8 +79,21 @@ void segments_prepare(void);
 /** segments_table_changed - LGDT, or a descriptor known to be cached was rewritten */
 void segments_table_changed(void);
 
-/** segments_ldt_changed - LLDT, or this cell begins to run: the guest's LDT may be another */
+/** segments_ldt_changed - this cell begins to run, or VMI_WriteLDTEntry: look at the guest's LDT */
 void segments_ldt_changed(void);
+
+/**
+ * segments_ldt_loaded - LLDT
+ *
+ * Linux since 4.2 loads a new table for each change. Before, it writes into the one that is
+ * loaded, and tells nobody. Such a kernel gives itself away at its first entry, which it
+ * writes behind the LLDT of an empty table: so the next return to user mode looks, and when
+ * it finds a difference, all later ones do while an LDT is loaded.
+ */
+void segments_ldt_loaded(void);
+
+/** segments_ldt_look - on the way to user mode: has the table been written in place? */
+void segments_ldt_look(void);
 
 /** segment_base - linear address of offset 0 of @seg */
 uint32_t segment_base(enum seg seg);

@@ -129,6 +129,33 @@ static void ldt_limits(void)
 	expect_equal(words[0], 1);
 }
 
+// 0: no such segment.
+static uint32_t limit_of(uint16_t selector)
+{
+	uint32_t limit = 0;
+
+	__asm__ volatile("lsl %1, %0" : "+r"(limit) : "r"((uint32_t)selector) : "cc");
+	return limit;
+}
+
+// Nothing is ever loaded from these entries: what is asked about them does not fault.
+static void ldt_questions(void)
+{
+	static uint32_t words[4];
+	struct user_desc entry = data_segment(11, words, 15), empty = {.entry_number = 11};
+
+	empty.read_exec_only = empty.seg_not_present = 1;
+	expect_equal(limit_of(ldt_selector(11)), 0);
+	require(write_ldt(&entry) == 0);
+	expect_equal(limit_of(ldt_selector(11)), 15);
+	entry.limit = 7;
+	require(write_ldt(&entry) == 0);
+	expect_equal(limit_of(ldt_selector(11)), 7);
+	expect_equal(limit_of(ldt_selector(12)), 0);
+	require(write_ldt(&empty) == 0);
+	expect_equal(limit_of(ldt_selector(11)), 0);
+}
+
 static void ldt_missing(void)
 {
 	static uint32_t word = 5;
@@ -294,6 +321,7 @@ static void segments_over_signals(void)
 const struct check segment_checks[] = {
     {"modify_ldt: data segments through ES and FS", ldt_data},
     {"modify_ldt: limits and rights", ldt_limits},
+    {"modify_ldt: lsl of segments that were never loaded", ldt_questions},
     {"modify_ldt: missing, not present and null segments", ldt_missing},
     {"modify_ldt: tables of 6 processes", ldt_processes},
     {"modify_ldt: a far call into a code segment", ldt_code},

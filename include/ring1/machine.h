@@ -130,6 +130,8 @@ struct machine {
 	uint32_t gdt_base, idt_base;
 	uint16_t gdt_limit, idt_limit;
 	uint32_t ldt_selector, ldt_base, ldt_limit;
+	uint32_t ldt_unproven; /* loaded, and not yet seen unchanged at a return to user mode */
+	uint32_t ldt_in_place; /* this kernel writes into the table that is loaded */
 	uint32_t tr_selector, tr_base, tr_limit;
 	uint64_t efer, pat, sysenter[3];
 	uint64_t kvmclock_msr, kvmclock_wall_msr;
@@ -194,7 +196,8 @@ struct cell {
 	uint32_t ldt_guest_base; /* of the guest LDT that ldt[] was filled from */
 	uint64_t active[SHADOW_REGIONS / 64];
 	struct shadow_region region[SHADOW_REGIONS];
-	struct ldt_slot ldt[LDT_SLOTS];
+	struct ldt_slot ldt[LDT_SLOTS];                 /* what the host holds */
+	struct ldt_slot guest_ldt[LDT_TLS_ALTERNATIVE]; /* the guest's, as it was last seen */
 	uint8_t stack[CELL_STACK_SIZE] __attribute__((aligned(4096)));
 	uint8_t copy[SHADOW_REGIONS][4096] __attribute__((aligned(4096)));
 };

@@ -23,7 +23,7 @@ enum gpr { R_EAX, R_ECX, R_EDX, R_EBX, R_ESP, R_EBP, R_ESI, R_EDI, R_COUNT };
  */
 #define IF_BIT       0x00000200 /* virtual EFLAGS.IF of kernel mode */
 #define IF_IRET_WORK 0x40000000 /* the next IRET must not take the ROM's fast path */
-#define IF_USER_WORK 0x20000000 /* the next IRET to user mode must not: CR0.TS is set */
+#define IF_USER_WORK 0x20000000 /* the next IRET to user mode must not: update_user_work() */
 #define IF_PENDING   0x80000000 /* an interrupt waits for IF */
 
 /*
