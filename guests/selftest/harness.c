@@ -202,6 +202,18 @@ bool on_i386_kernel(void)
 	return name.machine[0] == 'i';
 }
 
+bool kernel_is_at_least(unsigned major, unsigned minor, unsigned patch)
+{
+	struct utsname name;
+	unsigned has[3] = {0};
+
+	uname(&name);
+	sscanf(name.release, "%u.%u.%u", &has[0], &has[1], &has[2]);
+	return has[0] != major   ? has[0] > major
+	       : has[1] != minor ? has[1] > minor
+	                         : has[2] >= patch;
+}
+
 unsigned meminfo_mib(const char *field)
 {
 	char line[128];

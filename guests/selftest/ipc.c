@@ -128,13 +128,14 @@ static void polling(void)
 {
 	int pipes[2];
 	struct pollfd entry;
-	uint64_t before;
+	// Before 2.6.28 poll counts ticks, of which the first may be nearly over.
+	uint64_t before, tick = kernel_is_at_least(2, 6, 28) ? 0 : 10000000;
 
 	require(pipe(pipes) == 0);
 	entry = (struct pollfd){.fd = pipes[0], .events = POLLIN};
 	before = now_ns();
 	expect_equal(poll(&entry, 1, 30), 0);
-	expect(now_ns() - before >= 30000000);
+	expect(now_ns() - before >= 30000000 - tick);
 	expect(now_ns() - before < 10000000000u);
 	require(write(pipes[1], "x", 1) == 1);
 	expect_equal(poll(&entry, 1, 1000), 1);
@@ -150,6 +151,11 @@ static void event_fds(void)
 	struct epoll_event entry = {.events = EPOLLIN, .data.u32 = 4242}, got = {0};
 	uint64_t value = 3;
 
+	// The calls with flags are Linux 2.6.27's.
+	if (events < 0 && errno == ENOSYS)
+		events = eventfd(0, 0);
+	if (set < 0 && errno == ENOSYS)
+		set = epoll_create(1);
 	require(events >= 0 && set >= 0);
 	require(epoll_ctl(set, EPOLL_CTL_ADD, events, &entry) == 0);
 	expect_equal(epoll_wait(set, &got, 1, 0), 0);

@@ -344,6 +344,7 @@ static void kernel_respects_protection(void)
 {
 	uint8_t *area = guarded_pages(2), bytes[64];
 	int fd = temporary_file();
+	ssize_t written;
 
 	memset(area, 9, 2 * PAGE);
 	memset(bytes, 1, sizeof(bytes));
@@ -356,8 +357,9 @@ static void kernel_respects_protection(void)
 	require(mprotect(area, PAGE, PROT_NONE) == 0);
 	expect_equal(write(fd, area, 64), -1);
 	expect_equal(errno, EFAULT);
-	// Half of the buffer is there.
-	expect_equal(pwrite(fd, area + 2 * PAGE - 32, 64, 0), 32);
+	// Half of the buffer is there: a short count, or refused as a whole (Linux before 3.x).
+	written = pwrite(fd, area + 2 * PAGE - 32, 64, 0);
+	expect(written == 32 || (written < 0 && errno == EFAULT));
 	expect_equal(pread(fd, area + 2 * PAGE - 32, 64, 0), 32);
 	require(lseek(fd, 0, SEEK_SET) == 0);
 	expect_equal(syscall(SYS_read, fd, NULL, 64), -1);
@@ -393,6 +395,8 @@ static void other_process(void)
 	int pipes[2];
 	pid_t child;
 
+	if (process_vm_readv(getpid(), NULL, 0, NULL, 0, 0) < 0 && errno == ENOSYS)
+		skip("no process_vm_readv");
 	cow_area = anonymous(PAGE, MAP_PRIVATE);
 	cow_area[0] = 1;
 	cow_area[1] = 2;

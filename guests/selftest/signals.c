@@ -234,10 +234,12 @@ static volatile uint32_t steps, bad_steps;
 static void on_step(int number, siginfo_t *info, void *context)
 {
 	const ucontext_t *user = context;
+	// Linux before 2.6.28 calls any #DB a breakpoint.
+	int code = kernel_is_at_least(2, 6, 28) ? TRAP_TRACE : TRAP_BRKPT;
 
 	(void)number;
 	steps++;
-	bad_steps += info->si_code != TRAP_TRACE || user->uc_mcontext.gregs[REG_TRAPNO] != 1;
+	bad_steps += info->si_code != code || user->uc_mcontext.gregs[REG_TRAPNO] != 1;
 }
 
 static void own_single_step(void)

@@ -20,6 +20,39 @@ static const struct {
 	unsigned component, size;
 } extensions[] = {{2, 8 * 16}, {5, 8 * 8}, {6, 8 * 32}};
 
+// Of a signal's frame: FSAVE's image, then FXSAVE's, whose last bytes are the kernel's to use
+// (struct _fpx_sw_bytes).
+enum { FRAME_MAGIC = 112 + 464, FRAME_COMPONENTS = FRAME_MAGIC + 8, XSTATE_MAGIC = 0x46505853 };
+
+static volatile unsigned kept_by_kernel;
+
+static void look_at_frame(int number, siginfo_t *info, void *context)
+{
+	const uint8_t *frame = (const void *)((ucontext_t *)context)->uc_mcontext.fpregs;
+	uint32_t magic, components;
+
+	(void)number;
+	(void)info;
+	if (!frame)
+		return;
+	memcpy(&magic, frame + FRAME_MAGIC, 4);
+	memcpy(&components, frame + FRAME_COMPONENTS, 4);
+	kept_by_kernel = magic == XSTATE_MAGIC ? components : X87_BIT | SSE_BIT;
+}
+
+// CPUID and XGETBV are the processor's; an older kernel keeps less than they offer, and says so in
+// signal frames.
+static unsigned components_of_kernel(void)
+{
+	struct sigaction action = {.sa_sigaction = look_at_frame, .sa_flags = SA_SIGINFO}, old;
+
+	fpu_reset(); // before it uses the FPU, a process has no image of it
+	sigaction(SIGUSR2, &action, &old);
+	raise(SIGUSR2);
+	sigaction(SIGUSR2, &old, NULL);
+	return kept_by_kernel;
+}
+
 // The components that are switched on, 0 when there is only FXSAVE.
 static unsigned xstate_mask(void)
 {
@@ -31,7 +64,8 @@ static unsigned xstate_mask(void)
 	known = 0;
 	if (__get_cpuid(1, &a, &b, &c, &d) && (c & bit_OSXSAVE)) {
 		__asm__ volatile("xgetbv" : "=a"(a), "=d"(d) : "c"(0));
-		known = a & (X87_BIT | SSE_BIT | AVX_BIT | OPMASK_BIT | ZMM_BIT | HI16_BIT);
+		known = a & components_of_kernel() &
+		        (X87_BIT | SSE_BIT | AVX_BIT | OPMASK_BIT | ZMM_BIT | HI16_BIT);
 		if ((known & (OPMASK_BIT | ZMM_BIT | HI16_BIT)) !=
 		    (OPMASK_BIT | ZMM_BIT | HI16_BIT))
 			known &= X87_BIT | SSE_BIT | AVX_BIT;

@@ -229,11 +229,12 @@ static void fpu_seen(void)
 {
 	static struct fpu_image want;
 	struct user_fpxregs_struct seen;
-	pid_t child = start(fpu_body, 0);
+	pid_t child;
 
+	fpu_pattern(&want, 321); // takes a signal the first time, which would stop the child
+	child = start(fpu_body, 0);
 	expect_stop(child, SIGTRAP);
 	require(ptrace(PTRACE_GETFPXREGS, child, NULL, &seen) == 0);
-	fpu_pattern(&want, 321);
 	expect(!memcmp(seen.xmm_space, want.bytes + 160, 8 * 16));
 	for (unsigned i = 0; i < 8; i++)
 		expect(!memcmp((uint8_t *)seen.st_space + 16 * i, want.bytes + 32 + 16 * i, 10));
