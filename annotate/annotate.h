@@ -26,6 +26,7 @@ struct annotate_section {
 	const uint8_t *data; /* size bytes, or NULL for .bss and the like */
 	bool executable;
 	bool writable;
+	bool mixed; /* code and data: only what is reached from the entry point is taken for code */
 };
 
 struct annotate_input {

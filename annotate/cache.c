@@ -40,7 +40,7 @@ static uint64_t version_of(const struct annotate_input *in, const struct annotat
 	h = cache_hash(h, &options->rom, sizeof(options->rom));
 	for (size_t i = 0; i < in->nsections; i++) {
 		const struct annotate_section *s = &in->sections[i];
-		const uint32_t shape[] = {s->va, s->size, s->executable, s->data != NULL};
+		const uint32_t shape[] = {s->va, s->size, s->executable, s->data != NULL, s->mixed};
 
 		h = cache_hash(h, s->name, strlen(s->name));
 		h = cache_hash(h, shape, sizeof(shape));

@@ -97,47 +97,55 @@ static uint32_t sweep_quickly(struct part *p, uint32_t at)
 	return q.length;
 }
 
+/* One instruction. Return: its length, 0 when the bytes are none. */
+static uint32_t sweep_one(struct part *p, const ZydisDecoder *decoder, uint32_t at)
+{
+	struct image *im = p->im;
+	ZydisDecodedInstruction in;
+	enum annotate_kind kind;
+	uint32_t length = sweep_quickly(p, at);
+
+	if (length) {
+		p->instructions++;
+		im->length[at] = length;
+		image_mark(im, at, BYTE_START);
+		return length;
+	}
+	if (!ZYAN_SUCCESS(ZydisDecoderDecodeInstruction(decoder, NULL, im->bytes + at,
+	                                                p->section_end - at, &in)))
+		return 0;
+	p->instructions++;
+	im->length[at] = in.length;
+	image_mark(im, at, BYTE_START);
+	note_target(p, at, &in);
+	/* A BUG() is continued behind its ud2 when it was only a WARN(). */
+	if (in.mnemonic == ZYDIS_MNEMONIC_UD2 && at + in.length < p->section_end)
+		image_mark(im, at + in.length, BYTE_HARD);
+	kind = p->collect ? sensitive_kind(&in) : ANNOTATE_NONE;
+	if (kind != ANNOTATE_NONE) {
+		if (!image_sites_add(&p->sites, at, in.length, kind))
+			p->failed = true;
+		image_mark(im, at, BYTE_SITE);
+	}
+	return in.length;
+}
+
 static void *sweep_part(void *arg)
 {
 	struct part *p = arg;
-	struct image *im = p->im;
 	ZydisDecoder decoder;
-	ZydisDecodedInstruction in;
 	uint32_t at = p->from;
 
 	ZydisDecoderInit(&decoder, ZYDIS_MACHINE_MODE_LEGACY_32, ZYDIS_STACK_WIDTH_32);
 	while (at < p->to) {
-		uint32_t length = sweep_quickly(p, at);
-		enum annotate_kind kind;
+		uint32_t length = sweep_one(p, &decoder, at);
 
-		if (length) {
-			p->instructions++;
-			im->length[at] = length;
-			image_mark(im, at, BYTE_START);
-			at += length;
-			continue;
-		}
-		if (!ZYAN_SUCCESS(ZydisDecoderDecodeInstruction(&decoder, NULL, im->bytes + at,
-		                                                p->section_end - at, &in))) {
-			image_mark(im, at, BYTE_FORBID);
+		if (!length) {
+			image_mark(p->im, at, BYTE_FORBID);
 			p->undecodable++;
-			at++;
-			continue;
+			length = 1;
 		}
-		p->instructions++;
-		im->length[at] = in.length;
-		image_mark(im, at, BYTE_START);
-		note_target(p, at, &in);
-		/* A BUG() is continued behind its ud2 when it was only a WARN(). */
-		if (in.mnemonic == ZYDIS_MNEMONIC_UD2 && at + in.length < p->section_end)
-			image_mark(im, at + in.length, BYTE_HARD);
-		kind = p->collect ? sensitive_kind(&in) : ANNOTATE_NONE;
-		if (kind != ANNOTATE_NONE) {
-			if (!image_sites_add(&p->sites, at, in.length, kind))
-				p->failed = true;
-			image_mark(im, at, BYTE_SITE);
-		}
-		at += in.length;
+		at += length;
 	}
 	p->next = at;
 	return NULL;
@@ -184,6 +192,71 @@ static int append(struct image *im, const struct part *p, uint32_t from)
 		                     p->sites.v[i].kind))
 			return -ENOMEM;
 	return 0;
+}
+
+/*
+ * Where a direct branch goes: in *to. Return: whether the instruction is one, in *goes_on whether
+ * the one behind it can be reached too.
+ */
+static bool direct_branch(const ZydisDecoder *decoder, const struct image *im, uint32_t at,
+                          uint32_t end, uint32_t *to, bool *goes_on)
+{
+	ZydisDecodedInstruction in;
+
+	*goes_on = false;
+	if (!ZYAN_SUCCESS(
+	        ZydisDecoderDecodeInstruction(decoder, NULL, im->bytes + at, end - at, &in)))
+		return false;
+	*goes_on = in.meta.category != ZYDIS_CATEGORY_UNCOND_BR &&
+	           in.meta.category != ZYDIS_CATEGORY_RET && in.mnemonic != ZYDIS_MNEMONIC_UD2;
+	if (!in.raw.imm[0].size || !in.raw.imm[0].is_relative)
+		return false;
+	*to = at + in.length + (uint32_t)in.raw.imm[0].value.s;
+	return true;
+}
+
+/*
+ * A section where code and data are not told apart: from the entry point along direct branches
+ * and calls. What is reached through pointers only is not seen; to take data for code would be
+ * worse, because sites are overwritten.
+ */
+static int sweep_mixed(struct image *im, const struct annotate_section *s,
+                       struct annotate_report *report)
+{
+	uint32_t from = s->va - im->base, end = from + s->size, entry = im->in->entry - im->base;
+	struct part p = {.im = im, .from = from, .to = end, .section_end = end, .collect = true};
+	struct branches todo = {0};
+	ZydisDecoder decoder;
+	int result = 0;
+
+	ZydisDecoderInit(&decoder, ZYDIS_MACHINE_MODE_LEGACY_32, ZYDIS_STACK_WIDTH_32);
+	if (entry >= from && entry < end && !image_branches_add(&todo, entry, entry))
+		p.failed = true;
+	while (todo.n && !p.failed) {
+		uint32_t at = todo.v[--todo.n].to, to;
+		bool goes_on = true;
+
+		while (goes_on && at >= from && at < end && !(im->map[at] & BYTE_START)) {
+			uint32_t length = sweep_one(&p, &decoder, at);
+
+			if (!length) {
+				p.undecodable++;
+				break;
+			}
+			if (direct_branch(&decoder, im, at, end, &to, &goes_on) &&
+			    !image_branches_add(&todo, at, to))
+				p.failed = true;
+			at += length;
+		}
+	}
+	if (p.failed || append(im, &p, from))
+		result = -ENOMEM;
+	report->instructions += p.instructions;
+	report->undecodable += p.undecodable;
+	free(p.branches.v);
+	free(p.sites.v);
+	free(todo.v);
+	return result;
 }
 
 static int sweep_section(struct image *im, const struct annotate_section *s, int threads,
@@ -272,7 +345,8 @@ int sweep(struct image *im, int threads, struct annotate_report *report)
 
 		if (!s->data || !s->size || !s->executable)
 			continue;
-		result = sweep_section(im, s, threads, report);
+		result =
+		    s->mixed ? sweep_mixed(im, s, report) : sweep_section(im, s, threads, report);
 		if (result)
 			return result;
 	}

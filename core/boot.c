@@ -6,6 +6,7 @@
 #include "core/core.h"
 #include "core/interrupt.h"
 #include "core/segment.h"
+#include "core/spaces.h"
 
 void core_boot(void)
 {
@@ -19,6 +20,8 @@ void core_boot(void)
 	M->deadline = UINT64_MAX;
 	for (unsigned i = 0; i < GDT_ENTRIES; i++)
 		V->ksel[i].real = SELECTOR_UNKNOWN;
+	V->gpr[R_EAX] = M->boot.eax;
+	V->gpr[R_EBX] = M->boot.ebx;
 	V->gpr[R_ESI] = M->boot.esi;
 	V->gpr[R_ESP] = M->boot.esp;
 	V->eip = M->boot.eip;
@@ -28,5 +31,8 @@ void core_boot(void)
 	V->rsel[SEG_SS] = LDT_SELECTOR(LDT_KERNEL_BANK);
 	segments_reset();
 	syscall_gate_changed();
+	/* A kernel that is linked where it is loaded needs no page tables to reach the hole. */
+	if (!ANNOT->kernel_base)
+		apply_windows();
 	devices_run();
 }

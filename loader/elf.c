@@ -270,6 +270,18 @@ static int read_sections(struct kernel *k, const Elf32_Ehdr *h, struct loader_er
 	return 0;
 }
 
+int elf_sections(struct kernel *k, struct loader_error *e)
+{
+	Elf32_Ehdr h;
+
+	if (k->elf_size < sizeof h)
+		return 0;
+	memcpy(&h, k->elf, sizeof h);
+	if (h.e_ident[EI_CLASS] != ELFCLASS32 || h.e_ident[EI_DATA] != ELFDATA2LSB)
+		return 0;
+	return read_sections(k, &h, e);
+}
+
 int elf_open(struct kernel *k, struct loader_error *e)
 {
 	Elf32_Ehdr h;

@@ -67,11 +67,30 @@ bool bzimage_recognise(const uint8_t *file, size_t n);
 /* Fills the setup-header fields of *k, its elf and its compression. k->path must be set. */
 int bzimage_open(struct kernel *k, const uint8_t *file, size_t n, struct loader_error *e);
 
+/*
+ * Whether the file has a multiboot header with a right checksum; then *header_at is its offset.
+ * *damaged: there is none, but at *header_at stands one whose checksum is wrong.
+ */
+bool multiboot_recognise(const uint8_t *file, size_t n, size_t *header_at, bool *damaged);
+
+/* Checks the header in k->elf and fills entry, span, segments and sections. */
+int multiboot_open(struct kernel *k, size_t header_at, struct loader_error *e);
+
+/*
+ * Writes the multiboot information at LOADER_PARAMS_PA, the strings it names at LOADER_CMDLINE_PA,
+ * and loads the modules behind the kernel. Its segments are in place.
+ */
+int multiboot_info_write(const struct kernel *k, const struct boot_request *r,
+                         struct loader_error *e);
+
 /* Whether the bytes begin with an ELF magic. */
 bool elf_recognise(const uint8_t *file, size_t n);
 
 /* Validates k->elf and fills entry, span, segments and sections. k->path must be set. */
 int elf_open(struct kernel *k, struct loader_error *e);
+
+/* Only the sections of an ELF file whose segments are known; none if they are not usable. */
+int elf_sections(struct kernel *k, struct loader_error *e);
 
 /* Fills version, build_id, pae and speaks_vmi from k->elf. What is not found stays empty. */
 void identify(struct kernel *k);

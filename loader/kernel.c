@@ -11,7 +11,13 @@
 static int refuse(const struct kernel *k, const uint8_t *file, size_t n, struct loader_error *e)
 {
 	const char *compression = compression_name(file, n);
+	size_t at;
+	bool damaged;
 
+	if (!multiboot_recognise(file, n, &at, &damaged) && damaged)
+		return loader_fail(e, LOADER_EINPUT, k->path,
+		                   "has a multiboot header at offset 0x%zx whose checksum is wrong",
+		                   at);
 	if (n == 0)
 		return loader_fail(e, LOADER_EINPUT, k->path, "is empty");
 	if (compression)
@@ -19,18 +25,29 @@ static int refuse(const struct kernel *k, const uint8_t *file, size_t n, struct 
 		                   "is a bare %s file; decompress it first, or give a bzImage",
 		                   compression);
 	return loader_fail(e, LOADER_EINPUT, k->path,
-	                   "is neither a bzImage nor an ELF kernel (vmlinuz or vmlinux)");
+	                   "is neither a bzImage nor an ELF kernel (vmlinuz or vmlinux), nor a "
+	                   "multiboot kernel");
 }
 
 /* Opens a file held in file->data, which it takes over if it becomes part of *k. */
 static int open_file(struct kernel *k, struct bytes *file, struct loader_error *e)
 {
+	size_t header_at;
+	bool damaged;
+
 	k->compression = "none";
 	k->initrd_addr_max = ELF_INITRD_ADDR_MAX;
 	k->cmdline_size = ELF_CMDLINE_SIZE;
 	if (bzimage_recognise(file->data, file->size)) {
 		if (bzimage_open(k, file->data, file->size, e) < 0)
 			return -1;
+	} else if (multiboot_recognise(file->data, file->size, &header_at, &damaged)) {
+		k->format = KERNEL_MULTIBOOT;
+		k->cmdline_size = LOADER_LOWMEM_END - LOADER_CMDLINE_PA;
+		k->elf = file->data;
+		k->elf_size = file->size;
+		file->data = NULL;
+		return multiboot_open(k, header_at, e);
 	} else if (elf_recognise(file->data, file->size)) {
 		k->format = KERNEL_ELF;
 		k->elf = file->data;

@@ -29,6 +29,8 @@ static int check_ram(const struct kernel *k, uint64_t size, struct loader_error 
 	return 0;
 }
 
+#define MULTIBOOT_MAGIC 0x2badb002u /* in EAX: a multiboot boot loader has loaded the kernel */
+
 static int check_command_line(const struct kernel *k, const char *line, struct loader_error *e)
 {
 	size_t length = strlen(line);
@@ -55,22 +57,31 @@ int kernel_load(const struct kernel *k, const struct boot_request *r, struct boo
                 struct loader_error *e)
 {
 	const char *line = r->command_line ? r->command_line : "";
+	bool multiboot = k->format == KERNEL_MULTIBOOT;
 	uint32_t initrd_pa = 0, initrd_size = 0;
 
 	if (check_ram(k, r->ram_size, e) < 0 || check_command_line(k, line, e) < 0)
 		return -1;
-	if (r->initrd_path &&
+	if (r->initrd_path && !multiboot &&
 	    initrd_load(k, r->initrd_path, r->ram, r->ram_size, &initrd_pa, &initrd_size, e) < 0)
 		return -1;
 	copy_segments(k, r->ram);
 	memset(r->ram + LOADER_CMDLINE_PA, 0, CMDLINE_CLEAR);
-	memcpy(r->ram + LOADER_CMDLINE_PA, line, strlen(line) + 1);
-	boot_params_write(k, r->ram, r->ram_size, initrd_pa, initrd_size);
+	if (multiboot) {
+		if (multiboot_info_write(k, r, e) < 0)
+			return -1;
+	} else {
+		memcpy(r->ram + LOADER_CMDLINE_PA, line, strlen(line) + 1);
+		boot_params_write(k, r->ram, r->ram_size, initrd_pa, initrd_size);
+	}
 	memcpy(r->ram + LOADER_GDT_PA, boot_gdt, sizeof boot_gdt);
 
 	*out = (struct boot_result){
 	    .entry_pa = k->entry_pa,
 	    .boot_params_pa = LOADER_PARAMS_PA,
+	    .esi = multiboot ? 0 : LOADER_PARAMS_PA,
+	    .eax = multiboot ? MULTIBOOT_MAGIC : 0,
+	    .ebx = multiboot ? LOADER_PARAMS_PA : 0,
 	    .gdt_pa = LOADER_GDT_PA,
 	    .gdt_limit = sizeof boot_gdt - 1,
 	    .stack_pa = LOADER_STACK_PA,

@@ -31,6 +31,7 @@ struct loader_error {
 enum kernel_format {
 	KERNEL_BZIMAGE = 1,
 	KERNEL_ELF,
+	KERNEL_MULTIBOOT, /* by its header; the file is an ELF file, or loaded as the header says */
 };
 
 /* A PT_LOAD segment. pa + memory_size stays below 2^32; segments do not overlap. */
@@ -62,6 +63,8 @@ struct kernel {
 	enum kernel_format format;
 	bool use_cache;          /* set by kernel_open(): keep the decompressed payload */
 	const char *compression; /* "xz", ...; "none" for a plain ELF file */
+
+	bool wants_video; /* a multiboot kernel that asks for a video mode; there is none */
 
 	uint8_t *elf; /* the whole vmlinux, section headers included if it has any */
 	size_t elf_size;
@@ -127,17 +130,22 @@ struct boot_request {
 	uint8_t *ram;             /* guest-physical 0; ram_size writable bytes */
 	uint64_t ram_size;        /* LOADER_RAM_MIN..LOADER_RAM_MAX, a multiple of 4096 */
 	const char *command_line; /* NULL stands for an empty one */
-	const char *initrd_path;  /* or NULL */
+	/*
+	 * Or NULL. For a multiboot kernel a list of modules, separated by commas: each a path, and
+	 * behind a space its arguments.
+	 */
+	const char *initrd_path;
 };
 
 /*
- * How to enter the kernel: EIP = entry_pa, ESI = boot_params_pa, ESP = stack_pa,
- * GDTR = {gdt_pa, gdt_limit}, CS = LOADER_BOOT_CS, DS = ES = SS = LOADER_BOOT_DS,
- * EBP = EDI = EBX = 0, interrupts and paging off.
+ * How to enter the kernel: EIP = entry_pa, ESP = stack_pa, GDTR = {gdt_pa, gdt_limit},
+ * CS = LOADER_BOOT_CS, DS = ES = SS = LOADER_BOOT_DS, ESI, EAX and EBX as given here, the others
+ * 0, interrupts and paging off. Linux takes ESI; a multiboot kernel EAX and EBX.
  */
 struct boot_result {
 	uint32_t entry_pa;
-	uint32_t boot_params_pa;
+	uint32_t boot_params_pa; /* ESI, or for multiboot EBX: the information structure */
+	uint32_t esi, eax, ebx;
 	uint32_t gdt_pa;
 	uint16_t gdt_limit; /* GDTR limit: size in bytes minus 1 */
 	uint32_t stack_pa;

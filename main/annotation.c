@@ -10,11 +10,25 @@
 
 #include <stdlib.h>
 
+/* A multiboot kernel may come as mere bytes, which do not tell code from data. */
+static bool is_mixed(const struct kernel *k)
+{
+	return k->format == KERNEL_MULTIBOOT && k->nsections == 0;
+}
+
 static struct annotate_section *sections_of(const struct kernel *k, size_t *n)
 {
-	struct annotate_section *s = calloc(k->nsections + 1, sizeof *s);
+	struct annotate_section *s = calloc(k->nsections + k->nsegments + 1, sizeof *s);
 
 	*n = 0;
+	for (size_t i = 0; s && is_mixed(k) && i < k->nsegments; i++)
+		s[(*n)++] = (struct annotate_section){.name = "",
+		                                      .va = k->segments[i].va,
+		                                      .size = k->segments[i].file_size,
+		                                      .data = k->elf + k->segments[i].file_offset,
+		                                      .executable = k->segments[i].executable,
+		                                      .writable = k->segments[i].writable,
+		                                      .mixed = k->segments[i].executable};
 	for (size_t i = 0; s && i < k->nsections; i++)
 		if (k->sections[i].alloc)
 			s[(*n)++] =
@@ -51,7 +65,8 @@ static const struct annotate_rom rom = {
 int annotate_loaded_kernel(const struct kernel *k, bool traps_only, bool count,
                            struct annotations *out, uint8_t *stubs, struct annotate_report *report)
 {
-	struct annotate_options options = {.traps_only = traps_only,
+	/* Windows and islands want to know what is padding: traps do not. */
+	struct annotate_options options = {.traps_only = traps_only || is_mixed(k),
 	                                   .count_sites = count,
 	                                   .stubs_va = HOLE_STUBS,
 	                                   .stubs_size = HOLE_STUBS_SIZE,

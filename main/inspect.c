@@ -25,7 +25,14 @@ static void usage(FILE *to)
 
 static const char *format_name(const struct kernel *k)
 {
-	return k->format == KERNEL_BZIMAGE ? "bzImage" : "ELF";
+	switch (k->format) {
+	case KERNEL_BZIMAGE:
+		return "bzImage";
+	case KERNEL_MULTIBOOT:
+		return "multiboot";
+	default:
+		return "ELF";
+	}
 }
 
 static void print_text(const struct kernel *k, const struct annotate_report *r)

@@ -49,9 +49,10 @@ static void usage(FILE *to)
 	    to,
 	    "usage: ring1 run -k KERNEL [OPTION]...\n\n"
 	    "Boot an i386 kernel. Its first serial port is this terminal.\n\n"
-	    "  -k, --kernel FILE     bzImage or ELF vmlinux\n"
-	    "  -i, --initrd FILE     initial RAM disk\n"
-	    "  -a, --append TEXT     kernel arguments, added to:\n"
+	    "  -k, --kernel FILE     bzImage, ELF vmlinux or multiboot kernel\n"
+	    "  -i, --initrd FILE     initial RAM disk; for a multiboot kernel its modules:\n"
+	    "                        FILE[ ARGUMENTS][,FILE[ ARGUMENTS]]...\n"
+	    "  -a, --append TEXT     kernel arguments, for Linux added to:\n"
 	    "                        %s\n"
 	    "      --no-defaults     do not add those\n"
 	    "  -m, --memory SIZE     guest memory, 64M to 3G (512M)\n"
@@ -243,17 +244,19 @@ static int load(struct vm *vm, const struct kernel *k, const struct run_options 
 	struct boot_result result;
 	struct loader_error e;
 	struct machine *m = vm->machine;
-	int n =
-	    snprintf(arguments, sizeof arguments, "%s%s%s%s", o->bare ? "" : DEFAULT_ARGUMENTS,
-	             !o->bare && copies_instructions(k, !o->no_vmi) ? " noreplace-paravirt" : "",
-	             o->bare || !*o->arguments ? "" : " ", o->arguments);
+	bool is_linux = k->format != KERNEL_MULTIBOOT, bare = o->bare || !is_linux;
+	int n = snprintf(arguments, sizeof arguments, "%s%s%s%s", bare ? "" : DEFAULT_ARGUMENTS,
+	                 !bare && copies_instructions(k, !o->no_vmi) ? " noreplace-paravirt" : "",
+	                 bare || !*o->arguments ? "" : " ", o->arguments);
 
 	if (n < 0 || (size_t)n >= sizeof arguments) {
 		complain("the kernel arguments are longer than %zu bytes", sizeof arguments - 1);
 		return EXIT_USAGE;
 	}
 	request.command_line = arguments;
-	if (!strstr(arguments, "reservetop=") && !k->speaks_vmi)
+	if (k->wants_video)
+		complain("%s: asks for a video mode; there is none", k->path);
+	if (is_linux && !strstr(arguments, "reservetop=") && !k->speaks_vmi)
 		complain(
 		    "without reservetop=16M among its arguments the kernel will use the top of "
 		    "its address space, which ring1 needs: expect it to fail");
@@ -264,7 +267,9 @@ static int load(struct vm *vm, const struct kernel *k, const struct run_options 
 		vrom_write(vm->ram);
 	vm->vcpu->count_calls = o->count_calls;
 	m->boot.eip = result.entry_pa;
-	m->boot.esi = result.boot_params_pa;
+	m->boot.esi = result.esi;
+	m->boot.eax = result.eax;
+	m->boot.ebx = result.ebx;
 	m->boot.esp = result.stack_pa;
 	m->boot.gdt = result.gdt_pa;
 	m->boot.gdt_limit = result.gdt_limit;

@@ -95,7 +95,7 @@ struct machine {
 	int64_t wall_offset;  /* UTC ns = guest ns + wall_offset */
 	uint64_t mono_offset; /* CLOCK_MONOTONIC ns = guest ns + mono_offset */
 	struct {
-		uint32_t eip, esi, esp, gdt;
+		uint32_t eip, eax, ebx, esi, esp, gdt;
 		uint16_t gdt_limit;
 	} boot; /* how to enter the kernel */
 	uint32_t booted;

@@ -70,7 +70,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	                                        .va = TEXT_VA,
 	                                        .size = text,
 	                                        .data = data + HEADER,
-	                                        .executable = true};
+	                                        .executable = true,
+	                                        .mixed = data[0] & 8};
+	in.entry = TEXT_VA;
 	if (table)
 		sections[in.nsections++] = (struct annotate_section){.name = names[data[0] & 7],
 		                                                     .va = TABLE_VA,

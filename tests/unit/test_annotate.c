@@ -626,6 +626,45 @@ static void test_vdso(void **state)
 	test_kernel_free(k);
 }
 
+/* ---- bytes that may be data ---- */
+
+static void mixed_sites(const char *text, size_t size, uint32_t entry, const uint32_t *want,
+                        size_t n)
+{
+	struct test_kernel *k = test_kernel_new(text, size);
+	struct annotate_input in = {.sections = k->sections,
+	                            .nsections = 1,
+	                            .kernel_base = KERNEL_BASE,
+	                            .entry = TEXT_VA + entry};
+
+	k->sections[0].mixed = true;
+	k->options.traps_only = true;
+	assert_int_equal(annotate_kernel(&in, &k->options, k->a, k->stubs, &k->report, k->error),
+	                 0);
+	assert_int_equal(k->a->nsites, n);
+	for (size_t i = 0; i < n; i++)
+		assert_int_equal(k->a->sites[i].va, TEXT_VA + want[i]);
+	test_kernel_free(k);
+}
+
+#define MIXED(text, entry, ...)                                                                    \
+	mixed_sites(text, sizeof(text) - 1, entry, (uint32_t[]){__VA_ARGS__},                      \
+	            sizeof((uint32_t[]){__VA_ARGS__}) / 4)
+
+/* What control flow does not reach may be data and stays as it is. */
+static void test_mixed_sections(void **state)
+{
+	(void)state;
+	/* pushf; jmp over data that looks like pushf; popf; ret; data */
+	MIXED("\x9c\xeb\x02\x9c\x9c\x9d\xc3\x9c\x9d", 0, 0, 5);
+	/* the entry lies behind data; je back to popf; hlt jumps on */
+	MIXED("\x9c\x9d\xc3\x74\xfc\xeb\xfe", 3, 1);
+	/* call of a function behind; what follows the call goes on */
+	MIXED("\xe8\x03\x00\x00\x00\x9d\xc3\x9c\x9c\xc3", 0, 5, 8);
+	/* a loop ends, and so do branches out of the section */
+	MIXED("\xfa\x9c\x0f\x84\x00\x00\x00\x70\xeb\xf7", 0, 0, 1);
+}
+
 /* ---- refusals ---- */
 
 static int refused(const struct annotate_section *s, size_t n, char error[ANNOTATE_ERROR_SIZE])
@@ -644,7 +683,7 @@ static int refused(const struct annotate_section *s, size_t n, char error[ANNOTA
 static void test_refusals(void **state)
 {
 	static const uint8_t byte[16] = {0xc3};
-	struct annotate_section s[2] = {{".text", TEXT_VA, 16, byte, false, false}};
+	struct annotate_section s[2] = {{".text", TEXT_VA, 16, byte, false, false, false}};
 	char error[ANNOTATE_ERROR_SIZE];
 
 	(void)state;
@@ -655,7 +694,7 @@ static void test_refusals(void **state)
 	s[0].va = 0xfffffff8;
 	assert_int_equal(refused(s, 1, error), -22);
 	s[0].va = TEXT_VA;
-	s[1] = (struct annotate_section){".far", 0x1000, 16, byte, true, false};
+	s[1] = (struct annotate_section){".far", 0x1000, 16, byte, true, false, false};
 	assert_int_equal(refused(s, 2, error), -22);
 	assert_non_null(strstr(error, "span"));
 }
@@ -678,6 +717,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_kinds),
+	    cmocka_unit_test(test_mixed_sections),
 	    cmocka_unit_test(test_traps_are_applied),
 	    cmocka_unit_test(test_cli),
 	    cmocka_unit_test(test_sti),

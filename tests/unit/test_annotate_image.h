@@ -67,7 +67,7 @@ static inline struct test_kernel *test_kernel_new(const void *text, size_t size)
 	memset(k->text, 0xcc, TEXT_SIZE);
 	memcpy(k->text, text, size);
 	k->sections[0] =
-	    (struct annotate_section){".text", TEXT_VA, TEXT_SIZE, k->text, true, false};
+	    (struct annotate_section){".text", TEXT_VA, TEXT_SIZE, k->text, true, false, false};
 	k->nsections = 1;
 	k->options = (struct annotate_options){
 	    .stubs_va = STUBS_VA, .stubs_size = STUBS_SIZE, .rom = test_rom};
@@ -81,7 +81,7 @@ static inline void test_kernel_table(struct test_kernel *k, const char *name, co
 	assert_true(size <= DATA_SIZE && k->nsections < 4);
 	memcpy(k->data, table, size);
 	k->sections[k->nsections++] =
-	    (struct annotate_section){name, DATA_VA, size, k->data, false, false};
+	    (struct annotate_section){name, DATA_VA, size, k->data, false, false, false};
 }
 
 static inline void test_kernel_run(struct test_kernel *k)
