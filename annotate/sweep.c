@@ -207,8 +207,13 @@ static bool direct_branch(const ZydisDecoder *decoder, const struct image *im, u
 	if (!ZYAN_SUCCESS(
 	        ZydisDecoderDecodeInstruction(decoder, NULL, im->bytes + at, end - at, &in)))
 		return false;
-	*goes_on = in.meta.category != ZYDIS_CATEGORY_UNCOND_BR &&
-	           in.meta.category != ZYDIS_CATEGORY_RET && in.mnemonic != ZYDIS_MNEMONIC_UD2;
+	*goes_on =
+	    in.meta.category != ZYDIS_CATEGORY_UNCOND_BR && in.meta.category != ZYDIS_CATEGORY_RET;
+	/* JMP and CALL ptr16:32, behind a LGDT: kernels have flat code segments. */
+	if (im->bytes[at] == 0xea || im->bytes[at] == 0x9a) {
+		*to = image_u32(im, at + 1) - im->base;
+		return true;
+	}
 	if (!in.raw.imm[0].size || !in.raw.imm[0].is_relative)
 		return false;
 	*to = at + in.length + (uint32_t)in.raw.imm[0].value.s;

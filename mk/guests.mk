@@ -61,3 +61,61 @@ $(GUEST_INITRAMFS): $(GUESTS)/initramfs.list $(GUESTS)/mkinitramfs $(SELFTEST) g
 	@echo "  INITRAMFS   $@"
 	@$(GUESTS)/mkinitramfs $< >$@.raw
 	@gzip -9nc $@.raw >$@.new && rm $@.raw && mv $@.new $@
+
+# ---- conformance: bare kernels, each with the tests of a group of VMI calls (guests/conformance) ----
+
+CONFORMANCE := guests/conformance
+CONFORMANCE_LIBRARY := main trap rom memory
+CONFORMANCE_GROUPS := $(filter-out $(CONFORMANCE_LIBRARY),$(sort $(notdir $(basename $(wildcard $(CONFORMANCE)/*.c)))))
+# A group is built once more for PAE if it asks for it in its name's list here.
+CONFORMANCE_PAE := $(filter paging,$(CONFORMANCE_GROUPS))
+CONFORMANCE_KERNELS := $(CONFORMANCE_GROUPS:%=$(GUESTS)/conformance/%.elf) \
+	$(CONFORMANCE_PAE:%=$(GUESTS)/conformance/%_pae.elf)
+CONFORMANCE_CFLAGS := -m32 -std=gnu11 -O2 -g -Wall -Wextra -Werror -Iinclude -ffreestanding -fno-pie \
+	-mgeneral-regs-only -fno-stack-protector -fcf-protection=none -fno-asynchronous-unwind-tables \
+	-fno-strict-aliasing -fno-tree-loop-distribute-patterns -fno-toplevel-reorder
+
+$(GUESTS)/conformance/%.o: $(CONFORMANCE)/%.c $(wildcard $(CONFORMANCE)/*.h) include/vmi/vmi.h mk/guests.mk
+	@mkdir -p $(@D)
+	@echo "  CC (guest)  $<"
+	@$(CC) $(CONFORMANCE_CFLAGS) -c -o $@ $<
+
+$(GUESTS)/conformance/%.o: $(CONFORMANCE)/%.S $(CONFORMANCE)/machine.h mk/guests.mk
+	@mkdir -p $(@D)
+	@$(CC) $(CONFORMANCE_CFLAGS) -c -o $@ $<
+
+$(GUESTS)/conformance/%_pae.o: $(CONFORMANCE)/%.c $(wildcard $(CONFORMANCE)/*.h) include/vmi/vmi.h mk/guests.mk
+	@mkdir -p $(@D)
+	@echo "  CC (guest)  $< (PAE)"
+	@$(CC) $(CONFORMANCE_CFLAGS) -DPAE -c -o $@ $<
+
+$(GUESTS)/conformance/%_pae.o: $(CONFORMANCE)/%.S $(CONFORMANCE)/machine.h mk/guests.mk
+	@mkdir -p $(@D)
+	@$(CC) $(CONFORMANCE_CFLAGS) -DPAE -c -o $@ $<
+
+CONFORMANCE_COMMON := start call $(CONFORMANCE_LIBRARY)
+$(GUESTS)/conformance/%_pae.elf: $(GUESTS)/conformance/%_pae.o $(CONFORMANCE_COMMON:%=$(GUESTS)/conformance/%_pae.o) $(CONFORMANCE)/link.lds
+	@$(CC) -m32 -static -nostdlib -no-pie -Wl,--build-id=none,-z,noexecstack,--no-warn-rwx-segments -T $(CONFORMANCE)/link.lds -o $@ $(filter %.o,$^)
+
+$(GUESTS)/conformance/%.elf: $(GUESTS)/conformance/%.o $(CONFORMANCE_COMMON:%=$(GUESTS)/conformance/%.o) $(CONFORMANCE)/link.lds
+	@$(CC) -m32 -static -nostdlib -no-pie -Wl,--build-id=none,-z,noexecstack,--no-warn-rwx-segments -T $(CONFORMANCE)/link.lds -o $@ $(filter %.o,$^)
+
+.PHONY: conformance
+.SECONDARY: $(foreach o,$(CONFORMANCE_COMMON) $(CONFORMANCE_GROUPS),$(GUESTS)/conformance/$(o).o $(GUESTS)/conformance/$(o)_pae.o)
+conformance: $(CONFORMANCE_KERNELS)
+
+# ---- a bare multiboot kernel, as an ELF file and as bytes with address fields ----
+
+MULTIBOOT := $(GUESTS)/multiboot/plain.elf $(GUESTS)/multiboot/plain.bin
+MULTIBOOT_LINK := -m32 -static -nostdlib -no-pie -Wl,--build-id=none,-z,noexecstack,--no-warn-rwx-segments
+
+$(GUESTS)/multiboot/plain.elf: guests/multiboot/plain.c guests/multiboot/plain.lds mk/guests.mk
+	@mkdir -p $(@D)
+	@echo "  CC (guest)  $<"
+	@$(CC) $(CONFORMANCE_CFLAGS) $(MULTIBOOT_LINK) -T guests/multiboot/plain.lds -o $@ $<
+
+$(GUESTS)/multiboot/plain.bin: guests/multiboot/plain.c guests/multiboot/plain.lds mk/guests.mk
+	@mkdir -p $(@D)
+	@echo "  CC (guest)  $< (bytes)"
+	@$(CC) $(CONFORMANCE_CFLAGS) $(MULTIBOOT_LINK) -DADDRESSES -T guests/multiboot/plain.lds -o $@.elf $<
+	@objcopy -O binary $@.elf $@

@@ -661,6 +661,8 @@ static void test_mixed_sections(void **state)
 	MIXED("\x9c\x9d\xc3\x74\xfc\xeb\xfe", 3, 1);
 	/* call of a function behind; what follows the call goes on */
 	MIXED("\xe8\x03\x00\x00\x00\x9d\xc3\x9c\x9c\xc3", 0, 5, 8);
+	/* a far jump behind LGDT */
+	MIXED("\xea\x09\x00\x00\xc1\x10\x00\x9c\x9c\x9d\xc3", 0, 0, 9);
 	/* a loop ends, and so do branches out of the section */
 	MIXED("\xfa\x9c\x0f\x84\x00\x00\x00\x70\xeb\xf7", 0, 0, 1);
 }

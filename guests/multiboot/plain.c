@@ -1,0 +1,256 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * A multiboot kernel that never turns paging on: what the boot loader handed over, and the
+ * instructions that would go wrong unnoticed if nobody rewrote them. TAP on the serial port.
+ */
+#include <stdbool.h>
+#include <stdint.h>
+
+#define UART          0x3f8
+#define CODE          0x08
+#define DATA          0x10
+#define IRQ_VECTOR    0x20
+#define UNDEFINED     6
+#define PROTECTION    13
+#define KEYBOARD_PORT 0x64
+#define PULSE_RESET   0xfe
+
+#define STRING_(x) #x
+#define STRING(x)  STRING_(x)
+
+__asm__(".section .multiboot, \"a\"\n"
+        "header: .long 0x1badb002\n"
+#ifdef ADDRESSES
+        ".long 0x10003, -(0x1badb002 + 0x10003)\n"
+        ".long header, load_start, load_end, bss_end, start\n"
+#else
+        ".long 3, -(0x1badb002 + 3)\n"
+#endif
+        ".text\n"
+        ".globl start\n"
+        "start: mov $stack + 8192, %esp\n"
+        "push %ebx; push %eax\n"
+        "lgdt gdt_register\n"
+        "ljmp $" STRING(
+            CODE) ", $1f\n"
+                  "1: mov $" STRING(
+                      DATA) ", %eax\n"
+                            "mov %eax, %ds; mov %eax, %es; mov %eax, %fs; mov %eax, %gs; mov %eax, "
+                            "%ss\n"
+                            "lidt idt_register\n"
+                            "call run\n"
+                            "irq_entry: pusha; call irq; popa; iret\n"
+                            "trap_ud: movl $6, trap_vector; mov trap_resume, %eax; mov %eax, "
+                            "(%esp); iret\n"
+                            "trap_gp: add $4, %esp; movl $13, trap_vector; mov trap_resume, %eax;\n"
+                            "mov %eax, (%esp); iret\n");
+
+static const uint64_t gdt[3] = {0, 0x00cf9a000000ffff, 0x00cf92000000ffff};
+static uint64_t idt[48];
+uint8_t stack[8192] __attribute__((aligned(16)));
+volatile uint32_t trap_vector, trap_resume;
+static volatile uint32_t ticks;
+extern uint8_t irq_entry[], trap_ud[], trap_gp[];
+
+struct table {
+	uint16_t limit;
+	uint32_t base;
+} __attribute__((packed));
+const struct table gdt_register = {sizeof gdt - 1, (uint32_t)gdt};
+const struct table idt_register = {sizeof idt - 1, (uint32_t)idt};
+
+static uint8_t inb(uint16_t port)
+{
+	uint8_t value;
+
+	__asm__ volatile("inb %1, %0" : "=a"(value) : "d"(port));
+	return value;
+}
+
+static void outb(uint16_t port, uint8_t value)
+{
+	__asm__ volatile("outb %0, %1" : : "a"(value), "d"(port));
+}
+
+static void put(const char *s)
+{
+	for (; *s; s++) {
+		while (!(inb(UART + 5) & 0x20))
+			;
+		outb(UART, (uint8_t)*s);
+	}
+}
+
+static unsigned count;
+
+static void check(bool ok, const char *what)
+{
+	char number[] = {(char)('0' + ++count / 10), (char)('0' + count % 10), 0};
+
+	put(ok ? "ok " : "not ok ");
+	put(number);
+	put(" - ");
+	put(what);
+	put("\n");
+}
+
+static bool same(const char *a, const char *b)
+{
+	while (*a && *a == *b)
+		a++, b++;
+	return *a == *b;
+}
+
+static bool ends_with(const char *text, const char *end)
+{
+	const char *t = text, *e = end;
+
+	while (*t)
+		t++;
+	while (*e)
+		e++;
+	return t - text >= e - end && same(t - (e - end), end);
+}
+
+static uint32_t flags(void)
+{
+	uint32_t f;
+
+	__asm__ volatile("pushfl; popl %0" : "=r"(f));
+	return f;
+}
+
+static void set_flags(uint32_t f)
+{
+	__asm__ volatile("pushl %0; popfl" : : "r"(f) : "cc", "memory");
+}
+
+void irq(void);
+void irq(void)
+{
+	ticks++;
+	outb(0x20, 0x20);
+}
+
+static void gate(unsigned vector, const uint8_t *entry)
+{
+	idt[vector] = (uint64_t)(((uint32_t)entry & 0xffff0000u) | 0x8e00) << 32 | CODE << 16 |
+	              ((uint32_t)entry & 0xffff);
+}
+
+static void setup(void)
+{
+	static const uint8_t pic[][2] = {{0x20, 0x11}, {0x21, IRQ_VECTOR}, {0x21, 4},
+	                                 {0x21, 1},    {0x21, 0xfe},       {0xa1, 0xff}};
+
+	for (unsigned i = 0; i < sizeof pic / sizeof *pic; i++)
+		outb(pic[i][0], pic[i][1]);
+	gate(IRQ_VECTOR, irq_entry);
+	gate(UNDEFINED, trap_ud);
+	gate(PROTECTION, trap_gp);
+}
+
+/* One interrupt of the PIT; waits until the PIC has it. */
+static void pend(void)
+{
+	outb(0x43, 0x30);
+	outb(0x40, 10);
+	outb(0x40, 0);
+	do
+		outb(0x20, 0x0a);
+	while (!(inb(0x20) & 1));
+}
+
+static void check_interrupts(void)
+{
+	uint32_t sum = 0;
+
+	check(!(flags() & 0x200), "PUSHF shows interrupts off at the start");
+	pend();
+	for (volatile int i = 0; i < 100000; i++)
+		sum += (uint32_t)i;
+	check(ticks == 0, "a pending interrupt waits while they are off");
+	__asm__ volatile("sti; nop; cli" ::: "memory");
+	check(ticks == 1, "STI; NOP; CLI lets it in");
+	pend();
+	set_flags(0x202);
+	check(ticks == 2 && flags() & 0x200, "so does POPF with IF");
+	set_flags(0x2);
+	check(!(flags() & 0x200), "POPF without IF turns them off");
+	pend();
+	check(ticks == 2, "and the next one waits again");
+	__asm__ volatile("sti; hlt; cli" ::: "memory");
+	check(ticks == 3, "STI; HLT takes a pending one");
+	outb(0x43, 0x30);
+	outb(0x40, 0);
+	outb(0x40, 0x10);
+	__asm__ volatile("sti; hlt; cli" ::: "memory");
+	check(ticks == 4, "and waits for one to come");
+}
+
+static void check_exceptions(void)
+{
+	uint32_t cr0, cs;
+
+	__asm__ volatile("movl $1f, trap_resume; ud2; 1:" ::: "eax", "memory");
+	check(trap_vector == UNDEFINED, "UD2 raises #UD");
+	__asm__ volatile("movl $1f, trap_resume; movl $0x1234, %%eax; movl %%eax, %%fs; 1:" ::
+	                     : "eax", "memory");
+	check(trap_vector == PROTECTION, "a selector beyond the GDT raises #GP");
+	__asm__ volatile("movl %%cr0, %0" : "=r"(cr0));
+	check((cr0 & 0x80000001) == 1, "CR0 has PE and not PG");
+	__asm__ volatile("movl %%cs, %0" : "=r"(cs));
+	check((cs & 0xffff) == CODE, "CS is the kernel's own");
+}
+
+static void check_memory(const uint32_t *info)
+{
+	volatile uint32_t *top = (volatile uint32_t *)(0x100000 + info[2] * 1024 - 4);
+
+	*top = 0x12345678;
+	check(*top == 0x12345678, "memory ends where mem_upper says");
+	check((info[0] & 0x24f) == 0x24f - 2 && info[11] == 72,
+	      "memory, command line, modules, map and loader name are there");
+	check(same((const char *)info[16], "ring1"), "the boot loader is ring1");
+	check(ends_with((const char *)info[4], " one two=3"), "the command line follows the name");
+	check(info[5] == 2, "there are two modules");
+	if (info[5] == 2) {
+		const uint32_t *m = (const uint32_t *)info[6];
+
+		check(m[1] - m[0] == 5 && *(const char *)m[0] == 'f' && !(m[0] & 4095),
+		      "the first is on a page, whole");
+		check(ends_with((const char *)m[2], " with arguments"), "and has its arguments");
+		check(m[5] - m[4] == 6 && *(const char *)m[4] == 's' && m[4] > m[1],
+		      "the second follows");
+	}
+}
+
+/* Bytes that look like PUSHF, POPF and IRET, in the middle of everything. */
+static const uint8_t constants[]
+    __attribute__((section(".text.constants"))) = {0x9c, 0x9d, 0xcf, 0x1f, 0x8e, 0xd8, 0xf4, 0x9c};
+
+_Noreturn void run(uint32_t magic, const uint32_t *info);
+void run(uint32_t magic, const uint32_t *info)
+{
+	uint32_t sum = 0;
+
+	setup();
+	check(magic == 0x2badb002, "EAX says multiboot");
+	check_memory(info);
+	check_interrupts();
+	check_exceptions();
+#ifdef ADDRESSES
+	for (unsigned i = 0; i < sizeof constants; i++)
+		sum = sum * 31 + ((volatile const uint8_t *)constants)[i];
+	check(sum == 0x219d85a3u, "data among the code is as it was");
+#else
+	(void)sum;
+	(void)constants;
+#endif
+	put("1..");
+	put((char[]){(char)('0' + count / 10), (char)('0' + count % 10), '\n', 0});
+	for (;;) {
+		outb(KEYBOARD_PORT, PULSE_RESET);
+		__asm__ volatile("cli; hlt");
+	}
+}

@@ -1,0 +1,26 @@
+#!/bin/sh
+# The VMI conformance suite: each guest of guests/conformance writes TAP, which is passed through with the group's name.
+# build/test/conformance/GROUP.tap keeps it for scripts/conformance-doc.
+# shellcheck source=tests/system/lib.sh
+. "$(dirname "$0")/lib.sh"
+
+results=build/test/conformance
+rm -rf "$results"
+mkdir -p "$results"
+for guest in build/guests/conformance/*.elf; do
+	group=$(basename "$guest" .elf)
+	limited 60 "$scratch/out" "$ring1" run -k "$guest"
+	tr -d '\r' <"$scratch/out" >"$results/$group.tap"
+	while IFS= read -r line; do
+		case $line in
+		"ok "* | "not ok "*) tests=$((tests + 1)) ;;
+		esac
+		printf '%s\n' "$line" | sed -nE "s/^(ok|not ok) [0-9]+ - (.*)/\1 $tests - $group: \2/p; s/^(# .*|Bail out.*)/# \1/p"
+	done <"$results/$group.tap"
+	# A guest that ends early has failed, whatever it said before.
+	ran=$(grep -cE '^(not )?ok ' "$results/$group.tap")
+	check "$group: runs all of its tests, and ends" \
+		[ "$status" = 0 -a "$ended" = itself -a "$ran" -gt 0 -a \
+		"$(sed -n 's/^1\.\.//p' "$results/$group.tap")" = "$ran" ]
+done
+done_testing
