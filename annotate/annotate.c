@@ -90,6 +90,8 @@ static int describe_sites(const struct image *im, struct annotations *out,
 			o->flags |= ANNOT_SITE_NOTE_PANIC;
 		else if (s->kind == ANNOTATE_MODULE)
 			o->flags |= ANNOT_SITE_NOTE_MODULE;
+		else if (s->kind == ANNOTATE_PATCH)
+			o->flags |= ANNOT_SITE_NOTE_PATCH;
 		else if (!sensitive_traps(s->kind))
 			o->flags |= ANNOT_SITE_TRAP;
 		report->kinds[s->kind].found++;
@@ -104,8 +106,7 @@ static void trap_notes(struct annotations *out)
 	for (uint32_t i = 0; i < out->nsites; i++) {
 		struct annot_site *s = &out->sites[i];
 
-		if ((s->flags & (ANNOT_SITE_NOTE_PANIC | ANNOT_SITE_NOTE_MODULE)) &&
-		    !(s->flags & ANNOT_SITE_CALLED))
+		if ((s->flags & ANNOT_SITE_NOTES) && !(s->flags & ANNOT_SITE_CALLED))
 			s->flags |= ANNOT_SITE_TRAP;
 	}
 }
@@ -182,6 +183,9 @@ int annotate_kernel(const struct annotate_input *in, const struct annotate_optio
 	if (named) {
 		report->panic_va = add_note(&im, &symbols, "panic", ANNOTATE_PANIC);
 		report->module_va = add_note(&im, &symbols, "do_init_module", ANNOTATE_MODULE);
+		/* Its arguments are known only where this function exists (core/text_patch.c). */
+		if (!kallsyms_lookup(&symbols, "text_poke_memcpy", &out->patch_copy))
+			add_note(&im, &symbols, "__text_poke", ANNOTATE_PATCH);
 	}
 	result = describe_sites(&im, out, report, error);
 	if (result)

@@ -100,6 +100,7 @@ enum annotate_kind {
 	ANNOTATE_OTHER,  /* privileged, and not met in kernels ring1 runs */
 	ANNOTATE_PANIC,  /* entry of panic(), a note for the core */
 	ANNOTATE_MODULE, /* a module's text is final, a note for the core */
+	ANNOTATE_PATCH,  /* entry of the function that writes kernel text, a note for the core */
 	ANNOTATE_NKINDS
 };
 

@@ -16,7 +16,7 @@ struct header {
 	uint64_t magic;
 	uint64_t version;  /* as in the file's name */
 	uint64_t checksum; /* of everything behind the header */
-	uint32_t nsites, nwindows, npoints, stub_bytes, kernel_base;
+	uint32_t nsites, nwindows, npoints, stub_bytes, kernel_base, patch_copy;
 	uint32_t report_size;
 };
 
@@ -160,6 +160,7 @@ static bool read_file(int fd, uint64_t file_size, uint64_t version, const struct
 	out->npoints = h.npoints;
 	out->stub_bytes = h.stub_bytes;
 	out->kernel_base = h.kernel_base;
+	out->patch_copy = h.patch_copy;
 	return checksum_of(v) == h.checksum && plausible(in, options, out);
 }
 
@@ -174,6 +175,7 @@ static void write_file(const char *path, uint64_t version, struct annotations *a
 	    .npoints = a->npoints,
 	    .stub_bytes = a->stub_bytes,
 	    .kernel_base = a->kernel_base,
+	    .patch_copy = a->patch_copy,
 	    .report_size = sizeof(*report),
 	};
 	struct cache_piece all[1 + PIECES] = {{&h, sizeof(h)}};

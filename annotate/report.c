@@ -34,6 +34,7 @@ const char *annotate_kind_name(enum annotate_kind kind)
 	    [ANNOTATE_OTHER] = "other",
 	    [ANNOTATE_PANIC] = "panic-note",
 	    [ANNOTATE_MODULE] = "module-note",
+	    [ANNOTATE_PATCH] = "patch-note",
 	};
 
 	return (unsigned int)kind < ANNOTATE_NKINDS ? names[kind] : "?";

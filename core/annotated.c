@@ -133,10 +133,12 @@ bool site_pops_selector(uint32_t va)
 	return site && decode_insn(site->bytes, 15, &in) && in.op == OP_POP_SEG;
 }
 
-static void note(const struct annot_site *site)
+/* True: the function noted was carried out, and EIP is behind it. */
+static bool note(const struct annot_site *site)
 {
 	if (site->flags & ANNOT_SITE_NOTE_PANIC && !M->panicked)
 		note_panic();
+	return site->flags & ANNOT_SITE_NOTE_PATCH && note_text_patch();
 }
 
 void run_site(uint32_t index, uint32_t next)
@@ -148,10 +150,10 @@ void run_site(uint32_t index, uint32_t next)
 	if (index >= site_count())
 		stop_guest(STOP_INTERNAL, "a stub names a site that does not exist");
 	site = &ANNOT->sites[index];
-	if (site->flags & (ANNOT_SITE_NOTE_PANIC | ANNOT_SITE_NOTE_MODULE)) {
+	if (site->flags & ANNOT_SITE_NOTES) {
 		V->eip = site->va;
-		note(site);
-		V->eip = next;
+		if (!note(site))
+			V->eip = next;
 		return;
 	}
 	V->eip = site->va;
@@ -171,9 +173,10 @@ bool note_site(uint32_t va)
 {
 	const struct annot_site *site = annotated_site(va);
 
-	if (!site || !(site->flags & (ANNOT_SITE_NOTE_PANIC | ANNOT_SITE_NOTE_MODULE)))
+	if (!site || !(site->flags & ANNOT_SITE_NOTES))
 		return false;
-	note(site);
+	if (note(site))
+		return true;
 	/* A trap cannot be left in place and stepped over: put the kernel's byte back. */
 	guest_poke_code(va, site->bytes[0]);
 	return true;

@@ -24,10 +24,12 @@ struct annot_site {
 	uint8_t flags;     /* ANNOT_SITE_* */
 	uint8_t pad[3];
 };
-#define ANNOT_SITE_TRAP        1 /* its first byte is now HLT: #GP leads here by address */
-#define ANNOT_SITE_CALLED      2 /* reached by a far call that pushed the site's index */
-#define ANNOT_SITE_NOTE_PANIC  4 /* not sensitive: entry of the kernel's panic() */
-#define ANNOT_SITE_NOTE_MODULE 8 /* not sensitive: a module's text is final, not yet run */
+#define ANNOT_SITE_TRAP        1  /* its first byte is now HLT: #GP leads here by address */
+#define ANNOT_SITE_CALLED      2  /* reached by a far call that pushed the site's index */
+#define ANNOT_SITE_NOTE_PANIC  4  /* not sensitive: entry of the kernel's panic() */
+#define ANNOT_SITE_NOTE_MODULE 8  /* not sensitive: a module's text is final, not yet run */
+#define ANNOT_SITE_NOTE_PATCH  16 /* not sensitive: entry of the kernel's __text_poke() */
+#define ANNOT_SITE_NOTES       (ANNOT_SITE_NOTE_PANIC | ANNOT_SITE_NOTE_MODULE | ANNOT_SITE_NOTE_PATCH)
 
 /* Bytes of kernel text to overwrite once the guest has turned paging on. */
 struct annot_window {
@@ -49,7 +51,8 @@ struct annotations {
 	uint32_t npoints;     /* points[], ascending by stub */
 	uint32_t stub_bytes;  /* used bytes of the stub area at HOLE_STUBS */
 	uint32_t kernel_base; /* guest-virtual minus guest-physical of the image */
-	uint32_t pad[3];
+	uint32_t patch_copy;  /* guest-virtual address of text_poke_memcpy(); 0: none */
+	uint32_t pad[2];
 	struct annot_site sites[ANNOT_MAX_SITES];
 	struct annot_window windows[ANNOT_MAX_WINDOWS];
 	struct annot_point points[ANNOT_MAX_POINTS];

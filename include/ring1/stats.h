@@ -47,6 +47,7 @@
 	X(segment_rom, "calls", "segment loads in the ROM")                                        \
 	X(halt, "calls", "halts")                                                                  \
 	X(port_io, "calls", "port accesses")                                                       \
+	X(text_patch, "calls", "writes of kernel text")                                            \
 	X(foreign_segment, "calls", "host selectors found in user segment registers")
 
 enum statistic {

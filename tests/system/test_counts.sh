@@ -105,6 +105,11 @@ calls=$(all exit_gate_site exit_gate_deliver exit_gate_iret exit_gate_segment ex
 check "99 % of sensitive instructions went through calls: $calls calls, $traps traps" \
 	[ "$calls" -gt 0 -a $((traps * 99)) -le "$calls" ]
 
+# A boot writes thousands of jump labels and calls.
+patches=$(count "$scratch/none.json" text_patch) changes=$(count "$scratch/none.json" cell_handover)
+check "kernel text is written by one call each: $patches writes" [ "$patches" -gt 1000 ]
+check "and not through another address space: $changes hand-overs" [ $((changes * 4)) -lt "$patches" ]
+
 # With a kernel that speaks VMI the calls are counted, by number.
 if vmi=$(vmi_kernel 2.6.32-up); then
 	kernel=$vmi
