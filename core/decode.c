@@ -337,16 +337,17 @@ bool decoder_prefixes(struct cursor *c, struct insn *insn, uint8_t *opcode)
 			insn->segment = SEG_GS;
 			continue;
 		case 0x66:
-			insn->size = 2;
+			insn->size = c->code16 ? 4 : 2;
+			c->osize = true;
 			continue;
 		case 0x67:
-			insn->addr16 = true;
+			insn->addr16 = !c->code16;
 			continue;
 		case 0xf0:
 			continue;
 		case 0xf2:
 		case 0xf3:
-			insn->rep = true;
+			insn->rep = b;
 			continue;
 		}
 		*opcode = b;
@@ -354,25 +355,44 @@ bool decoder_prefixes(struct cursor *c, struct insn *insn, uint8_t *opcode)
 	}
 }
 
-bool decode_insn(const uint8_t *bytes, unsigned available, struct insn *insn)
+void decoder_start(const struct cursor *c, struct insn *insn)
 {
-	struct cursor c = {.bytes = bytes, .available = available};
-	enum op op;
-	uint8_t b;
-
-	*insn = (struct insn){.size = 4,
+	*insn = (struct insn){.size = c->code16 ? 2 : 4,
+	                      .addr16 = c->code16,
 	                      .base = NO_REGISTER,
 	                      .index = NO_REGISTER,
 	                      .scale = 1,
 	                      .segment = NO_REGISTER};
-	if (!decoder_prefixes(&c, insn, &b))
+}
+
+static bool decode(struct cursor *c, struct insn *insn)
+{
+	enum op op;
+	uint8_t b;
+
+	decoder_start(c, insn);
+	if (!decoder_prefixes(c, insn, &b))
 		return false;
-	op = one_byte(&c, insn, b);
-	if (c.overrun)
+	op = one_byte(c, insn, b);
+	if (c->overrun)
 		op = OP_NONE;
 	insn->op = op;
-	insn->length = c.at;
+	insn->length = c->at;
 	return op != OP_NONE;
+}
+
+bool decode_insn(const uint8_t *bytes, unsigned available, struct insn *insn)
+{
+	struct cursor c = {.bytes = bytes, .available = available};
+
+	return decode(&c, insn);
+}
+
+bool decode_insn16(const uint8_t *bytes, unsigned available, struct insn *insn)
+{
+	struct cursor c = {.bytes = bytes, .available = available, .code16 = true};
+
+	return decode(&c, insn);
 }
 
 static bool move_opcode(struct cursor *c, struct insn *in, uint8_t b, struct move *move)

@@ -11,7 +11,12 @@ struct cursor {
 	const uint8_t *bytes;
 	unsigned available, at;
 	bool overrun; /* more was asked for than there is, or than an instruction may have */
+	bool code16;  /* the code segment has D clear */
+	bool osize;   /* prefix 0x66 was there */
 };
+
+/** decoder_start - an instruction without prefixes, of this code segment */
+void decoder_start(const struct cursor *c, struct insn *insn);
 
 /** decoder_byte, decoder_word - the next byte, or @n bytes little-endian; 0 behind the end */
 uint8_t decoder_byte(struct cursor *c);

@@ -296,7 +296,7 @@ static bool beyond_user_half(struct exception *x)
 		n = sizeof bytes;
 	if (!guest_read(eip, bytes, n, true, x))
 		return false;
-	n = decode_operands(bytes, n, operands);
+	n = decode_operands(bytes, n, false, operands);
 	for (unsigned i = 0; i < n; i++) {
 		struct insn *in = &operands[i].address;
 		uint32_t va = effective_address(in);

@@ -76,7 +76,7 @@ struct insn {
 	bool memory;    /* the r/m operand is in memory */
 	uint8_t rm;     /* otherwise its register */
 	bool immediate; /* IN/OUT port, far pointer offset, RET n in imm */
-	bool rep;
+	uint8_t rep;    /* 0xf2, 0xf3 or 0 */
 	bool addr16;
 	uint8_t base, index, scale; /* memory operand; NO_REGISTER: absent */
 	uint8_t segment;            /* enum seg of the memory operand */
@@ -97,6 +97,9 @@ struct insn {
  */
 bool decode_insn(const uint8_t *bytes, unsigned available, struct insn *insn);
 
+/** decode_insn16 - the same for a code segment with D clear: 16-bit operands and addresses */
+bool decode_insn16(const uint8_t *bytes, unsigned available, struct insn *insn);
+
 /* An access to device memory. */
 struct move {
 	enum { MOVE_LOAD, MOVE_STORE, MOVE_STORE_IMMEDIATE, MOVE_EXCHANGE } kind;
@@ -114,20 +117,25 @@ struct move {
  */
 bool decode_move(const uint8_t *bytes, unsigned available, struct move *move);
 
-/* The memory an instruction accesses, as far as its bytes tell. */
+/* The memory an instruction accesses, as far as its bytes and the general registers tell. */
 #define MAX_OPERANDS 2
 struct operand {
-	struct insn address; /* base, index, scale, disp, segment, addr16 */
-	bool write;
+	struct insn address; /* base, index, scale, disp, segment, addr16, reg, size */
+	uint16_t size;       /* bytes; XSAVE and its kin may access more */
+	bool read, write;
+	bool stack;                                         /* through SS:ESP or SS:EBP */
+	enum { ADJUST_NONE, ADJUST_AL, ADJUST_BIT } adjust; /* add AL; or the bit offset in reg */
 };
 
 /**
  * decode_operands - where any instruction accesses memory (SDM volume 2, appendix A)
+ * @bytes, @available: as for decode_insn()
+ * @code16: from a code segment with D clear
  *
  * Returns how many accesses there are, 0..MAX_OPERANDS: a ModRM operand, the strings' two, the
- * stack. Reads and writes are told apart for what compilers use; the rest counts as a read.
+ * stack. None are reported of gathers and scatters, whose addresses are in vectors.
  */
-unsigned decode_operands(const uint8_t *bytes, unsigned available,
+unsigned decode_operands(const uint8_t *bytes, unsigned available, bool code16,
                          struct operand operands[MAX_OPERANDS]);
 
 #endif
