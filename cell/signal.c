@@ -44,6 +44,23 @@ static void take_registers(const struct sigcontext_64 *c)
 	V->hw[SEG_CS] = c->cs;
 }
 
+/*
+ * SYSCALL (AMD) or SYSENTER (Intel) in 32-bit code. The host's entry replaces CS, SS and EIP by
+ * its own, has EBP in ECX's place, and loses ECX (do_fast_syscall_32, entry_64_compat.S). INT
+ * 0x80 keeps the segments it was executed with, which are in the LDT.
+ */
+static bool is_fast_call(uint32_t signal, const struct sigcontext_64 *c)
+{
+	return signal == SIGSYS && !(c->cs & 4) && !(c->ss & 4);
+}
+
+static void undo_fast_call(const struct sigcontext_64 *c)
+{
+	V->hw[SEG_CS] = V->rsel[SEG_CS];
+	V->hw[SEG_SS] = V->rsel[SEG_SS];
+	V->gpr[R_EBP] = c->cx;
+}
+
 void core_signal(uint32_t signal, const struct siginfo *info, const struct ucontext *uc)
 {
 	const struct sigcontext_64 *c = (const void *)&uc->uc_mcontext;
@@ -60,6 +77,11 @@ void core_signal(uint32_t signal, const struct siginfo *info, const struct ucont
 		e.error = 0;
 		segments_note_mode();
 		core_excursion(&e);
+	}
+	if (is_fast_call(signal, c)) {
+		undo_fast_call(c);
+		segments_note_mode();
+		core_undefined();
 	}
 	segments_note_mode();
 	switch (signal) {

@@ -29,7 +29,7 @@ void set_gpr(unsigned reg, unsigned size, uint32_t value)
 		*r = value;
 }
 
-uint32_t effective_address(const struct insn *in)
+static uint32_t offset_of(const struct insn *in)
 {
 	uint32_t ea = in->disp;
 
@@ -37,9 +37,28 @@ uint32_t effective_address(const struct insn *in)
 		ea += V->gpr[in->base];
 	if (in->index != NO_REGISTER)
 		ea += V->gpr[in->index] * in->scale;
-	if (in->addr16)
-		ea &= 0xffff;
-	return ea + segment_base(in->segment);
+	return in->addr16 ? ea & 0xffff : ea;
+}
+
+uint32_t effective_address(const struct insn *in)
+{
+	return offset_of(in) + segment_base(in->segment);
+}
+
+uint32_t operand_offset(const struct operand *o)
+{
+	struct insn in = o->address;
+	int32_t bit;
+
+	if (o->stack)
+		in.addr16 = !segment_is_big(SEG_SS);
+	if (o->adjust == ADJUST_AL) {
+		in.disp += V->gpr[R_EAX] & 0xff;
+	} else if (o->adjust == ADJUST_BIT) {
+		bit = o->size == 2 ? (int16_t)V->gpr[in.reg] : (int32_t)V->gpr[in.reg];
+		in.disp += (bit >> (o->size == 2 ? 4 : 5)) * o->size;
+	}
+	return offset_of(&in);
 }
 
 static bool read_rm(const struct insn *in, uint32_t *value, struct exception *x)

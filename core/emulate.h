@@ -29,6 +29,9 @@ bool emulate_iret(struct exception *x);
 /** linear address of a memory operand */
 uint32_t effective_address(const struct insn *in);
 
+/** operand_offset - where in its segment an operand lies, by the registers of now */
+uint32_t operand_offset(const struct operand *o);
+
 /** emulate_cpuid - CPUID as the guest kernel sees it, from and to the registers */
 void emulate_cpuid(void);
 

@@ -20,6 +20,7 @@
 #include "core/shadow.h"
 #include "core/spaces.h"
 #include "core/syscall.h"
+#include "core/userhalf.h"
 #include "core/vmi.h"
 
 #define HOST_SIGSEGV 11
@@ -75,6 +76,9 @@ static void set_stack_word(unsigned n, uint32_t v)
 {
 	((volatile uint32_t *)(uintptr_t)V->gpr[R_ESP])[n] = v;
 }
+
+#define FAR_CALL_BYTES 7
+#define INT_BYTES      2
 
 static void gate_site(void)
 {
@@ -142,9 +146,30 @@ static void gate_store(enum seg seg)
 	gate_return();
 }
 
+/*
+ * User code far-called the gate: with an instruction of its own, which is #GP for a selector that
+ * names no code, or because it jumped into kernel text that was rewritten.
+ */
+static void gate_of_user(void)
+{
+	struct exception x = {.vector = VECTOR_GP, .has_error = true, .error = HOST_CS64 & ~3u};
+	uint32_t esp = V->gpr[R_ESP] + segment_base(SEG_SS), next;
+
+	if (guest_read(esp, &next, 4, true, &x)) {
+		V->eip = next - FAR_CALL_BYTES;
+		V->gpr[R_ESP] += 8;
+		user_astray(&x);
+	}
+	deliver_exception(&x);
+}
+
 void core_gate(uint32_t gate)
 {
 	segments_sync();
+	if (user_mode()) {
+		gate_of_user();
+		leave();
+	}
 	/* A far call that was single-stepped reports its trap behind the gate. */
 	if (V->gate_tf) {
 		V->gate_tf = 0;
@@ -213,8 +238,11 @@ static bool refill(uint32_t va, uint32_t error, bool user, struct exception *x)
 
 	if (va >= HOLE_BASE)
 		return raise_page_fault(x, va, (write ? PF_WRITE : 0) | (user ? PF_USER : 0));
-	if (!walk(va, write, user, &t, x))
+	if (!walk(va, write, user, &t, x)) {
+		if (error & PF_FETCH && M->efer & EFER_NX && V->cr4 & CR4_PAE)
+			x->error |= PF_FETCH;
 		return false;
+	}
 	if (error & PF_FETCH && t.no_execute)
 		return raise_page_fault(x, va, PF_PRESENT | PF_FETCH | (user ? PF_USER : 0));
 	COUNT(page_fault_hidden);
@@ -223,7 +251,7 @@ static bool refill(uint32_t va, uint32_t error, bool user, struct exception *x)
 			return true;
 		stop_guest(STOP_INTERNAL, "an instruction that is not a move accesses an APIC");
 	}
-	if (shadow_map(va, &t))
+	if (shadow_map(va, &t, error & PF_FETCH))
 		return true;
 	/* The guest allows it, the host does not: the program ends, the machine goes on. */
 	if (!user)
@@ -263,49 +291,19 @@ static void page_fault(uint32_t va, uint32_t error)
 static bool fetch(struct insn *in, uint32_t *next)
 {
 	const struct annot_site *site = user_mode() ? NULL : annotated_site(V->eip);
-	uint32_t eip = V->eip + (V->rsel[SEG_CS] == REAL_CS ? 0 : segment_base(SEG_CS));
 	uint8_t bytes[15];
-	unsigned n = 15;
-	struct exception x;
+	bool code16;
+	unsigned n;
 
 	if (site) {
 		*next = V->eip + site->length;
 		return decode_insn(site->bytes, site->length, in);
 	}
-	if ((eip & 0xfff) > 0xff1 && !guest_read(eip + 14, bytes, 1, user_mode(), &x))
-		n = PAGE_SIZE - (eip & 0xfff);
-	if (!guest_read(eip, bytes, n, user_mode(), &x) || !decode_insn(bytes, n, in))
+	n = fetch_bytes(bytes, &code16);
+	if (!n || !(code16 ? decode_insn16 : decode_insn)(bytes, n, in))
 		return false;
 	*next = V->eip + in->length;
 	return true;
-}
-
-/*
- * User segments end at the user half (design.md, section 2); the guest's own do not. An access
- * behind the end is therefore #GP or #SS here, and a page fault on the guest's hardware.
- */
-static bool beyond_user_half(struct exception *x)
-{
-	struct operand operands[MAX_OPERANDS];
-	uint32_t eip = V->eip + (V->rsel[SEG_CS] == REAL_CS ? 0 : segment_base(SEG_CS));
-	uint8_t bytes[15];
-	struct translation t;
-	unsigned n = PAGE_SIZE - (eip & 0xfff);
-
-	if (n > sizeof bytes || guest_peek(eip + 14, bytes, 1))
-		n = sizeof bytes;
-	if (!guest_read(eip, bytes, n, true, x))
-		return false;
-	n = decode_operands(bytes, n, false, operands);
-	for (unsigned i = 0; i < n; i++) {
-		struct insn *in = &operands[i].address;
-		uint32_t va = effective_address(in);
-
-		if (va >= M->user_top &&
-		    M->hidden[in->segment].limit >= va - segment_base(in->segment))
-			return !walk(va, operands[i].write, true, &t, x);
-	}
-	return false;
 }
 
 /* #GP and its relatives, by guest code. */
@@ -329,7 +327,7 @@ static void protection_fault(const struct host_exception *e, bool repaired)
 			deliver_exception(&x);
 		return;
 	}
-	if (!e->error && e->vector != VECTOR_NP && beyond_user_half(&x)) {
+	if (!e->error && e->vector != VECTOR_NP && access_beyond(&x)) {
 		deliver_exception(&x);
 		return;
 	}
@@ -345,13 +343,21 @@ static void protection_fault(const struct host_exception *e, bool repaired)
 	deliver_exception(&x);
 }
 
+#define DR6_BS 0x4000u
+
 static void debug_exception(void)
 {
-	struct exception x = {.vector = VECTOR_DB};
+	struct exception x;
+	enum rom_step step = rom_user_step(&x);
 
-	if (rom_single_step())
+	if (step == ROM_STEP_CALL || rom_single_step())
 		return;
-	M->dr[6] |= 0x4000; /* BS */
+	if (step == ROM_STEP_NONE && user_astray(&x))
+		step = ROM_STEP_FAULT;
+	if (step != ROM_STEP_FAULT) {
+		x = (struct exception){.vector = VECTOR_DB};
+		M->dr[6] |= DR6_BS;
+	}
 	deliver_exception(&x);
 }
 
@@ -386,13 +392,26 @@ static void count_signal(uint32_t signal)
 void core_fault(const struct host_exception *e)
 {
 	bool repaired = segments_sync();
+	struct exception x;
 
 	count_signal(e->signal);
-	rom_user_fixup();
+	if (e->vector != VECTOR_DB)
+		rom_user_fixup();
 	rom_iret_rewind();
+	/* A breakpoint instruction is what was jumped to, and EIP is behind it already. */
+	if (e->vector == VECTOR_BP && user_mode() && linear_eip() > M->user_top)
+		V->eip--;
+	if (e->vector != VECTOR_PF && e->vector != VECTOR_DB && user_astray(&x)) {
+		deliver_exception(&x);
+		leave();
+	}
 	switch (e->vector) {
 	case VECTOR_PF:
-		if (!repaired)
+		if (repaired)
+			break;
+		if (e->cr2 != linear_eip() && user_astray(&x))
+			deliver_exception(&x);
+		else
 			page_fault(e->cr2, e->error);
 		break;
 	case VECTOR_GP:
@@ -441,10 +460,14 @@ void core_excursion(const struct host_exception *e)
 
 void core_kick(void)
 {
+	struct exception x;
+
 	COUNT(signal_kick);
 	segments_sync();
 	rom_user_fixup();
 	rom_iret_rewind();
+	if (user_astray(&x))
+		deliver_exception(&x);
 	take_inbox();
 	devices_run();
 	leave();
@@ -453,24 +476,28 @@ void core_kick(void)
 void core_syscall(void)
 {
 	struct exception x;
-	uint8_t bytes[2];
 
 	COUNT(signal_sys);
 	segments_sync();
 	rom_user_fixup();
-	/*
-	 * AMD hosts accept SYSCALL in 32-bit code, where i386 has no such instruction. The host
-	 * does not say where it was: EIP is lost (entry_SYSCALL_compat replaces it).
-	 */
-	if (!guest_read(V->eip - 2, bytes, 2, user_mode(), &x) || bytes[0] != 0xcd ||
-	    bytes[1] != 0x80) {
-		plain_exception(VECTOR_UD);
+	if (user_astray(&x)) {
+		V->eip -= INT_BYTES;
+		x.cr2 -= INT_BYTES;
+		deliver_exception(&x);
 		leave();
 	}
 	COUNT(syscall_trap);
 	deliver(0x80, false, 0, true);
 	/* The next one can do without the host's help, if the guest's gate is the usual kind. */
 	syscall_gate_changed();
+	leave();
+}
+
+void core_undefined(void)
+{
+	COUNT(signal_sys);
+	segments_sync();
+	plain_exception(VECTOR_UD);
 	leave();
 }
 

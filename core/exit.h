@@ -26,8 +26,13 @@ _Noreturn void core_excursion(const struct host_exception *e);
 /** core_kick - main interrupted guest code */
 _Noreturn void core_kick(void);
 
-/** core_syscall - a system-call instruction of the guest was trapped by the host's filter */
+/** core_syscall - an INT 0x80 of the guest was trapped by the host's filter */
 _Noreturn void core_syscall(void);
+
+/**
+ * core_undefined - an instruction that i386 does not have was executed, and EIP is not known
+ */
+_Noreturn void core_undefined(void);
 
 /** core_start - this cell is handed the virtual CPU for the first time */
 _Noreturn void core_start(void);

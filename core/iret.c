@@ -29,7 +29,7 @@ static void prefill(void)
 	    !walk(M->prefill.va, M->prefill.write, M->prefill.user, &t, &x))
 		return;
 	COUNT(map_prefill);
-	shadow_map(M->prefill.va, &t);
+	shadow_map(M->prefill.va, &t, false);
 }
 
 static bool return_to_user(uint32_t eip, uint32_t cs, uint32_t image, struct exception *x)
@@ -49,7 +49,8 @@ static bool return_to_user(uint32_t eip, uint32_t cs, uint32_t image, struct exc
 	segments_enter_user();
 	V->gpr[R_ESP] = outer[0];
 	V->eip = eip;
-	V->user_cs = cs & 0xffff;
+	/* The ROM returns to the flat code segment only. */
+	V->user_cs = V->rsel[SEG_CS] == REAL_CS ? cs & 0xffff : SELECTOR_UNKNOWN;
 	V->user_ss = outer[1] & 0xffff;
 	V->real_uss = V->rsel[SEG_SS];
 	leave_idle();

@@ -91,7 +91,7 @@ static struct descriptor confine(struct descriptor d)
 {
 	uint32_t base = descriptor_base(d), limit = descriptor_limit(d), pages;
 
-	if (d.hi & DESC_CODE || d.hi & DESC_CONFORMING /* expand-down */)
+	if (d.hi & (DESC_CODE | DESC_EXPAND_DOWN))
 		return d;
 	if ((uint64_t)base + limit < M->user_top)
 		return d;
@@ -204,6 +204,7 @@ static void set_segment(enum seg seg, uint16_t selector, struct descriptor d, un
 	V->rsel[seg] = real_selector(seg, selector, d, cpl);
 	M->hidden[seg].base = is_null(selector) ? 0 : descriptor_base(d);
 	M->hidden[seg].limit = is_null(selector) ? 0 : descriptor_limit(d);
+	M->hidden[seg].rights = is_null(selector) ? 0 : d.hi;
 	V->load_segments = 1;
 }
 
@@ -359,6 +360,7 @@ static void note_user_segment(enum seg seg, uint32_t real, uint16_t selector)
 	read_descriptor(selector, &d);
 	M->hidden[seg].base = descriptor_base(d);
 	M->hidden[seg].limit = descriptor_limit(d);
+	M->hidden[seg].rights = d.hi;
 }
 
 void segments_note_mode(void)
@@ -497,17 +499,53 @@ void segments_table_changed(void)
 	V->gdt_limit = M->gdt_limit;
 }
 
-uint32_t segment_base(enum seg seg)
+/* The guest's descriptor of a GDT segment that is in use; the ROM loads such from the cache
+ * without telling the core. */
+static bool bank_descriptor(enum seg seg, struct descriptor *d)
 {
 	uint32_t real = V->rsel[seg];
+	unsigned index = (index_of(real) - LDT_KERNEL_BANK) % GDT_ENTRIES;
 
-	/* The ROM loads from the cache without telling the core. */
-	if (in_bank(real, LDT_KERNEL_BANK) || in_bank(real, LDT_USER_BANK)) {
-		unsigned index = (index_of(real) - LDT_KERNEL_BANK) % GDT_ENTRIES;
+	if (!in_bank(real, LDT_KERNEL_BANK) && !in_bank(real, LDT_USER_BANK))
+		return false;
+	*d = (struct descriptor){V->ksel[index].lo, V->ksel[index].hi};
+	return true;
+}
 
-		return descriptor_base((struct descriptor){V->ksel[index].lo, V->ksel[index].hi});
-	}
+uint32_t segment_base(enum seg seg)
+{
+	struct descriptor d;
+
+	if (bank_descriptor(seg, &d))
+		return descriptor_base(d);
 	return is_null(V->vsel[seg]) ? 0 : M->hidden[seg].base;
+}
+
+bool segment_is_big(enum seg seg)
+{
+	struct descriptor d;
+
+	if (bank_descriptor(seg, &d))
+		return d.hi & DESC_BIG;
+	return V->rsel[seg] == REAL_CS || M->hidden[seg].rights & DESC_BIG;
+}
+
+bool segment_allows(enum seg seg, uint32_t offset, uint32_t n)
+{
+	uint32_t limit = M->hidden[seg].limit, rights = M->hidden[seg].rights;
+	uint32_t last = offset + n - 1;
+	struct descriptor d;
+
+	if (bank_descriptor(seg, &d)) {
+		limit = descriptor_limit(d);
+		rights = d.hi;
+	} else if (is_null(V->vsel[seg])) {
+		return false;
+	}
+	if ((rights & (DESC_CODE | DESC_EXPAND_DOWN)) == DESC_EXPAND_DOWN)
+		return offset > limit && last >= offset &&
+		       last <= (rights & DESC_BIG ? 0xffffffffu : 0xffffu);
+	return last <= limit && (last >= offset || limit == 0xffffffff);
 }
 
 void segments_reset(void)

@@ -8,12 +8,14 @@
 
 #include "core/core.h"
 
-#define DESC_PRESENT    0x8000u /* in the high word */
-#define DESC_S          0x1000u /* code or data */
-#define DESC_CODE       0x0800u
-#define DESC_CONFORMING 0x0400u
-#define DESC_RW         0x0200u /* code: readable; data: writable */
-#define DESC_ACCESSED   0x0100u
+#define DESC_PRESENT     0x8000u /* in the high word */
+#define DESC_S           0x1000u /* code or data */
+#define DESC_CODE        0x0800u
+#define DESC_CONFORMING  0x0400u
+#define DESC_EXPAND_DOWN DESC_CONFORMING /* of a data segment */
+#define DESC_BIG         0x400000u       /* D of code, B of a stack or expand-down segment */
+#define DESC_RW          0x0200u         /* code: readable; data: writable */
+#define DESC_ACCESSED    0x0100u
 
 struct descriptor {
 	uint32_t lo, hi;
@@ -97,6 +99,12 @@ void segments_ldt_look(void);
 
 /** segment_base - linear address of offset 0 of @seg */
 uint32_t segment_base(enum seg seg);
+
+/** segment_is_big - CS: 32-bit code (D); SS: ESP and not SP is the stack pointer (B) */
+bool segment_is_big(enum seg seg);
+
+/** segment_allows - does the limit the guest gave @seg admit @n bytes at @offset? */
+bool segment_allows(enum seg seg, uint32_t offset, uint32_t n);
 
 /** selector_of_real - the guest's name for what the host calls @real */
 uint16_t selector_of_real(uint32_t real);

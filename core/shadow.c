@@ -80,10 +80,16 @@ static uint32_t below_hole(uint32_t va, uint32_t n)
 	return n > HOLE_BASE - va ? HOLE_BASE - va : n;
 }
 
+/* Is code known to run in region @r? See shadow_map(). */
+static bool runs_code(uint32_t r)
+{
+	return region_base(r) < M->user_top || SELF->region[r].code;
+}
+
 /* What a page-table entry of a region says of execution. */
 static bool executable(uint32_t r, uint64_t pte)
 {
-	return !((SELF->region[r].pde | pte) & PTE_NX && M->efer & EFER_NX);
+	return runs_code(r) && !((SELF->region[r].pde | pte) & PTE_NX && M->efer & EFER_NX);
 }
 
 static void unmap_range(uint32_t va, uint32_t n)
@@ -143,9 +149,10 @@ static void evict(void)
 }
 
 /* What a translation lets a host mapping be. */
-static struct host_rights rights_of(const struct translation *t)
+static struct host_rights rights_of(uint32_t va, const struct translation *t)
 {
-	return (struct host_rights){.write = t->writable && t->dirty, .execute = !t->no_execute};
+	return (struct host_rights){.write = t->writable && t->dirty,
+	                            .execute = !t->no_execute && runs_code(region_index(va))};
 }
 
 /*
@@ -233,18 +240,19 @@ static void map_large(uint32_t va, const struct translation *t)
 
 		/* Partly or wholly outside of RAM: page by page. */
 		if (in_ram(page, PAGE_SIZE))
-			map_pages(va & ~0xfffu, PAGE_SIZE, page, rights_of(t));
+			map_pages(va & ~0xfffu, PAGE_SIZE, page, rights_of(va, t));
 		else
 			map_void(va);
 		mark_large(r, t->pde, t->global);
 		return;
 	}
-	while (large_continues(r, (int64_t)last + 1 - r, t->pde))
+	/* Code alone: its neighbours are data, as far as is known. */
+	while (!SELF->region[r].code && large_continues(r, (int64_t)last + 1 - r, t->pde))
 		last++;
-	while (first && large_continues(r, (int64_t)first - 1 - r, t->pde))
+	while (!SELF->region[r].code && first && large_continues(r, (int64_t)first - 1 - r, t->pde))
 		first--;
 	map_pages(region_base(first), (last - first + 1) * region_size(),
-	          pa - (uint64_t)(r - first) * region_size(), rights_of(t));
+	          pa - (uint64_t)(r - first) * region_size(), rights_of(va, t));
 	for (uint32_t i = first; i <= last; i++)
 		mark_large(i, t->pde + ((int64_t)i - r) * region_size(), t->global);
 }
@@ -263,14 +271,16 @@ static void remember(uint32_t r, unsigned k, uint64_t pte)
 
 /*
  * A neighbour may be mapped along when using it would have no effect the guest could see:
- * present, accessed (and dirty, to be writable), same rights, next in physical memory.
+ * present, accessed (and dirty, to be writable), same rights, next in physical memory. @again:
+ * even if it is mapped already, with fewer rights.
  */
-static bool continues(const void *table, uint32_t r, unsigned k, uint64_t pte, int distance)
+static bool continues(const void *table, uint32_t r, unsigned k, uint64_t pte, int distance,
+                      bool again)
 {
 	uint64_t e = table_get(table, k);
 	uint64_t same = PTE_P | PTE_W | PTE_U | PTE_A | PTE_D | PTE_G | PTE_NX;
 
-	return !copy_get(r, k) && (e & same) == (pte & same) &&
+	return (again || !copy_get(r, k)) && (e & same) == (pte & same) &&
 	       (e & PTE_ADDRESS) == (pte & PTE_ADDRESS) + (int64_t)distance * PAGE_SIZE &&
 	       in_ram(e & PTE_ADDRESS, PAGE_SIZE);
 }
@@ -282,10 +292,10 @@ static bool gains_write(uint32_t r, unsigned k, const struct translation *t)
 
 	return copy && !((copy ^ t->pte) & (PTE_ADDRESS | PTE_NX)) && t->writable && t->dirty &&
 	       in_ram(t->pa & ~0xfffull, PAGE_SIZE) &&
-	       host_protect(page_base(r, k), PAGE_SIZE, rights_of(t));
+	       host_protect(page_base(r, k), PAGE_SIZE, rights_of(page_base(r, k), t));
 }
 
-static bool map_small(uint32_t va, const struct translation *t)
+static bool map_small(uint32_t va, const struct translation *t, bool again)
 {
 	uint32_t r = region_index(va);
 	unsigned k = va >> 12 & (entries_per_table() - 1), from = k, to = k + 1, low, high;
@@ -295,7 +305,7 @@ static bool map_small(uint32_t va, const struct translation *t)
 	if (g->large || (g->mapped && ((g->pde ^ t->pde) & ~(PTE_A | PTE_D))))
 		drop_region(r);
 	g->pde = t->pde;
-	if (table && gains_write(r, k, t)) {
+	if (table && !again && gains_write(r, k, t)) {
 		COUNT(map_upgrade);
 	} else if (!table || !in_ram(t->pa & ~0xfffull, PAGE_SIZE)) {
 		map_void(va);
@@ -307,14 +317,15 @@ static bool map_small(uint32_t va, const struct translation *t)
 			low = 0;
 			high = entries_per_table();
 		}
-		while (to < high && continues(table, r, to, t->pte, (int)(to - k)))
+		while (to < high && continues(table, r, to, t->pte, (int)(to - k), again))
 			to++;
-		while (from > low && continues(table, r, from - 1, t->pte, -(int)(k - from + 1)))
+		while (from > low &&
+		       continues(table, r, from - 1, t->pte, -(int)(k - from + 1), again))
 			from--;
 		if ((va & ~0xfffu) - (k - from) * PAGE_SIZE < LOWEST_MAPPABLE)
 			from = k;
 		if (!map_pages((va & ~0xfffu) - (k - from) * PAGE_SIZE, (to - from) * PAGE_SIZE,
-		               (t->pa & ~0xfffull) - (k - from) * PAGE_SIZE, rights_of(t)))
+		               (t->pa & ~0xfffull) - (k - from) * PAGE_SIZE, rights_of(va, t)))
 			return false;
 		COUNT_N(map_around, to - from - 1);
 	}
@@ -324,14 +335,19 @@ static bool map_small(uint32_t va, const struct translation *t)
 	return true;
 }
 
-bool shadow_map(uint32_t va, const struct translation *t)
+bool shadow_map(uint32_t va, const struct translation *t, bool fetch)
 {
-	if (!paging_on())
+	bool kernel_code = fetch && va >= M->user_top;
+
+	if (!paging_on()) {
 		map_unpaged(va);
-	else if (t->large)
-		map_large(va, t);
-	else
-		return map_small(va, t);
+		return true;
+	}
+	if (kernel_code)
+		SELF->region[region_index(va)].code = 1;
+	if (!t->large)
+		return map_small(va, t, kernel_code);
+	map_large(va, t);
 	return true;
 }
 

@@ -109,3 +109,5 @@ ENTRY(rom_sigreturn_slow)
 	movl	$119, %eax
 	int	$0x80
 END(rom_sigreturn_slow)
+	.globl	rom_user_end
+rom_user_end:

@@ -140,6 +140,7 @@ struct machine {
 	/* The hidden parts of segment registers: what was loaded, whatever the table says now. */
 	struct {
 		uint32_t base, limit;
+		uint32_t rights; /* the descriptor's high word */
 	} hidden[SEG_COUNT];
 
 	/* A page fault was injected: fill in the page when its handler returns. */
@@ -182,6 +183,7 @@ struct shadow_region {
 	uint16_t mapped; /* entries of copy[] that are not zero */
 	uint8_t large;   /* a large page is mapped here; copy[] is unused */
 	uint8_t local;   /* holds entries that a CR3 load invalidates */
+	uint8_t code;    /* kernel half: code was executed from it */
 	uint32_t pad;
 };
 
