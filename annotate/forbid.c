@@ -57,20 +57,21 @@ static bool table_target(const struct image *im, uint32_t at, bool relative, uin
 static const struct alternative_layout {
 	uint8_t size, length, replacement_length;
 	bool relative;
+	bool padded; /* the last byte is padding in front of the next entry: the last has none */
 } alternative_layouts[] = {
-    {12, 10, 11, true},  /* 3.2 to 3.19 and 5.13 to 6.2: s32, s32, u16 feature, u8, u8 */
-    {13, 10, 11, true},  /* 4.0 to 5.12: u8 padlen behind them */
-    {14, 12, 13, true},  /* since 6.3: u32 feature and flags */
-    {12, 9, 10, false},  /* up to 2.6.39: u8 *, u8 *, u8 feature, u8, u8, pad */
-    {12, 10, 11, false}, /* 3.0: u16 feature */
+    {12, 10, 11, true, false},  /* 3.2 to 3.19 and 5.13 to 6.2: s32, s32, u16 feature, u8, u8 */
+    {13, 10, 11, true, false},  /* 4.0 to 5.12: u8 padlen behind them */
+    {14, 12, 13, true, false},  /* since 6.3: u32 feature and flags */
+    {12, 9, 10, false, true},   /* up to 2.6.39: u8 *, u8 *, u8 feature, u8, u8, pad */
+    {12, 10, 11, false, false}, /* 3.0: u16 feature */
 };
 
 static uint32_t alternatives_with(struct image *im, const struct annotate_section *s,
                                   const struct alternative_layout *l, bool enter)
 {
-	uint32_t from = s->va - im->base, n = 0;
+	uint32_t from = s->va - im->base, n = 0, odd = s->size % l->size;
 
-	if (s->size % l->size)
+	if (odd && !(l->padded && odd == l->size - 1u))
 		return 0;
 	for (uint32_t p = from; p < from + s->size; p += l->size) {
 		uint32_t site, length = im->bytes[p + l->length];
@@ -119,6 +120,20 @@ static const struct exception_layout {
     {8, false},
 };
 
+/* Linux 2.6.29 to 3.4: a fixup below this is a number of bytes to skip, with an error noted. */
+#define FIXUP_SKIP_END 16
+
+static bool fixup_target(const struct image *im, uint32_t at, bool relative, uint32_t instruction,
+                         uint32_t *to)
+{
+	uint32_t skip = image_u32(im, at);
+
+	if (relative || skip >= FIXUP_SKIP_END)
+		return table_target(im, at, relative, to);
+	*to = instruction + skip;
+	return is_start(im, *to);
+}
+
 static uint32_t exceptions_with(struct image *im, const struct annotate_section *s,
                                 const struct exception_layout *l, bool enter)
 {
@@ -130,7 +145,8 @@ static uint32_t exceptions_with(struct image *im, const struct annotate_section 
 		uint32_t instruction, fixup;
 
 		if (!table_target(im, p, l->relative, &instruction) ||
-		    !table_target(im, p + 4, l->relative, &fixup) || !is_start(im, instruction))
+		    !fixup_target(im, p + 4, l->relative, instruction, &fixup) ||
+		    !is_start(im, instruction))
 			return 0;
 		n++;
 		if (!enter)

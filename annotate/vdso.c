@@ -33,11 +33,9 @@ static bool is_syscall(const uint8_t *p)
 	return false;
 }
 
-static bool insert(struct annotations *out, uint32_t pa, uint32_t slot)
+static bool insert(struct annotations *out, uint32_t pa, const uint8_t *bytes, uint8_t n)
 {
 	uint32_t at = out->nwindows;
-	const uint8_t call[ENTRY_BYTES] = {0x2e,      0xff,       0x15,      slot,
-	                                   slot >> 8, slot >> 16, slot >> 24};
 
 	if (at == ANNOT_MAX_WINDOWS)
 		return false;
@@ -45,9 +43,102 @@ static bool insert(struct annotations *out, uint32_t pa, uint32_t slot)
 		at--;
 	memmove(&out->windows[at + 1], &out->windows[at],
 	        (out->nwindows - at) * sizeof(out->windows[0]));
-	out->windows[at] = (struct annot_window){.pa = pa, .length = ENTRY_BYTES};
-	memcpy(out->windows[at].bytes, call, ENTRY_BYTES);
+	out->windows[at] = (struct annot_window){.pa = pa, .length = n};
+	memcpy(out->windows[at].bytes, bytes, n);
 	out->nwindows++;
+	return true;
+}
+
+static void call_through(uint8_t bytes[ENTRY_BYTES], uint32_t slot)
+{
+	const uint8_t call[ENTRY_BYTES] = {0x2e,      0xff,       0x15,      slot,
+	                                   slot >> 8, slot >> 16, slot >> 24};
+
+	memcpy(bytes, call, ENTRY_BYTES);
+}
+
+static uint32_t word_at(const uint8_t *p)
+{
+	uint32_t w;
+
+	memcpy(&w, p, sizeof(w));
+	return w;
+}
+
+/* ---- Linux before 4.5: the entry is `int $0x80; ret` where the CPU has no SYSENTER ---- */
+
+#define PLAIN_BYTES 3  /* int $0x80; ret */
+#define LONG_BYTES  13 /* the call; int $0x80; pop %ebp; pop %edx; pop %ecx; ret */
+
+/* Where what the guest's programs see of the image ends: its last PT_LOAD. */
+static size_t loaded_end(const uint8_t *image, size_t size)
+{
+	Elf32_Ehdr h;
+	size_t end = 0;
+
+	memcpy(&h, image, sizeof(h));
+	for (size_t i = 0; i < h.e_phnum; i++) {
+		size_t at = h.e_phoff + i * sizeof(Elf32_Phdr);
+		Elf32_Phdr p;
+
+		if (at > size || size - at < sizeof(p))
+			return size;
+		memcpy(&p, image + at, sizeof(p));
+		if (p.p_type == PT_LOAD && (size_t)p.p_offset + p.p_filesz > end)
+			end = (size_t)p.p_offset + p.p_filesz;
+	}
+	return end;
+}
+
+/*
+ * The entry point, with room behind it for the longer form that newer kernels have: filling, or
+ * bytes no program is shown, which are names of sections in practice.
+ */
+static bool is_plain_syscall(const uint8_t *image, size_t size, size_t i)
+{
+	size_t end = loaded_end(image, size);
+	Elf32_Ehdr h;
+
+	memcpy(&h, image, sizeof(h));
+	if (h.e_entry != i || size < LONG_BYTES || i > size - LONG_BYTES ||
+	    memcmp(image + i, "\xcd\x80\xc3", PLAIN_BYTES))
+		return false;
+	if (h.e_shoff > i && h.e_shoff < i + LONG_BYTES)
+		return false;
+	for (size_t at = i + PLAIN_BYTES; at < i + LONG_BYTES; at++)
+		if (at < end && image[at] != 0x90)
+			return false;
+	return true;
+}
+
+/*
+ * The entry's frame description, for who unwinds out of a system call: 13 bytes now, and at the
+ * int's return three words are on the stack (%ebp still holds the caller's, too). Its program was
+ * empty, three bytes of DW_CFA_nop.
+ */
+static void describe_long(const uint8_t *image, size_t size, size_t i, uint32_t pa,
+                          struct annotations *out)
+{
+	static const uint8_t description[8] = {LONG_BYTES, 0, 0, 0, 0, 0x0e, 0x10, 0};
+
+	for (size_t at = 0; at + 12 <= size; at += 4)
+		if (word_at(image + at) + at == i && word_at(image + at + 4) == PLAIN_BYTES &&
+		    !word_at(image + at + 8)) {
+			/* DW_CFA_def_cfa_offset 16 */
+			insert(out, pa + at + 4, description, sizeof(description));
+			return;
+		}
+}
+
+static bool insert_long(const uint8_t *image, size_t size, size_t i, uint32_t pa,
+                        const struct annotate_rom *rom, struct annotations *out)
+{
+	uint8_t bytes[LONG_BYTES] = {0, 0, 0, 0, 0, 0, 0, 0xcd, 0x80, 0x5d, 0x5a, 0x59, 0xc3};
+
+	call_through(bytes, rom->vcpu_syscall_slot);
+	if (!insert(out, pa + i, bytes, sizeof(bytes)))
+		return false;
+	describe_long(image, size, i, pa, out);
 	return true;
 }
 
@@ -57,17 +148,24 @@ static uint32_t image_windows(const uint8_t *image, size_t size, uint32_t pa,
 {
 	uint32_t n = 0;
 
-	for (size_t i = 0; i + 13 <= size; i++) {
+	for (size_t i = 0; i + LONG_BYTES <= size; i++) {
 		const uint8_t *p = image + i;
+		uint8_t call[ENTRY_BYTES];
 		uint32_t slot = 0;
 
+		if (is_plain_syscall(image, size, i) && insert_long(image, size, i, pa, rom, out)) {
+			n++;
+			i += LONG_BYTES - 1;
+			continue;
+		}
 		if (is_syscall(p))
 			slot = rom->vcpu_syscall_slot;
 		else if (!memcmp(p, "\xb8\xad\x00\x00\x00\xcd\x80", 7)) /* mov $173,%eax; int */
 			slot = rom->vcpu_rt_sigreturn_slot;
 		else if (!memcmp(p, "\x58\xb8\x77\x00\x00\x00\xcd\x80", 8)) /* pop; mov $119 */
 			slot = rom->vcpu_sigreturn_slot;
-		if (slot && insert(out, pa + i, slot)) {
+		call_through(call, slot);
+		if (slot && insert(out, pa + i, call, ENTRY_BYTES)) {
 			n++;
 			i += ENTRY_BYTES - 1;
 		}

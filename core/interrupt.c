@@ -260,6 +260,7 @@ void devices_run(void)
 	console_service(now);
 	platform_update_irqs(&M->platform, now);
 	platform_update_vmitimer(&M->platform, rdtsc());
+	V->vmi_stolen = M->platform.vmitimer.stolen;
 	publish_deadline(now);
 	if (M->platform.events & PLATFORM_RESET)
 		stop_guest(STOP_RESET, "the guest asked for a reset");

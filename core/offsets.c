@@ -73,6 +73,7 @@ void offsets(void)
 	WORD(COUNT_IRET_USER, count_iret_user_rom);
 	WORD(COUNT_IRET_KERNEL, count_iret_kernel_rom);
 	WORD(COUNT_SEGMENT, count_segment_rom);
+	WORD(VMI_STOLEN, vmi_stolen);
 	WORD(VMI_ASKED, vmi_asked);
 	WORD(VMI_ASKED_UNKNOWN, vmi_asked_unknown);
 	WORD(COUNT_CALLS, count_calls);

@@ -108,6 +108,8 @@ struct vcpu {
 	uint32_t count_iret_kernel_rom;
 	uint32_t count_segment_rom;
 
+	uint64_t vmi_stolen; /* cycles that AVAILABLE is behind the TSC */
+
 	/* VMI_GetRelocationInfo: how often each number was asked for, and others than these. */
 	uint32_t vmi_asked[VMI_NR_CALLS];
 	uint32_t vmi_asked_unknown;

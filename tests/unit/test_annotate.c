@@ -455,6 +455,8 @@ static void test_alternatives(void **state)
 	const uint8_t flags_form[14] = {
 	    W(DISTANCE(0, NAMED_AT)), W(DISTANCE(4, 0x100)), 1, 0, 0, 0, 2, 2};
 	const uint8_t old_form[12] = {W(TEXT_VA + NAMED_AT), W(TEXT_VA + 0x100), 1, 2, 2, 0};
+	/* the padding byte behind an entry only comes with a next one */
+	const uint8_t last_form[11] = {W(TEXT_VA + NAMED_AT), W(TEXT_VA + 0x100), 1, 2, 2};
 	const uint8_t no_form[7] = {W(DISTANCE(0, NAMED_AT)), 1, 2, 3};
 	struct test_kernel *k;
 
@@ -471,6 +473,9 @@ static void test_alternatives(void **state)
 	k = with_table(".altinstructions", old_form, sizeof(old_form));
 	assert_int_equal(k->report.alternatives, 1);
 	expect_trap(k);
+	k = with_table(".altinstructions", last_form, sizeof(last_form));
+	assert_int_equal(k->report.alternatives, 1);
+	expect_trap(k);
 	k = with_table(".altinstructions", no_form, sizeof(no_form));
 	assert_int_equal(k->report.alternatives, 0);
 	expect_trap(k);
@@ -485,6 +490,8 @@ static void test_exceptions(void **state)
 	const uint8_t site[8] = {W(DISTANCE(0, 0)), W(DISTANCE(4, 7))};
 	/* the fixup lies inside */
 	const uint8_t fixup[8] = {W(DISTANCE(0, 7)), W(DISTANCE(4, 3))};
+	/* no fixup, but how far to go on: one byte, to inside the window */
+	const uint8_t skip[8] = {W(TEXT_VA + 0), W(1)};
 	/* "try again" */
 	const uint8_t again[8] = {W(DISTANCE(0, 0)), W(DISTANCE(4, 0))};
 	struct test_kernel *k;
@@ -499,6 +506,10 @@ static void test_exceptions(void **state)
 	test_kernel_free(k);
 	k = with_table("__ex_table", site, sizeof(site));
 	assert_int_equal(k->a->nwindows, 1);
+	test_kernel_free(k);
+	k = with_table("__ex_table", skip, sizeof(skip));
+	assert_int_equal(k->report.exceptions, 1);
+	assert_int_equal(k->a->nwindows, 0);
 	test_kernel_free(k);
 	k = with_table("__ex_table", again, sizeof(again));
 	assert_int_equal(k->a->nwindows, 1);
@@ -667,6 +678,65 @@ static void test_mixed_sections(void **state)
 	MIXED("\xfa\x9c\x0f\x84\x00\x00\x00\x70\xeb\xf7", 0, 0, 1);
 }
 
+/* Before Linux 4.5: `int $0x80; ret` at the entry point, made as long as the newer form. */
+static void test_vdso_of_old_kernels(void **state)
+{
+	static const uint8_t want[13] = "\x2e\xff\x15\x30\x00\x00\xff\xcd\x80\x5d\x5a\x59\xc3";
+	uint8_t image[0x200] = "\x7f"
+	                       "ELF\1\1\1";
+	struct test_kernel *k;
+
+	(void)state;
+	image[16] = 3, image[18] = 3;
+	image[24] = 0x14, image[25] = 1; /* entry 0x114 */
+	image[28] = 0x34;                /* one program header: PT_LOAD, 0x117 bytes */
+	image[32] = 0xc0, image[33] = 1; /* section headers at 0x1c0 */
+	image[44] = 1;
+	image[48] = 1;
+	image[0x34] = 1;
+	image[0x34 + 16] = 0x17, image[0x34 + 17] = 1;
+	/* its frame description: from 0x114, 3 bytes, nothing to do */
+	memcpy(image + 0xf0, ((const uint8_t[]){W(0x114 - 0xf0), 3}), 5);
+	memcpy(image + 0x114, "\xcd\x80\xc3\0.shstrtab", 13);
+	k = test_kernel_new("\xc3", 1);
+	test_kernel_table(k, ".rodata", image, sizeof(image));
+	test_kernel_run(k);
+	assert_int_equal(k->report.vdso, 1);
+	assert_int_equal(k->a->nwindows, 2);
+	assert_int_equal(k->a->windows[0].pa, DATA_VA + 0xf4 - KERNEL_BASE);
+	assert_int_equal(k->a->windows[0].length, 8);
+	assert_memory_equal(k->a->windows[0].bytes, "\x0d\0\0\0\0\x0e\x10\0", 8);
+	assert_int_equal(k->a->windows[1].pa, DATA_VA + 0x114 - KERNEL_BASE);
+	assert_int_equal(k->a->windows[1].length, 13);
+	assert_memory_equal(k->a->windows[1].bytes, want, 13);
+	test_kernel_free(k);
+
+	/* What follows is shown to programs: it stays, and so does the int. */
+	image[0x34 + 16] = 0x18;
+	k = test_kernel_new("\xc3", 1);
+	test_kernel_table(k, ".rodata", image, sizeof(image));
+	test_kernel_run(k);
+	assert_int_equal(k->a->nwindows, 0);
+	test_kernel_free(k);
+
+	/* Unless it is filling. */
+	memset(image + 0x117, 0x90, 10);
+	image[0x34 + 16] = 0x21;
+	k = test_kernel_new("\xc3", 1);
+	test_kernel_table(k, ".rodata", image, sizeof(image));
+	test_kernel_run(k);
+	assert_int_equal(k->a->nwindows, 2);
+	test_kernel_free(k);
+
+	/* An int that is not the entry point is somebody else's. */
+	image[24] = 0x10;
+	k = test_kernel_new("\xc3", 1);
+	test_kernel_table(k, ".rodata", image, sizeof(image));
+	test_kernel_run(k);
+	assert_int_equal(k->a->nwindows, 0);
+	test_kernel_free(k);
+}
+
 /* ---- refusals ---- */
 
 static int refused(const struct annotate_section *s, size_t n, char error[ANNOTATE_ERROR_SIZE])
@@ -745,6 +815,7 @@ int main(void)
 	    cmocka_unit_test(test_head),
 	    cmocka_unit_test(test_verw_before_iret),
 	    cmocka_unit_test(test_vdso),
+	    cmocka_unit_test(test_vdso_of_old_kernels),
 	    cmocka_unit_test(test_refusals),
 	    cmocka_unit_test(test_stub_area_too_small),
 	};
