@@ -14,6 +14,19 @@ static uint32_t cell_count(void)
 	return n < MACHINE_MAX_CELLS ? n : MACHINE_MAX_CELLS;
 }
 
+/*
+ * A victim that was used within this many activations for each cell belongs to what the guest
+ * works on now: the pool is too small. One that was not holds a space that is gone or asleep,
+ * and page directories of dead processes must not make the pool grow for ever.
+ */
+#define WORKING_SET_ACTIVATIONS 8u
+
+static uint16_t *hint_of(uint32_t tag)
+{
+	/* Page directories are pages, with PAE 32 bytes: the multiplication spreads either. */
+	return &M->cell_hint[tag * 0x9e3779b1u >> 20];
+}
+
 /* The least recently used cell but this one; empty cells were never used. */
 static uint32_t victim(uint32_t n)
 {
@@ -28,18 +41,23 @@ static uint32_t victim(uint32_t n)
 
 static uint32_t choose_cell(uint32_t tag)
 {
-	uint32_t n = cell_count(), chosen;
+	uint32_t n = cell_count(), chosen = *hint_of(tag);
 
 	if (M->cell[SELF->number].tag == tag)
 		return SELF->number;
-	for (uint32_t i = 0; i < n; i++)
-		if (M->cell[i].tag == tag)
-			return i;
-	COUNT(cell_miss);
-	chosen = victim(n);
-	if (M->cell[chosen].tag != CELL_NO_TAG && n < MACHINE_MAX_CELLS)
-		ring_doorbell(DOORBELL_CELLS);
-	M->cell[chosen].tag = tag;
+	if (chosen < n && M->cell[chosen].tag == tag)
+		return chosen;
+	for (chosen = 0; chosen < n && M->cell[chosen].tag != tag; chosen++)
+		;
+	if (chosen == n) {
+		COUNT(cell_miss);
+		chosen = victim(n);
+		if (M->cell[chosen].tag != CELL_NO_TAG && n < MACHINE_MAX_CELLS &&
+		    M->use_clock - M->cell[chosen].last_used < WORKING_SET_ACTIVATIONS * n)
+			ring_doorbell(DOORBELL_CELLS);
+		M->cell[chosen].tag = tag;
+	}
+	*hint_of(tag) = (uint16_t)chosen;
 	return chosen;
 }
 

@@ -217,7 +217,7 @@ void vm_publish_cells(struct vm *vm)
 
 void vm_want_cells(struct vm *vm)
 {
-	struct nursery_request q = {.cells = vm->ncells + CELLS_STEP};
+	struct nursery_request q = {.cells = vm->ncells + CELLS_STEP(vm->ncells)};
 
 	if (vm->cells_asked >= q.cells || vm->ncells >= MACHINE_MAX_CELLS)
 		return;

@@ -16,7 +16,7 @@
 #include <sys/types.h>
 
 #define INITIAL_CELLS 16
-#define CELLS_STEP    16
+#define CELLS_STEP(n) ((n) / 2 + 8) /* how many more are forked when @n are too few */
 
 struct vm {
 	uint64_t ram_size;
@@ -33,8 +33,8 @@ struct vm {
 	pid_t cell_pid[MACHINE_MAX_CELLS];
 	uint32_t cells_asked;
 	bool host_refused; /* the last event that ended the machine was the host's doing */
-	int cpu;       /* the host CPU of the cells, -1: any */
-	bool may_move; /* the user did not choose it */
+	int cpu;           /* the host CPU of the cells, -1: any */
+	bool may_move;     /* the user did not choose it */
 
 	uint64_t mono_offset;   /* CLOCK_MONOTONIC ns at guest time 0 */
 	int doorbell_event;     /* eventfd: the doorbell thread saw machine.doorbell change */

@@ -19,7 +19,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define MACHINE_MAX_CELLS 128
+#define MACHINE_MAX_CELLS 1280
 #define PAGE_SIZE         4096u
 
 /* Why main interrupts the virtual CPU: bits of machine.inbox, set by main, taken by the core. */
@@ -82,6 +82,7 @@ struct cell_slot {
 	uint32_t pad;
 };
 #define CELL_NO_TAG 0xffffffffu
+#define CELL_HINTS  4096u
 
 struct machine {
 	/* Set by main before the first cell runs. */
@@ -157,7 +158,8 @@ struct machine {
 	uint32_t windows_applied; /* annotation windows are in the kernel's text */
 	uint32_t ldt_generation;  /* kernel-bank descriptors changed */
 
-	uint64_t use_clock;
+	uint64_t use_clock;             /* activations of cells so far */
+	uint16_t cell_hint[CELL_HINTS]; /* by hash of a tag: the cell that held it last */
 	struct cell_slot cell[MACHINE_MAX_CELLS];
 
 	struct platform platform;
