@@ -133,6 +133,7 @@ static int make_windows(struct image *im, const struct annotate_options *options
 	    .va = options->stubs_va,
 	    .size = options->stubs_size,
 	    .count = options->count_sites,
+	    .deferred = options->deferred,
 	};
 	int result;
 

@@ -42,10 +42,13 @@ enum annotate_segment { ANNOTATE_ES, ANNOTATE_DS, ANNOTATE_FS, ANNOTATE_GS, ANNO
 struct annotate_rom {
 	uint32_t gate_site; /* offset of the far call that emulates a site */
 	uint32_t deliver;
+	uint32_t keep_promise;
 	uint32_t enable_keep;
+	uint32_t disable_keep_deferred;
 	uint32_t pushf_image;
 	uint32_t popf;
 	uint32_t popf_counted; /* in its place with count_sites: tells enabling ones apart */
+	uint32_t popf_deferred;
 	uint32_t iret;
 	uint32_t store[ANNOTATE_NSEGMENTS];
 	uint32_t load[ANNOTATE_NSEGMENTS];
@@ -64,6 +67,7 @@ struct annotate_rom {
 struct annotate_options {
 	bool traps_only;     /* no windows, no stubs: every site traps (to bisect trouble) */
 	bool count_sites;    /* what is executed in stubs counts itself there, by kind */
+	bool deferred;       /* enabling delivers no interrupt, disabling does (rom/interrupt.S) */
 	bool single_thread;  /* sweep without a second thread */
 	uint32_t stubs_va;   /* where the stub area will be executed: HOLE_STUBS */
 	uint32_t stubs_size; /* bytes available there */

@@ -30,6 +30,7 @@ static uint64_t version_of(const struct annotate_input *in, const struct annotat
 	    sizeof(struct annotate_report),
 	    options->traps_only,
 	    options->count_sites,
+	    options->deferred,
 	    options->stubs_va,
 	    options->stubs_size,
 	    in->kernel_base,

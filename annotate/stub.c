@@ -205,6 +205,20 @@ static void count(struct stubs *st, enum annotate_kind kind)
 
 static void cli(struct stubs *st, bool dead)
 {
+	if (st->deferred && !dead) {
+		call(st, st->rom->disable_keep_deferred);
+		return;
+	}
+	if (st->deferred) {
+		byte(st, SS_OVERRIDE); /* cmpl $IF_PENDING|IF,vcpu_if */
+		byte(st, 0x81);
+		byte(st, 0x3d);
+		word(st, st->rom->vcpu_if);
+		word(st, (uint32_t)IF_PENDING | IF_BIT);
+		byte(st, 0x72); /* jb over the call */
+		byte(st, 5);
+		call(st, st->rom->keep_promise);
+	}
 	byte(st, SS_OVERRIDE);
 	if (dead) { /* andl $~IF,vcpu_if: one write, no partial one to stall a later read */
 		byte(st, 0x81);
@@ -221,6 +235,14 @@ static void cli(struct stubs *st, bool dead)
 
 static void sti(struct stubs *st, bool dead)
 {
+	if (st->deferred && !dead) {
+		byte(st, SS_OVERRIDE); /* movb $IF,vcpu_if+1: no flags to keep */
+		byte(st, 0xc6);
+		byte(st, 0x05);
+		word(st, st->rom->vcpu_if + 1);
+		byte(st, IF_BIT >> 8);
+		return;
+	}
 	if (!dead) {
 		call(st, st->rom->enable_keep);
 		return;
@@ -230,6 +252,8 @@ static void sti(struct stubs *st, bool dead)
 	byte(st, 0x0d);
 	word(st, st->rom->vcpu_if);
 	word(st, IF_BIT);
+	if (st->deferred)
+		return;
 	byte(st, 0x79); /* jns over the call */
 	byte(st, 5);
 	call(st, st->rom->deliver);
@@ -358,7 +382,10 @@ static bool rendered(struct stubs *st, const struct site *s, const ZydisDecodedI
 	case ANNOTATE_POPF:
 		if (in->mnemonic != ZYDIS_MNEMONIC_POPFD)
 			return false;
-		call(st, st->count ? st->rom->popf_counted : st->rom->popf);
+		if (st->count)
+			call(st, st->rom->popf_counted);
+		else
+			call(st, st->deferred ? st->rom->popf_deferred : st->rom->popf);
 		return true;
 	case ANNOTATE_IRET:
 		if (in->mnemonic != ZYDIS_MNEMONIC_IRETD)

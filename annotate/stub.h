@@ -21,8 +21,9 @@ struct stubs {
 	uint32_t va, size, used;
 	struct stub_reference *references;
 	size_t nreferences, references_room;
-	bool count; /* sites that do not leave 32-bit code count themselves */
-	bool full;  /* out of stub space or of memory; everything after is void */
+	bool deferred; /* as in annotate_options */
+	bool count;    /* sites that do not leave 32-bit code count themselves */
+	bool full;     /* out of stub space or of memory; everything after is void */
 };
 
 /* How an instruction can be repeated elsewhere. */

@@ -5,7 +5,8 @@
 
 #include "vmi/vmi.h"
 
-#define GATE_PAD_SIZE 32 /* bytes from one landing pad to the next */
+#define GATE_PAD_SIZE    32 /* bytes from one landing pad to the next */
+#define GATE_CALL_LENGTH 7  /* bytes of a far call: opcode, offset, selector */
 
 #define GATE_SITE     0 /* an annotated instruction; its index was pushed before the call */
 #define GATE_DELIVER  1 /* interrupts are enabled and one is pending */
@@ -20,8 +21,9 @@
 #define GATE_STORE_DS 10
 #define GATE_STORE_FS 11
 #define GATE_STORE_GS 12
-#define GATE_VMI_INIT 13 /* the guest entered paravirtual mode */
-#define GATE_VMI      14 /* + VMI call number */
+#define GATE_PROMISE  13 /* interrupts are to be disabled, but an enabled one has not come yet */
+#define GATE_VMI_INIT 14 /* the guest entered paravirtual mode */
+#define GATE_VMI      15 /* + VMI call number */
 #define GATE_COUNT    (GATE_VMI + VMI_NR_CALLS)
 
 #endif

@@ -105,10 +105,14 @@ static bool done(uint32_t next)
 
 static bool emulate_popf(const struct insn *in, uint32_t next, struct exception *x)
 {
-	uint32_t image;
+	uint32_t image, esp = V->gpr[R_ESP];
 
 	if (!pop(&image, in->size, x))
 		return false;
+	if (!(image & EFLAGS_IF) && promised()) {
+		V->gpr[R_ESP] = esp;
+		return keep_promise();
+	}
 	if (in->size == 2)
 		image |= eflags_image() & 0xffff0000u;
 	set_eflags(image);
@@ -445,6 +449,8 @@ bool emulate(const struct insn *in, uint32_t next, struct exception *x)
 	M->count_op[in->op]++;
 	switch (in->op) {
 	case OP_CLI:
+		if (keep_promise())
+			return true;
 		V->iflag &= ~IF_BIT;
 		return done(next);
 	case OP_STI:

@@ -22,6 +22,7 @@
 #include "core/syscall.h"
 #include "core/userhalf.h"
 #include "core/vmi.h"
+#include "rom_symbols.h"
 
 #define HOST_SIGSEGV 11
 #define HOST_SIGBUS  7
@@ -51,6 +52,9 @@ static _Noreturn void leave(void)
 		devices_run();
 		interrupts_deliver();
 	}
+	M->cause = STAT_deliver_exit;
+	if (V->iflag & IF_PENDING)
+		interrupt_waits();
 	if (V->load_segments || SELF->ldt_seen != M->ldt_generation)
 		segments_prepare();
 	V->eflags = (V->eflags | EFLAGS_IF | EFLAGS_FIXED) & ~(EFLAGS_IOPL | EFLAGS_VM);
@@ -100,8 +104,17 @@ static void gate_return(void)
 static void gate_deliver(void)
 {
 	COUNT(exit_gate_deliver);
+	M->cause = STAT_deliver_enable;
 	gate_return();
 	devices_run();
+}
+
+/* Interrupts are about to be disabled: behind the far call they are still on. */
+static void gate_promise(void)
+{
+	COUNT(exit_gate_deliver);
+	M->cause = STAT_deliver_disable;
+	gate_return();
 }
 
 static void gate_iret(void)
@@ -109,16 +122,34 @@ static void gate_iret(void)
 	struct exception x;
 
 	COUNT(exit_gate_iret);
+	M->cause = STAT_deliver_iret;
 	V->gpr[R_ESP] += 8;
 	V->eip = V->iret_site;
+	/* Where a VMI kernel's call of IRET starts is not known for sure; the ROM's own place is.
+	 */
+	if (promised() && M->vmi_active && (stack_word(1) & 3) != 3 &&
+	    !(stack_word(2) & EFLAGS_IF)) {
+		V->eip = ROM_IRET;
+		keep_promise();
+		return;
+	}
 	if (!emulate_iret(&x))
 		deliver_exception(&x);
 }
 
 static void gate_popf(void)
 {
+	uint32_t image = stack_word(3);
+
 	COUNT(exit_gate_site);
-	set_eflags(stack_word(3));
+	if (!(image & EFLAGS_IF) && promised()) {
+		/* What was enabled comes first, and returns to the far call. */
+		V->eip = stack_word(0) - GATE_CALL_LENGTH;
+		V->gpr[R_ESP] += 8;
+		M->cause = STAT_deliver_disable;
+		return;
+	}
+	set_eflags(image);
 	gate_return();
 }
 
@@ -214,6 +245,9 @@ void core_gate(uint32_t gate)
 		break;
 	case GATE_STORE_GS:
 		gate_store(SEG_GS);
+		break;
+	case GATE_PROMISE:
+		gate_promise();
 		break;
 	case GATE_VMI_INIT:
 		gate_return();
@@ -463,6 +497,8 @@ void core_kick(void)
 	struct exception x;
 
 	COUNT(signal_kick);
+	M->cause = promised() ? STAT_deliver_bound : STAT_deliver_kick;
+	M->promise_due = 0; /* this is the look it was for, be it early by main's clock */
 	segments_sync();
 	rom_user_fixup();
 	rom_iret_rewind();

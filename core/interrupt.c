@@ -11,10 +11,30 @@
  *
  * In user mode interrupts are always on (VMI rule 6): the word is not consulted, user code is
  * told by its stack segment.
+ *
+ * DELIVERY DEFERRED. The other answer of 2006: enabling only sets the flag, without a test, and
+ * delivery is a step of its own (--delivery=deferred; VMI_EnableInterruptsDeferred). Then the
+ * flag and "an interrupt waits" can be set together: an enable was a promise that is not kept
+ * yet. It is kept by the first of
+ *
+ *   an exit       leave() looks at the word as always;
+ *   IRET, HLT     the same, and rom/iret.S never finishes one while something waits;
+ *   a disable     rom_keep_promise, keep_promise(): whoever opens a window (STI; NOP; CLI) finds
+ *                 that what was pending came through it. This is the test that enabling was rid
+ *                 of: deferral moves it to the other end of the window;
+ *   a kick        with IF set delivery has always been immediate;
+ *   1 ms          interrupt_waits(): from the moment something is left waiting, main kicks every
+ *                 millisecond until it is delivered, so no enable is later than that. It costs
+ *                 nothing while nothing waits, and an idle guest is not woken: HLT delivers.
+ *
+ * VMI_EnableInterruptsDeferred alone (API 3.1) keeps all of these but "a disable", which is
+ * VMI_DisableInterrupts's contract to leave it pending; the ROM then asks for the bound only
+ * (DELIVERY_BOUNDED, rom/vmi.S).
  */
 #include "core/interrupt.h"
 
 #include "cell/host.h"
+#include "core/annotated.h"
 #include "core/clock.h"
 #include "core/console.h"
 #include "core/emulate.h"
@@ -23,6 +43,9 @@
 
 /* Longer than a tick of an idle Linux takes here, in ns. */
 #define IDLE_TICK_NS 200000u
+
+/* An enabled interrupt waits no longer than this for its delivery, in ns. */
+#define DELIVERY_BOUND_NS 1000000u
 
 uint32_t eflags_image(void)
 {
@@ -244,6 +267,8 @@ static void publish_deadline(uint64_t now)
 
 	if (alarm < next)
 		next = alarm;
+	if (M->pending_since && M->promise_due > now && M->promise_due < next)
+		next = M->promise_due;
 	if (next == M->deadline)
 		return;
 	__atomic_store_n(&M->deadline, next, __ATOMIC_SEQ_CST);
@@ -268,15 +293,62 @@ void devices_run(void)
 	interrupt_pending_update();
 }
 
+static void count_delivery(void)
+{
+	uint64_t delay;
+
+	COUNT(interrupt);
+	M->count[M->cause ? M->cause : STAT_deliver_exit]++;
+	if (!M->pending_since)
+		return;
+	delay = clock_now() - M->pending_since;
+	for (unsigned n = 0; n < DELAY_BUCKETS; n++)
+		if (n == DELAY_BUCKETS - 1 || delay >> n <= 1) {
+			M->delivery_delay[n]++;
+			break;
+		}
+	M->pending_since = 0;
+	M->promise_due = 0;
+}
+
 void interrupts_deliver(void)
 {
 	while (platform_intr(&M->platform) && interrupts_enabled()) {
 		int vector = platform_acknowledge(&M->platform);
 
-		COUNT(interrupt);
+		count_delivery();
 		deliver(vector, false, 0, false);
 	}
 	interrupt_pending_update();
+}
+
+void interrupt_waits(void)
+{
+	uint64_t now;
+
+	if (M->pending_since && !(V->delivery & DELIVERY_BOUNDED))
+		return;
+	now = clock_now();
+	if (!M->pending_since)
+		M->pending_since = now;
+	if (!(V->delivery & DELIVERY_BOUNDED) || M->promise_due > now)
+		return;
+	M->promise_due = now + DELIVERY_BOUND_NS;
+	if (M->promise_due < M->deadline) {
+		__atomic_store_n(&M->deadline, M->promise_due, __ATOMIC_SEQ_CST);
+		tell_deadline();
+	}
+}
+
+bool keep_promise(void)
+{
+	if (!promised())
+		return false;
+	/* The instruction may stand in a window: then its stub is what to return to. */
+	mark_redirect();
+	M->cause = STAT_deliver_disable;
+	interrupts_deliver();
+	return true;
 }
 
 void take_inbox(void)
@@ -303,6 +375,7 @@ void halt(void)
 		                                          : M->deadline + M->mono_offset);
 		__atomic_store_n(&M->halted, 0, __ATOMIC_SEQ_CST);
 	}
+	M->cause = STAT_deliver_halt;
 	M->was_idle = 1;
 	M->woken_at = clock_now();
 	V->iflag |= IF_USER_WORK;

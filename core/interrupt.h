@@ -44,6 +44,31 @@ void interrupt_pending_update(void);
 /** leave_idle - the guest has left its idle loop: main is its alarm clock again */
 void leave_idle(void);
 
+/**
+ * interrupt_waits - on the way back to the guest, one is pending and masked
+ *
+ * Notes since when; and with DELIVERY_BOUNDED sees to it that somebody looks again within 1 ms.
+ */
+void interrupt_waits(void);
+
+/**
+ * promised - an interrupt has been enabled while it was pending, and was not delivered yet
+ *
+ * Between exits that is so only where an enable does not deliver: with --delivery=deferred, and
+ * after VMI_EnableInterruptsDeferred.
+ */
+static inline bool promised(void)
+{
+	return V->iflag & IF_PENDING && V->iflag & IF_BIT && !user_mode();
+}
+
+/**
+ * keep_promise - before an instruction that clears IF: deliver what had been enabled
+ *
+ * True: the handler was entered, and returns to the instruction at EIP. False: nothing to do.
+ */
+bool keep_promise(void);
+
 /** halt - HLT with interrupts enabled: sleep until an interrupt is pending */
 void halt(void);
 

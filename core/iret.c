@@ -79,6 +79,8 @@ bool emulate_iret(struct exception *x)
 		if (V->cr0 & CR0_TS)
 			M->nm_pending = 1;
 	} else {
+		if (!(frame[2] & EFLAGS_IF) && keep_promise())
+			return true;
 		if ((frame[1] ^ cs) & 0xfffc && !load_code_segment(frame[1], 0, x))
 			return false;
 		V->gpr[R_ESP] = esp + 12;

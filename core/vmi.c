@@ -193,6 +193,7 @@ static bool other_call(unsigned number, struct exception *x)
 	case VMI_CALL_EnableInterrupts:
 	case VMI_CALL_SetInterruptMask:
 	case VMI_CALL_DeliverInterrupts:
+		M->cause = STAT_deliver_enable;
 		devices_run(); /* the way out of the core delivers */
 		return true;
 	case VMI_CALL_Halt:

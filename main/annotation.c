@@ -44,10 +44,13 @@ static struct annotate_section *sections_of(const struct kernel *k, size_t *n)
 static const struct annotate_rom rom = {
     .gate_site = HOLE_GATE + GATE_SITE * GATE_PAD_SIZE,
     .deliver = ROM_DELIVER,
+    .keep_promise = ROM_KEEP_PROMISE,
     .enable_keep = ROM_ENABLE_KEEP,
+    .disable_keep_deferred = ROM_DISABLE_KEEP_DEFERRED,
     .pushf_image = ROM_PUSHF_IMAGE,
     .popf = ROM_POPF,
     .popf_counted = ROM_POPF_COUNTED,
+    .popf_deferred = ROM_POPF_DEFERRED,
     .iret = ROM_IRET,
     .store = {ROM_STORE_ES, ROM_STORE_DS, ROM_STORE_FS, ROM_STORE_GS},
     .load = {ROM_LOAD_ES, ROM_LOAD_DS, ROM_LOAD_FS, ROM_LOAD_GS},
@@ -62,12 +65,13 @@ static const struct annotate_rom rom = {
     .vcpu_count_site = VCPU_COUNT_SITE,
 };
 
-int annotate_loaded_kernel(const struct kernel *k, bool traps_only, bool count,
+int annotate_loaded_kernel(const struct kernel *k, bool traps_only, bool count, bool deferred,
                            struct annotations *out, uint8_t *stubs, struct annotate_report *report)
 {
 	/* Windows and islands want to know what is padding: traps do not. */
 	struct annotate_options options = {.traps_only = traps_only || is_mixed(k),
 	                                   .count_sites = count,
+	                                   .deferred = deferred,
 	                                   .stubs_va = HOLE_STUBS,
 	                                   .stubs_size = HOLE_STUBS_SIZE,
 	                                   .rom = rom};

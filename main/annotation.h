@@ -12,10 +12,11 @@
  * annotate_loaded_kernel - run the annotator (or its cache) over @k
  * @traps_only: leave every sensitive instruction a trap
  * @count: what is executed in stubs counts itself (vcpu.count_site)
+ * @deferred: an enable delivers no pending interrupt (--delivery=deferred)
  *
  * Returns 0 or an exit status, with the reason printed.
  */
-int annotate_loaded_kernel(const struct kernel *k, bool traps_only, bool count,
+int annotate_loaded_kernel(const struct kernel *k, bool traps_only, bool count, bool deferred,
                            struct annotations *out, uint8_t *stubs, struct annotate_report *report);
 
 /** annotation_json - the counts by kind as a JSON object, the caller's */

@@ -99,7 +99,7 @@ int command_inspect(int argc, char **argv)
 	             MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	if (stubs == MAP_FAILED)
 		return EXIT_HOST;
-	status = annotate_loaded_kernel(&k, false, false, &annotations, stubs, &report);
+	status = annotate_loaded_kernel(&k, false, false, false, &annotations, stubs, &report);
 	if (!status && json)
 		status = print_json(&k, &report);
 	else if (!status)

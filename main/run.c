@@ -39,7 +39,7 @@
 struct run_options {
 	const char *kernel, *initrd, *arguments, *stats_path;
 	uint64_t memory;
-	bool stats, count_calls, bare, traps_only, no_vmi;
+	bool stats, count_calls, bare, traps_only, no_vmi, deferred;
 	int cpu;
 };
 
@@ -62,6 +62,9 @@ static void usage(FILE *to)
 	    "                        guest's 32-bit code (exits), which costs nothing\n"
 	    "      --cpu N           run the guest on host CPU N (default: ring1 chooses)\n"
 	    "      --vmi=on|off      show the guest a VMI ROM (on)\n"
+	    "      --delivery=immediate|deferred\n"
+	    "                        enabling interrupts delivers what is pending, or leaves it\n"
+	    "                        to what follows, within 1 ms (immediate)\n"
 	    "      --traps-only      rewrite nothing: every sensitive instruction traps (slow)\n"
 	    "  -h, --help            this text\n\n"
 	    "Ctrl-A x leaves, Ctrl-A h lists the keys.\n"
@@ -131,7 +134,8 @@ enum {
 	OPTION_CPU,
 	OPTION_TRAPS_ONLY,
 	OPTION_VMI,
-	OPTION_COUNT
+	OPTION_COUNT,
+	OPTION_DELIVERY
 };
 
 static int parse_options(int argc, char **argv, struct run_options *o)
@@ -146,6 +150,7 @@ static int parse_options(int argc, char **argv, struct run_options *o)
 	    {"count", required_argument, NULL, OPTION_COUNT},
 	    {"cpu", required_argument, NULL, OPTION_CPU},
 	    {"vmi", required_argument, NULL, OPTION_VMI},
+	    {"delivery", required_argument, NULL, OPTION_DELIVERY},
 	    {"traps-only", no_argument, NULL, OPTION_TRAPS_ONLY},
 	    {"help", no_argument, NULL, 'h'},
 	    {0}};
@@ -192,6 +197,13 @@ static int parse_options(int argc, char **argv, struct run_options *o)
 				return EXIT_USAGE;
 			}
 			exits_only = !strcmp(optarg, "exits");
+			break;
+		case OPTION_DELIVERY:
+			if (strcmp(optarg, "immediate") && strcmp(optarg, "deferred")) {
+				complain("--delivery=%s: say immediate or deferred", optarg);
+				return EXIT_USAGE;
+			}
+			o->deferred = !strcmp(optarg, "deferred");
 			break;
 		case OPTION_TRAPS_ONLY:
 			o->traps_only = true;
@@ -348,9 +360,11 @@ static int run_machine(struct vm *vm, const struct kernel *k, const struct run_o
 	int status, r;
 
 	if ((status = load(vm, k, o)) || (status = host_facts_fill(vm)) ||
-	    (status = annotate_loaded_kernel(k, o->traps_only, o->count_calls, vm->annotations,
-	                                     vm->stubs, &annotation)))
+	    (status = annotate_loaded_kernel(k, o->traps_only, o->count_calls, o->deferred,
+	                                     vm->annotations, vm->stubs, &annotation)))
 		return status;
+	if (o->deferred)
+		vm->vcpu->delivery = DELIVERY_DEFERRED | DELIVERY_BOUNDED;
 	annotate_apply_traps(vm->annotations, vm->ram, vm->ram_size);
 	placement_start(vm, o->cpu);
 	if ((status = vm_fork_cells(vm, INITIAL_CELLS)))

@@ -121,6 +121,23 @@ static json_t *vmi_json(const struct vm *vm, const struct vcpu *v)
 	                 call_count(v, v->count_mask_enabling), "calls", calls);
 }
 
+/* How long interrupts waited that were masked, or enabled and not delivered: in powers of two. */
+static void print_delays(FILE *to, const struct vm *vm)
+{
+	bool any = false;
+
+	for (int i = 0; i < DELAY_BUCKETS; i++) {
+		uint64_t n = vm->machine->delivery_delay[i];
+
+		if (!n)
+			continue;
+		if (!any)
+			fprintf(to, "interrupts that waited, by ns\n");
+		any = true;
+		fprintf(to, "  %12" PRIu64 "  below %" PRIu64 "\n", n, (uint64_t)2 << i);
+	}
+}
+
 void stats_print(FILE *to, const struct vm *vm, const struct annotate_report *annotation)
 {
 	struct vcpu v = counted(vm);
@@ -136,6 +153,7 @@ void stats_print(FILE *to, const struct vm *vm, const struct annotate_report *an
 		fprintf(to, "  %12" PRIu64 "  %-20s %s\n", value(vm, i), names[i].name,
 		        names[i].text);
 	}
+	print_delays(to, vm);
 	fprintf(to, "emulated in the core, by kind\n");
 	for (int i = 0; i < OP_COUNT; i++)
 		if (vm->machine->count_op[i])
@@ -150,6 +168,7 @@ int stats_write_json(const char *path, const struct vm *vm,
                      const struct annotate_report *annotation)
 {
 	json_t *root = json_object(), *counts = json_object(), *ops = json_object();
+	json_t *delays = json_array();
 	struct vcpu v = counted(vm);
 	int r;
 
@@ -164,6 +183,10 @@ int stats_write_json(const char *path, const struct vm *vm,
 	json_object_set_new(root, "emulated", ops);
 	json_object_set_new(root, "rendered", rendered_json(&v));
 	json_object_set_new(root, "vmi", vmi_json(vm, &v));
+	for (int i = 0; i < DELAY_BUCKETS; i++)
+		json_array_append_new(delays,
+		                      json_integer((json_int_t)vm->machine->delivery_delay[i]));
+	json_object_set_new(root, "delivery_delay_log2_ns", delays);
 	if (annotation)
 		json_object_set_new(root, "annotation", annotation_json(annotation));
 	errno = EIO;

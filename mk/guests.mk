@@ -119,3 +119,15 @@ $(GUESTS)/multiboot/plain.bin: guests/multiboot/plain.c guests/multiboot/plain.l
 	@echo "  CC (guest)  $< (bytes)"
 	@$(CC) $(CONFORMANCE_CFLAGS) $(MULTIBOOT_LINK) -DADDRESSES -T guests/multiboot/plain.lds -o $@.elf $<
 	@objcopy -O binary $@.elf $@
+
+# The bare guest that looks at interrupt delivery: tests/system/test_delivery.sh, bench/delivery.
+DELIVERY_GUEST := $(GUESTS)/delivery
+DELIVERY_SOURCES := $(sort $(wildcard guests/delivery/*.c guests/delivery/*.S))
+BARE_CFLAGS := -m32 -march=i686 -std=gnu11 -O2 -g -Wall -Wextra -Iinclude -ffreestanding -fno-pic -fno-pie -mgeneral-regs-only \
+	-fno-stack-protector -fcf-protection=none -fno-asynchronous-unwind-tables
+
+$(DELIVERY_GUEST): $(DELIVERY_SOURCES) guests/delivery/guest.h guests/delivery/delivery.lds include/vmi/vmi.h mk/guests.mk
+	@mkdir -p $(@D)
+	@echo "  CC (guest)  $@"
+	@$(CC) $(BARE_CFLAGS) -nostdlib -static -Wl,--build-id=none -no-pie -Wl,-z,noexecstack -Wl,-T,guests/delivery/delivery.lds \
+		-Wl,--no-warn-rwx-segments -o $@ $(DELIVERY_SOURCES)

@@ -28,6 +28,13 @@
 	count_up VCPU_COUNT_MASK_ENABLING;                                                         \
 	1:;                                                                                        \
 	.endif;                                                                                    \
+	.ifdef DEFERS_##name;                                                                      \
+	testl $DELIVERY_DEFERRED, %ss:VCPU_DELIVERY;                                               \
+	jz 2f;                                                                                     \
+	popfl;                                                                                     \
+	jmp rom_vmi_##name##_deferred;                                                             \
+	2:;                                                                                        \
+	.endif;                                                                                    \
 	popfl;                                                                                     \
 	jmp rom_vmi_##name;                                                                        \
 	END(rom_counted_##name);
@@ -40,8 +47,12 @@ ENTRY(rom_popf_counted)
 	testl	$IF_BIT, 8(%esp)
 	jz	1f
 	count_up VCPU_COUNT_POPF_ENABLING
-1:	popfl
+1:	testl	$DELIVERY_DEFERRED, %ss:VCPU_DELIVERY
+	jnz	2f
+	popfl
 	jmp	rom_popf
+2:	popfl
+	jmp	rom_popf_deferred
 END(rom_popf_counted)
 
 	.globl	rom_counting_table

@@ -99,7 +99,9 @@ kernel:
 	orl	$IF_BIT, %ss:VCPU_IF
 	js	slow
 	jmp	4f
-3:	andl	$~IF_BIT, %ss:VCPU_IF
+3:	cmpl	$IF_PENDING | IF_BIT, %ss:VCPU_IF
+	jae	6f				/* enabled, and yet to come (core/interrupt.c) */
+5:	andl	$~IF_BIT, %ss:VCPU_IF
 4:	incl	%ss:VCPU_COUNT_IRET_KERNEL
 	/* saved eax, EIP, CS, EFLAGS -> saved eax, (EIP), EFLAGS, EIP */
 	movl	%eax, 8(%esp)
@@ -109,6 +111,12 @@ kernel:
 	leal	4(%esp), %esp
 	popfl
 	ret
+
+	/* The handler may end with an IRET of another place. */
+6:	pushl	%ss:VCPU_IRET_SITE
+	call	rom_keep_promise
+	popl	%ss:VCPU_IRET_SITE
+	jmp	5b
 
 slow:
 	popl	%eax

@@ -23,6 +23,11 @@
 /* A far call into the 64-bit core; it returns here unless it decides otherwise. */
 #define GATE(n) lcall $HOST_CS64, $(HOLE_GATE + (n) * GATE_PAD_SIZE)
 
+/* VMI calls with a form of their own for --delivery=deferred: rom_vmi_NAME_deferred. */
+	.set	DEFERS_EnableInterrupts, 1
+	.set	DEFERS_DisableInterrupts, 1
+	.set	DEFERS_SetInterruptMask, 1
+
 /* ecx += eax without touching the flags */
 .macro addr_add_ecx_eax
 	leal	(%ecx,%eax), %ecx

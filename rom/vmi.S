@@ -51,7 +51,10 @@ ENTRY(rom_vmi_SetInterruptMask)
 	ret
 END(rom_vmi_SetInterruptMask)
 
-/* The split that was debated in March 2006. Clobbers flags. */
+/*
+ * The split that was debated in March 2006 (rom/interrupt.S). Clobbers flags. With
+ * --delivery=deferred the first stands for EnableInterrupts, too.
+ */
 ENTRY(rom_vmi_EnableInterruptsDeferred)
 	orl	$IF_BIT, %ss:VCPU_IF
 	ret
@@ -63,6 +66,24 @@ ENTRY(rom_vmi_DeliverInterrupts)
 	GATE(GATE_VMI + VMI_CALL_DeliverInterrupts)
 1:	ret
 END(rom_vmi_DeliverInterrupts)
+
+/* DisableInterrupts and SetInterruptMask with --delivery=deferred. Clobber flags. */
+ENTRY(rom_vmi_DisableInterrupts_deferred)
+	cmpl	$IF_PENDING | IF_BIT, %ss:VCPU_IF
+	jae	1f
+	andl	$~IF_BIT, %ss:VCPU_IF
+	ret
+1:	call	rom_keep_promise
+	andl	$~IF_BIT, %ss:VCPU_IF
+	ret
+END(rom_vmi_DisableInterrupts_deferred)
+
+ENTRY(rom_vmi_SetInterruptMask_deferred)
+	testl	$IF_BIT, %eax
+	jz	rom_vmi_DisableInterrupts_deferred
+	orl	$IF_BIT, %ss:VCPU_IF
+	ret
+END(rom_vmi_SetInterruptMask_deferred)
 
 /* ---- returns to user mode ---- */
 
@@ -272,12 +293,19 @@ ENTRY(rom_vmi_get_reloc)
 	cmpl	$VMI_NR_CALLS, %eax
 	jae	1f
 	incl	%ss:VCPU_VMI_ASKED(,%eax,4)
-	movl	%ss:rom_vmi_table+4(,%eax,8), %edx
-	cmpl	$0, %ss:VCPU_COUNT_CALLS
+	cmpl	$VMI_CALL_EnableInterruptsDeferred, %eax
 	jne	2f
+	orl	$DELIVERY_BOUNDED, %ss:VCPU_DELIVERY
+2:	movl	%ss:rom_vmi_table+4(,%eax,8), %edx
+	cmpl	$0, %ss:VCPU_COUNT_CALLS
+	jne	3f
+	testl	$DELIVERY_DEFERRED, %ss:VCPU_DELIVERY
+	jnz	4f
 	movl	%ss:rom_vmi_table(,%eax,8), %eax
 	ret
-2:	movl	%ss:rom_counting_table(,%eax,4), %eax
+3:	movl	%ss:rom_counting_table(,%eax,4), %eax
+	ret
+4:	movl	%ss:deferred_table(,%eax,4), %eax
 	ret
 1:	incl	%ss:VCPU_VMI_ASKED_UNKNOWN
 	xorl	%eax, %eax
@@ -298,4 +326,18 @@ rom_vmi_table:
 	.set type_##name, VMI_RELOCATION_CALL_REL;                                                 \
 	.endif;                                                                                    \
 	.long rom_vmi_##name, type_##name;
+	VMI_CALLS(X)
+
+/* What --delivery=deferred answers instead: addresses only, the types are the same. */
+	.globl	rom_vmi_EnableInterrupts_deferred
+	.set	rom_vmi_EnableInterrupts_deferred, rom_vmi_EnableInterruptsDeferred
+
+deferred_table:
+#undef X
+#define X(number, name, text)                                                                      \
+	.ifdef DEFERS_##name;                                                                      \
+	.long rom_vmi_##name##_deferred;                                                           \
+	.else;                                                                                     \
+	.long rom_vmi_##name;                                                                      \
+	.endif;
 	VMI_CALLS(X)

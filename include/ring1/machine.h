@@ -114,6 +114,11 @@ struct machine {
 	uint32_t was_idle;  /* HLT ended, and nothing but its tick was seen to run since */
 	uint64_t woken_at;  /* guest ns at which it ended */
 	uint64_t main_wake; /* guest ns until which main sleeps unless rung for */
+
+	/* An interrupt that waits, and what is about to let it in (core/interrupt.c). */
+	uint32_t cause;         /* enum statistic: one of STAT_deliver_*, 0: STAT_deliver_exit */
+	uint64_t pending_since; /* guest ns at which it was first left waiting, 0: none is */
+	uint64_t promise_due;   /* guest ns of the next look whether it has been enabled */
 	uint32_t doorbell __attribute__((aligned(64)));
 	uint32_t main_waits;
 	struct byte_ring console_out, console_in, log;
@@ -166,6 +171,7 @@ struct machine {
 	uint64_t count[STAT_COUNT];
 	uint64_t count_op[OP_COUNT];      /* emulated in the core, by kind */
 	uint64_t count_vmi[VMI_NR_CALLS]; /* VMI calls that left the ROM */
+	uint64_t delivery_delay[DELAY_BUCKETS];
 
 	uint8_t xsave[16384] __attribute__((aligned(64)));
 	/* Guest-physical space without memory behind it: reads something, keeps no promise. */

@@ -39,6 +39,13 @@
 	X(page_fault_user, "injections", "page faults of user code")                               \
 	X(page_fault_kernel, "injections", "page faults of kernel code")                           \
 	X(page_fault_hidden, "injections", "page faults the guest never sees")                     \
+	X(deliver_kick, "deliveries", "the kick that announced them")                              \
+	X(deliver_enable, "deliveries", "an enable that found them pending")                       \
+	X(deliver_disable, "deliveries", "a disable: enabled, and yet to come")                    \
+	X(deliver_iret, "deliveries", "an IRET")                                                   \
+	X(deliver_exit, "deliveries", "another exit")                                              \
+	X(deliver_halt, "deliveries", "HLT")                                                       \
+	X(deliver_bound, "deliveries", "the bound of 1 ms")                                        \
 	X(syscall_rom, "calls", "system calls through the vDSO and the ROM")                       \
 	X(syscall_trap, "calls", "system calls by a host signal")                                  \
 	X(iret_user_rom, "calls", "IRET to user mode in the ROM")                                  \
@@ -49,6 +56,9 @@
 	X(port_io, "calls", "port accesses")                                                       \
 	X(text_patch, "calls", "writes of kernel text")                                            \
 	X(foreign_segment, "calls", "host selectors found in user segment registers")
+
+/* Bucket n of machine.delivery_delay: a masked interrupt came after 2^n to 2^(n+1) - 1 ns. */
+#define DELAY_BUCKETS 40
 
 enum statistic {
 #define X(name, group, text) STAT_##name,

@@ -27,6 +27,13 @@ enum gpr { R_EAX, R_ECX, R_EDX, R_EBX, R_ESP, R_EBP, R_ESI, R_EDI, R_COUNT };
 #define IF_PENDING   0x80000000 /* an interrupt waits for IF */
 
 /*
+ * Bits of vcpu.delivery. When enabling and delivering are two steps, IF_PENDING and IF_BIT can
+ * be set together while guest code runs: a promise, which core/interrupt.c says how to keep.
+ */
+#define DELIVERY_DEFERRED 1 /* --delivery=deferred: enabling delivers nothing */
+#define DELIVERY_BOUNDED  2 /* what is pending must not wait for longer than 1 ms once enabled */
+
+/*
  * Real selectors. Each guest GDT descriptor has a host LDT slot in each of two banks:
  * as the guest kernel sees it, and as guest user code may use it (limited to the user half).
  */
@@ -72,6 +79,7 @@ struct vcpu {
 	uint32_t user_cs, user_ss;     /* the virtual selectors the fast path recognises */
 	uint32_t kernel_cs, kernel_ss; /* virtual: of the system-call gate and of TSS.ss0 */
 	uint32_t iopl;                 /* virtual EFLAGS.IOPL, bits 12-13 in place */
+	uint32_t delivery;             /* DELIVERY_*; set by main, BOUNDED also by the ROM */
 
 	uint32_t cr0, cr2, cr3, cr4; /* stubs read them in place of MOV from CRn */
 

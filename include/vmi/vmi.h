@@ -916,7 +916,8 @@ _Static_assert(sizeof(struct vmi_table_register) == 6, "size of struct vmi_table
  *   out       nothing
  *   clobbers  flags
  *   segments  CS, SS
- *   deferral  never. ring1: with --delivery=deferred, as EnableInterruptsDeferred.
+ *   deferral  never. ring1: with --delivery=deferred, as EnableInterruptsDeferred, except that
+ *             DisableInterrupts and SetInterruptMask deliver before they clear the flag.
  *   errors    none
  *   if NONE   trap (STI)
  *   Linux     direct and patched. Up to 2.6.25 the SYSENTER entry calls it with the user's DS and
@@ -932,7 +933,8 @@ _Static_assert(sizeof(struct vmi_table_register) == 6, "size of struct vmi_table
  *   out       nothing
  *   clobbers  flags
  *   segments  CS, SS
- *   deferral  never
+ *   deferral  never. ring1: with --delivery=deferred what became pending before the flag was set,
+ *             and was not delivered since, is delivered first: a window lets things through.
  *   errors    none
  *   if NONE   trap (CLI)
  *   Linux     direct and patched. 2.6.21 puts it right behind GetInterruptMask and expects the
@@ -962,7 +964,8 @@ _Static_assert(sizeof(struct vmi_table_register) == 6, "size of struct vmi_table
  *   out       nothing
  *   clobbers  flags
  *   segments  CS, SS
- *   deferral  never. ring1: with --delivery=deferred, as EnableInterruptsDeferred.
+ *   deferral  never. ring1: with --delivery=deferred, as EnableInterruptsDeferred, or as
+ *             DisableInterrupts there.
  *   errors    none: other bits mean nothing.
  *   if NONE   silent: POPF cannot change IF. Not an option for a ROM.
  *   Linux     direct and patched, with a value that GetInterruptMask gave
@@ -1640,7 +1643,9 @@ _Static_assert(sizeof(struct vmi_table_register) == 6, "size of struct vmi_table
  *             as always, and takes along what waited.
  *   errors    none. A guest that enables in order to let something in, such as an interrupt it
  *             sent to itself or between STI and CLI, wants EnableInterrupts instead;
- *             DisableInterrupts before delivery leaves it pending.
+ *             DisableInterrupts before delivery leaves it pending (ring1 with
+ *             --delivery=deferred: delivers it). The 1 ms hold for a guest that has asked
+ *             VMI_GetRelocationInfo for this call.
  *   if NONE   use EnableInterrupts
  *   Linux     not used, not known to it
  *   source    ring1

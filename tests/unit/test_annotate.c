@@ -180,6 +180,44 @@ static void test_sti(void **state)
 	test_kernel_free(k);
 }
 
+static struct test_kernel *run_deferred(const char *text, size_t size)
+{
+	struct test_kernel *k = test_kernel_new(text, size);
+
+	k->options.deferred = true;
+	test_kernel_run(k);
+	return k;
+}
+#define RUN_DEFERRED(text) run_deferred(text, sizeof(text) - 1)
+
+/* --delivery=deferred: the look for pending work has moved from STI to CLI. */
+static void test_deferred(void **state)
+{
+	struct test_kernel *k = RUN_DEFERRED("\xfb" DEAD TAIL);
+
+	(void)state;
+	/* orl $0x200,%ss:word */
+	EXPECT_STUB(k, 0x36, 0x81, 0x0d, W(0xff000000), W(0x200), 0x31, 0xc0);
+	test_kernel_free(k);
+	k = RUN_DEFERRED("\xfb" LIVE TAIL);
+	/* movb $2,%ss:word+1 */
+	EXPECT_STUB(k, 0x36, 0xc6, 0x05, W(0xff000001), 2, 0x0f, 0x92, 0xc0);
+	test_kernel_free(k);
+	k = RUN_DEFERRED("\xfa" DEAD TAIL);
+	/* cmpl $0x80000200,%ss:word; jb over the call; andl $~0x200,%ss:word */
+	EXPECT_STUB(k, 0x36, 0x81, 0x3d, W(0xff000000), W(0x80000200), 0x72, 5, 0xe8,
+	            REL(14, 0xff004008), 0x36, 0x81, 0x25, W(0xff000000), W(0xfffffdff), 0x31,
+	            0xc0);
+	assert_int_equal(k->report.kinds[ANNOTATE_CLI].inlined, 1);
+	test_kernel_free(k);
+	k = RUN_DEFERRED("\xfa" LIVE TAIL);
+	EXPECT_STUB(k, 0xe8, REL(1, 0xff004018), 0x0f, 0x92, 0xc0);
+	test_kernel_free(k);
+	k = RUN_DEFERRED("\x9d" TAIL);
+	EXPECT_STUB(k, 0xe8, REL(1, 0xff004034));
+	test_kernel_free(k);
+}
+
 #define COUNTED 18 /* bytes in front of a rendered site */
 
 static void test_counting(void **state)
@@ -793,6 +831,7 @@ int main(void)
 	    cmocka_unit_test(test_traps_are_applied),
 	    cmocka_unit_test(test_cli),
 	    cmocka_unit_test(test_sti),
+	    cmocka_unit_test(test_deferred),
 	    cmocka_unit_test(test_sti_hlt_is_one),
 	    cmocka_unit_test(test_counting),
 	    cmocka_unit_test(test_flag_images),

@@ -158,6 +158,14 @@ static void test_version_follows_options_and_contents(void **state)
 	assert_string_not_equal(path, now);
 	unlink(now);
 	other->options.rom.popf -= 4;
+	other->options.deferred = true;
+	annotate_kernel_cached(&in, &other->options, build_id, 4, other->a, other->stubs,
+	                       &other->report, other->error);
+	assert_false(other->report.cached);
+	assert_true(cache_file(now));
+	assert_string_not_equal(path, now);
+	unlink(now);
+	other->options.deferred = false;
 	other->text[0x200] = 0x90;
 	annotate_kernel_cached(&in, &other->options, build_id, 4, other->a, other->stubs,
 	                       &other->report, other->error);

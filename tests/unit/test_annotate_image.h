@@ -27,9 +27,12 @@
 static const struct annotate_rom test_rom = {
     .gate_site = 0xff002000,
     .deliver = 0xff004000,
+    .keep_promise = 0xff004008,
     .enable_keep = 0xff004010,
+    .disable_keep_deferred = 0xff004018,
     .pushf_image = 0xff004020,
     .popf = 0xff004030,
+    .popf_deferred = 0xff004034,
     .popf_counted = 0xff004038,
     .vcpu_count_site = 0xff000500,
     .iret = 0xff004040,
