@@ -32,16 +32,22 @@ bool host_map_void(uint32_t va)
 	           STATE_MACHINE + offsetof(struct machine, void_page));
 }
 
-void host_unmap(uint32_t va, uint32_t n)
+bool host_unmap(uint32_t va, uint32_t n)
 {
 	COUNT(host_munmap);
-	host_call(__NR_munmap, va, n, 0, 0, 0, 0);
+	return host_call(__NR_munmap, va, n, 0, 0, 0, 0) == 0;
 }
 
 bool host_protect(uint32_t va, uint32_t n, struct host_rights rights)
 {
 	COUNT(host_mprotect);
 	return host_call(__NR_mprotect, va, n, protection_of(rights), 0, 0, 0) == 0;
+}
+
+bool host_hide(uint32_t va, uint32_t n)
+{
+	COUNT(host_mprotect);
+	return host_call(__NR_mprotect, va, n, PROT_NONE, 0, 0, 0) == 0;
 }
 
 bool host_write_ldt(uint32_t slot, uint32_t lo, uint32_t hi)

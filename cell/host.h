@@ -44,11 +44,11 @@ bool host_map_ram(uint32_t va, uint32_t n, uint64_t pa, struct host_rights right
 bool host_map_void(uint32_t va);
 
 /**
- * host_unmap - remove whatever is mapped in [va, va+n)
+ * host_unmap - remove whatever is mapped in [va, va+n); false when that takes a mapping more
  *
  * #seccomp munmap a0<4G a0+a1<=4G
  */
-void host_unmap(uint32_t va, uint32_t n);
+bool host_unmap(uint32_t va, uint32_t n);
 
 /**
  * host_protect - change the rights of what is mapped in [va, va+n); false when the host refuses
@@ -56,6 +56,9 @@ void host_unmap(uint32_t va, uint32_t n);
  * #seccomp mprotect a0<4G a0+a1<=4G a2&~7
  */
 bool host_protect(uint32_t va, uint32_t n, struct host_rights rights);
+
+/** host_hide - take all rights from what is mapped in [va, va+n); false when the host refuses */
+bool host_hide(uint32_t va, uint32_t n);
 
 /**
  * host_write_ldt - set one entry of this process's LDT

@@ -8,6 +8,9 @@
 
 #define GROUP_BYTES 64u
 
+/* Pages to give back at least when the host is out of mappings: an eighth of Linux's default. */
+#define EVICT_PAGES 8192u
+
 /* No Linux default of vm.mmap_min_addr is above this. */
 #define LOWEST_MAPPABLE 0x10000u
 
@@ -92,15 +95,6 @@ static bool executable(uint32_t r, uint64_t pte)
 	return runs_code(r) && !((SELF->region[r].pde | pte) & PTE_NX && M->efer & EFER_NX);
 }
 
-static void unmap_range(uint32_t va, uint32_t n)
-{
-	n = below_hole(va, n);
-	if (!n)
-		return;
-	COUNT(unmap_runs);
-	host_unmap(va, n);
-}
-
 static uint32_t page_base(uint32_t r, unsigned k)
 {
 	return region_base(r) + k * PAGE_SIZE;
@@ -116,14 +110,9 @@ static void forget_region(uint32_t r)
 	clear_active(r);
 }
 
-static void drop_region(uint32_t r)
-{
-	unmap_range(region_base(r), region_size());
-	forget_region(r);
-}
-
 static void drop_all(void)
 {
+	/* The range ends at mappings' ends, so this call can only shrink their number. */
 	host_unmap(0, HOLE_BASE);
 	for (uint32_t w = 0; w < SHADOW_REGIONS / 64; w++)
 		while (SELF->active[w])
@@ -133,19 +122,70 @@ static void drop_all(void)
 	SELF->inval_seen = M->inval_head;
 }
 
+/* The next region of the user half at or behind @r, cyclically, where something is mapped. */
+static bool next_user_region(uint32_t *r)
+{
+	uint32_t regions = region_index(M->user_top);
+
+	for (uint32_t i = 0; i < regions; i++) {
+		uint32_t candidate = (*r + i) % regions;
+
+		if (SELF->active[candidate / 64] >> (candidate % 64) & 1) {
+			*r = candidate;
+			return true;
+		}
+	}
+	return false;
+}
+
+/*
+ * The host is out of mappings (vm.max_map_count) or of address space: drop a part of the user
+ * half, taking turns, which is first in, first out for a program that goes through its memory.
+ * The kernel half takes few mappings and goes only when nothing else is left. False: it has.
+ */
+static bool make_room(void)
+{
+	uint32_t pages = 0, r = SELF->evict_next;
+
+	COUNT(evict);
+	while (pages < EVICT_PAGES && next_user_region(&r)) {
+		/* A mapping may reach over the region's end, and there is no room to split it. */
+		if (!host_unmap(region_base(r), region_size()))
+			break;
+		pages += SELF->region[r].large ? EVICT_PAGES : SELF->region[r].mapped;
+		COUNT_N(evict_pages, SELF->region[r].mapped);
+		forget_region(r);
+		SELF->evict_next = ++r;
+	}
+	if (pages)
+		return true;
+	for (uint32_t w = 0; w < SHADOW_REGIONS / 64; w++)
+		pages |= !!SELF->active[w];
+	drop_all();
+	return pages;
+}
+
+static void unmap_range(uint32_t va, uint32_t n)
+{
+	n = below_hole(va, n);
+	if (!n)
+		return;
+	COUNT(unmap_runs);
+	/* Taking a page out of the middle of a mapping makes two of it. */
+	if (!host_unmap(va, n) && !(make_room() && host_unmap(va, n)))
+		drop_all();
+}
+
+static void drop_region(uint32_t r)
+{
+	unmap_range(region_base(r), region_size());
+	forget_region(r);
+}
+
 void shadow_reset(void)
 {
 	M->resets++;
 	drop_all();
-}
-
-/* The host is out of mappings (vm.max_map_count) or memory: give back the user half. */
-static void evict(void)
-{
-	for (uint32_t r = 0; r < region_index(M->user_top); r++)
-		if (SELF->active[r / 64] >> (r % 64) & 1)
-			forget_region(r);
-	host_unmap(0, M->user_top);
 }
 
 /* What a translation lets a host mapping be. */
@@ -169,17 +209,20 @@ static bool map_pages(uint32_t va, uint32_t n, uint64_t pa, struct host_rights r
 		return true;
 	if (va < LOWEST_MAPPABLE)
 		return false;
-	evict();
-	if (!host_map_ram(va, n, pa, rights))
-		stop_guest(STOP_INTERNAL, "the host refuses to map guest memory");
-	return true;
+	while (make_room())
+		if (host_map_ram(va, n, pa, rights))
+			return true;
+	stop_guest(STOP_INTERNAL, "the host refuses to map guest memory");
 }
 
 /* Guest-physical space without memory behind it: reads something, loses what is written. */
 static void map_void(uint32_t va)
 {
-	if (below_hole(va, PAGE_SIZE) && !host_map_void(va & ~0xfffu))
-		stop_guest(STOP_INTERNAL, "the host refuses to map the void page");
+	if (!below_hole(va, PAGE_SIZE))
+		return;
+	while (!host_map_void(va & ~0xfffu))
+		if (!make_room())
+			stop_guest(STOP_INTERNAL, "the host refuses to map the void page");
 }
 
 /* Paging is off: linear is physical, in steps of the 4 MiB regions. */
@@ -329,6 +372,7 @@ static bool map_small(uint32_t va, const struct translation *t, bool again)
 			return false;
 		COUNT_N(map_around, to - from - 1);
 	}
+	g->pde = t->pde; /* making room may have forgotten it */
 	for (unsigned i = from; i < to; i++)
 		remember(r, i, i == k ? t->pte : table_get(table, i));
 	set_active(r);
@@ -497,8 +541,11 @@ static void compare_region(uint32_t r, struct run *run)
 	COUNT(tables_compared);
 	for (uint64_t m = g->groups; m; m &= m - 1)
 		compare_group(r, __builtin_ctzll(m), table, run);
-	if (!g->mapped)
+	if (!g->mapped) {
+		if (g->hidden)
+			extend_run(run, DROP, false, region_base(r), region_size());
 		forget_region(r);
+	}
 }
 
 static void compare_regions(bool global_too)
@@ -535,6 +582,20 @@ static void allow_write(uint32_t r, unsigned k, uint64_t now)
 		copy_set(r, k, now);
 }
 
+/*
+ * A page that goes alone soon gets a successor, as in kmap and copy-on-write. Its mapping stays,
+ * without rights, until something replaces it: half as dear as taking it away.
+ */
+static void hide_page(uint32_t r, unsigned k)
+{
+	uint32_t va = page_base(r, k);
+
+	if (below_hole(va, PAGE_SIZE) && host_hide(va, PAGE_SIZE))
+		SELF->region[r].hidden = 1;
+	else
+		unmap_range(va, PAGE_SIZE);
+}
+
 /* One page of this cell: as after a miss, but what still holds may stay. */
 static void invalidate_page(uint32_t va)
 {
@@ -558,11 +619,12 @@ static void invalidate_page(uint32_t va)
 		return;
 	}
 	compare_entry(r, k, table, &run);
-	finish_run(&run);
+	if (run.what == DROP)
+		hide_page(r, k);
+	else
+		finish_run(&run);
 	if (copy_get(r, k))
 		allow_write(r, k, table_get(table, k));
-	else if (!g->mapped)
-		forget_region(r);
 }
 
 void shadow_invlpg(uint32_t va)

@@ -4,6 +4,7 @@
 // The kernel's command line says what: counts.do=MODE counts.n=N (modes: the table below).
 
 #include <sched.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -108,11 +109,32 @@ static void do_fork(long n)
 	}
 }
 
+// Every second page of 2 * N is written, then these are read: the host can join none of them.
+static void do_scatter(long n)
+{
+	volatile uint32_t *memory;
+	const size_t step = 2 * PAGE / sizeof(*memory);
+
+	if (!n)
+		return;
+	memory = mmap(NULL, (size_t)n * 2 * PAGE, PROT_READ | PROT_WRITE,
+	              MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (memory == MAP_FAILED)
+		die("mmap");
+	madvise((void *)memory, (size_t)n * 2 * PAGE, MADV_NOHUGEPAGE);
+	for (long i = 0; i < n; i++)
+		memory[(size_t)i * step] = (uint32_t)i * 2654435761u;
+	for (long i = 0; i < n; i++)
+		if (memory[(size_t)i * step] != (uint32_t)i * 2654435761u)
+			die("a page lost what was written");
+}
+
 static const struct {
 	const char *name;
 	void (*run)(long);
 } modes[] = {{"getppid", do_getppid}, {"yield", do_yield}, {"touch", do_touch},
-             {"protect", do_protect}, {"fork", do_fork},   {"pipe", do_pipe}};
+             {"protect", do_protect}, {"fork", do_fork},   {"scatter", do_scatter},
+             {"pipe", do_pipe}};
 
 // The value of NAME=value on the kernel's command line, or an empty string.
 static void parameter(const char *name, char *value, size_t size)

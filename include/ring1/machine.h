@@ -192,7 +192,7 @@ struct shadow_region {
 	uint8_t large;   /* a large page is mapped here; copy[] is unused */
 	uint8_t local;   /* holds entries that a CR3 load invalidates */
 	uint8_t code;    /* kernel half: code was executed from it */
-	uint32_t pad;
+	uint8_t hidden;  /* may hold host mappings without rights, in no copy */
 };
 
 struct ldt_slot {
@@ -203,6 +203,7 @@ struct cell {
 	uint32_t number;
 	uint32_t inval_seen, inval_all_seen, resets_seen;
 	uint32_t ldt_seen;
+	uint32_t evict_next;     /* region where the next search for room begins */
 	uint32_t ldt_guest_base; /* of the guest LDT that ldt[] was filled from */
 	uint64_t active[SHADOW_REGIONS / 64];
 	struct shadow_region region[SHADOW_REGIONS];

@@ -26,6 +26,8 @@
 	X(map_around, "mappings", "of these, neighbours of the one asked for")                     \
 	X(map_prefill, "mappings", "pages mapped on return from an injected page fault")           \
 	X(map_upgrade, "mappings", "pages mapped read-only that became writable")                  \
+	X(evict, "mappings", "times the host was out of mappings")                                 \
+	X(evict_pages, "mappings", "pages given back then")                                        \
 	X(unmap_runs, "mappings", "runs dropped")                                                  \
 	X(tables_compared, "mappings", "page-table pages compared")                                \
 	X(invlpg, "mappings", "INVLPG")                                                            \
