@@ -32,7 +32,7 @@
 
 /* Figure 10-8; bits 12 (delivery status) and 14 (remote IRR) are read-only and stay 0. */
 static const uint32_t lvt_writable[LAPIC_LVTS] = {
-    0x300ff, /* timer: mask, periodic, vector */
+    0x700ff, /* timer: mask, mode, vector */
     0x107ff, /* thermal: mask, mode, vector */
     0x107ff, /* performance counter */
     0x1a7ff, /* LINT0: also trigger and polarity */
@@ -172,6 +172,19 @@ int lapic_acknowledge(struct lapic *lapic)
 	return vector;
 }
 
+bool lapic_eoi_may_wait(const struct lapic *lapic)
+{
+	int vector = highest(lapic->isr);
+
+	if (vector == NO_VECTOR || has_vector(lapic->tmr, (uint8_t)vector) ||
+	    highest(lapic->irr) != NO_VECTOR)
+		return false;
+	for (int i = 0; i < LAPIC_WORDS; i++)
+		if (lapic->isr[i] != (i == vector / BITS ? 1u << vector % BITS : 0))
+			return false;
+	return true;
+}
+
 static int end_of_interrupt(struct lapic *lapic)
 {
 	int vector = highest(lapic->isr);
@@ -198,18 +211,60 @@ static uint64_t ticks_since_start(const struct lapic *lapic, uint64_t now)
 	return now > lapic->timer_from ? (now - lapic->timer_from) >> tick_shift(lapic) : 0;
 }
 
+/* Both bits are reserved, and one-shot as neither is. */
+static uint32_t timer_mode(const struct lapic *lapic)
+{
+	return lapic->lvt[TIMER] & (LAPIC_LVT_PERIODIC | LAPIC_LVT_DEADLINE);
+}
+
+static bool deadline_mode(const struct lapic *lapic)
+{
+	return timer_mode(lapic) == LAPIC_LVT_DEADLINE;
+}
+
+/* What a periodic timer starts over with. */
+static uint32_t reload(const struct lapic *lapic)
+{
+	uint32_t shortest = LAPIC_SHORTEST_PERIOD >> tick_shift(lapic);
+
+	return lapic->timer_initial > shortest ? lapic->timer_initial : shortest;
+}
+
+static void update_deadline(struct lapic *lapic, uint64_t now)
+{
+	if (lapic->deadline_tsc == 0 || now < lapic->deadline_ns)
+		return;
+	lapic->deadline_tsc = 0;
+	raise_local(lapic, TIMER);
+}
+
+void lapic_set_tsc_deadline(struct lapic *lapic, uint64_t tsc, uint64_t ns)
+{
+	if (!deadline_mode(lapic))
+		return;
+	lapic->deadline_tsc = tsc;
+	lapic->deadline_ns = ns;
+}
+
+uint64_t lapic_tsc_deadline(const struct lapic *lapic)
+{
+	return deadline_mode(lapic) ? lapic->deadline_tsc : 0;
+}
+
 void lapic_update(struct lapic *lapic, uint64_t now)
 {
 	uint64_t count = lapic->timer_count;
-	uint32_t period = lapic->timer_initial;
+	uint32_t period = reload(lapic);
 	uint64_t ticks, past;
+
+	update_deadline(lapic, now);
 
 	if (count == 0)
 		return;
 	ticks = ticks_since_start(lapic, now);
 	if (ticks < count)
 		return;
-	if ((lapic->lvt[TIMER] & LAPIC_LVT_PERIODIC) && period) {
+	if (timer_mode(lapic) == LAPIC_LVT_PERIODIC && lapic->timer_initial) {
 		past = (ticks - count) / period * period;
 		lapic->timer_from += (count + past) << tick_shift(lapic);
 		lapic->timer_count = period;
@@ -223,7 +278,11 @@ uint64_t lapic_next_deadline(const struct lapic *lapic)
 {
 	uint64_t ns = (uint64_t)lapic->timer_count << tick_shift(lapic);
 
-	if (ns == 0 || (lapic->lvt[TIMER] & LAPIC_LVT_MASKED) || !enabled(lapic))
+	if ((lapic->lvt[TIMER] & LAPIC_LVT_MASKED) || !enabled(lapic))
+		return NEVER;
+	if (deadline_mode(lapic))
+		return lapic->deadline_tsc ? lapic->deadline_ns : NEVER;
+	if (ns == 0)
 		return NEVER;
 	return lapic->timer_from < NEVER - ns ? lapic->timer_from + ns : NEVER;
 }
@@ -232,12 +291,16 @@ uint64_t lapic_next_deadline(const struct lapic *lapic)
 static uint32_t current_count(const struct lapic *lapic, uint64_t now)
 {
 	uint64_t ticks = ticks_since_start(lapic, now);
+	uint32_t count = ticks < lapic->timer_count ? lapic->timer_count - (uint32_t)ticks : 0;
 
-	return ticks < lapic->timer_count ? lapic->timer_count - (uint32_t)ticks : 0;
+	/* a period that was drawn out starts with a wait at the initial count */
+	return count < lapic->timer_initial ? count : lapic->timer_initial;
 }
 
 static void start_timer(struct lapic *lapic, uint32_t initial, uint64_t now)
 {
+	if (deadline_mode(lapic))
+		return;
 	lapic->timer_initial = initial;
 	lapic->timer_count = initial;
 	lapic->timer_from = now;
@@ -355,7 +418,14 @@ static void write_svr(struct lapic *lapic, uint32_t value)
 
 static void write_lvt(struct lapic *lapic, unsigned lvt, uint32_t value)
 {
+	bool was = deadline_mode(lapic);
+
 	lapic->lvt[lvt] = value & lvt_writable[lvt];
+	if (was != deadline_mode(lapic)) { /* changing to or from it disarms the timer */
+		lapic->deadline_tsc = 0;
+		lapic->timer_initial = 0;
+		lapic->timer_count = 0;
+	}
 	if (!enabled(lapic))
 		lapic->lvt[lvt] |= LAPIC_LVT_MASKED;
 }

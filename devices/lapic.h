@@ -14,6 +14,8 @@
  *   pin, so that a kernel that never heard of an APIC gets its 8259A interrupts.
  * - LINT0 serves ExtINT only, from the 8259A pair; other modes of it deliver nothing. There is no
  *   NMI, SMI, INIT or start-up: such messages vanish, whoever sends them and to whom.
+ * - A periodic timer comes at most every LAPIC_SHORTEST_PERIOD ns, whatever its initial count: one
+ *   of a few ns would leave the processor no time for anything else.
  * - The performance counter and the thermal sensor never interrupt.
  */
 #ifndef RING1_DEVICES_LAPIC_H
@@ -54,6 +56,7 @@
 #define LAPIC_SVR_ENABLE      0x100u
 #define LAPIC_LVT_MASKED      0x10000u
 #define LAPIC_LVT_PERIODIC    0x20000u
+#define LAPIC_LVT_DEADLINE    0x40000u
 #define LAPIC_MODE_EXTINT     0x700u
 #define LAPIC_ESR_SEND_VECTOR 0x20u
 #define LAPIC_ESR_RECV_VECTOR 0x40u
@@ -61,6 +64,8 @@
 
 #define LAPIC_LVTS  6
 #define LAPIC_WORDS 8 /* 256 vectors */
+
+#define LAPIC_SHORTEST_PERIOD 200000u /* ns */
 
 /* lapic_write: nothing to tell the IO-APIC */
 #define LAPIC_NO_EOI (-1)
@@ -71,6 +76,8 @@ struct lapic {
 	uint32_t timer_count;   /* 0: the timer stands */
 	uint32_t timer_initial; /* what a periodic timer starts over with */
 	uint32_t timer_divide;  /* divide configuration register */
+	uint64_t deadline_tsc;  /* TSC-deadline mode: what the register holds, 0: not armed */
+	uint64_t deadline_ns;   /* the same as ns */
 	uint32_t isr[LAPIC_WORDS];
 	uint32_t tmr[LAPIC_WORDS];
 	uint32_t irr[LAPIC_WORDS];
@@ -117,6 +124,13 @@ int lapic_write(struct lapic *lapic, uint32_t offset, uint32_t value, uint64_t n
 bool lapic_receive(struct lapic *lapic, uint8_t vector, bool level_triggered);
 
 /*
+ * The timer in TSC-deadline mode (10.5.4.1): an interrupt when the TSC reaches `tsc`, which is at
+ * `ns`, and 0 for none. Without effect in any other mode; reads as 0 then, and when it has expired.
+ */
+void lapic_set_tsc_deadline(struct lapic *lapic, uint64_t tsc, uint64_t ns);
+uint64_t lapic_tsc_deadline(const struct lapic *lapic);
+
+/*
  * Deliver what the timer's local vector says, if it is not masked: for a timer outside of the APIC
  * that is wired to LVTT, as the VMI timer can be.
  */
@@ -149,6 +163,12 @@ static inline bool lapic_intr(const struct lapic *lapic)
 {
 	return lapic->output != 0;
 }
+
+/*
+ * May the end of the interrupt in service be told late? Yes if it is the only one, is edge
+ * triggered and nothing is requested: then nobody waits for it.
+ */
+bool lapic_eoi_may_wait(const struct lapic *lapic);
 
 /*
  * The processor takes the interrupt: returns its vector, 16..255, and puts it in service. With

@@ -66,6 +66,11 @@ static void update_keyboard_lines(struct platform *platform)
 	set_irq(platform, PLATFORM_AUX_IRQ, i8042_irq12(&platform->i8042));
 }
 
+static void update_sci_line(struct platform *platform, uint64_t now)
+{
+	set_irq(platform, PLATFORM_SCI_IRQ, pm_sci(&platform->pm, now));
+}
+
 void platform_update_irqs(struct platform *platform, uint64_t now)
 {
 	update_timer(platform, now);
@@ -73,6 +78,7 @@ void platform_update_irqs(struct platform *platform, uint64_t now)
 	update_uart_line(platform);
 	update_rtc_line(platform, now);
 	update_keyboard_lines(platform);
+	update_sci_line(platform, now);
 	lapic_update(&platform->lapic, now);
 }
 
@@ -88,7 +94,9 @@ uint64_t platform_next_deadline(const struct platform *platform, uint64_t now)
 	uint64_t uart = uart_next_deadline(&platform->uart);
 	uint64_t local = lapic_next_deadline(&platform->lapic);
 
-	return earlier(earlier(timer, clock), earlier(uart, local));
+	uint64_t power = pm_next_deadline(&platform->pm);
+
+	return earlier(earlier(earlier(timer, clock), earlier(uart, local)), power);
 }
 
 /* After an access that may have moved the receiver: tell the owner what it has to look at. */
@@ -204,6 +212,25 @@ static void write_keyboard(struct platform *platform, uint16_t port, uint8_t val
 	update_keyboard_lines(platform);
 }
 
+static uint8_t read_pm(struct platform *platform, unsigned offset, uint64_t now)
+{
+	uint8_t value = pm_read(&platform->pm, offset, now);
+
+	update_sci_line(platform, now);
+	return value;
+}
+
+static void write_pm(struct platform *platform, unsigned offset, uint8_t value, uint64_t now)
+{
+	uint64_t deadline = pm_next_deadline(&platform->pm);
+
+	if (pm_write(&platform->pm, offset, value, now))
+		platform->events |= PLATFORM_POWER_OFF;
+	if (pm_next_deadline(&platform->pm) != deadline)
+		platform->events |= PLATFORM_TIMER_CHANGED;
+	update_sci_line(platform, now);
+}
+
 static uint8_t in_byte(struct platform *platform, uint16_t port, uint64_t now)
 {
 	switch (port) {
@@ -232,6 +259,8 @@ static uint8_t in_byte(struct platform *platform, uint16_t port, uint64_t now)
 	case CHIPSET_PORT_A:
 	case CHIPSET_CONFIG_ADDRESS ... CHIPSET_CONFIG_DATA + 3:
 		return (uint8_t)chipset_read(&platform->chipset, port, 1);
+	case PLATFORM_PM_PORT ... PLATFORM_PM_PORT + PM_PORTS - 1:
+		return read_pm(platform, port - PLATFORM_PM_PORT, now);
 	default:
 		return 0xff;
 	}
@@ -278,6 +307,9 @@ static void out_byte(struct platform *platform, uint16_t port, uint8_t value, ui
 	case CHIPSET_PORT_A:
 	case CHIPSET_CONFIG_ADDRESS ... CHIPSET_CONFIG_DATA + 3:
 		write_chipset(platform, port, 1, value);
+		break;
+	case PLATFORM_PM_PORT ... PLATFORM_PM_PORT + PM_PORTS - 1:
+		write_pm(platform, port - PLATFORM_PM_PORT, value, now);
 		break;
 	default:
 		break;
@@ -421,7 +453,9 @@ void platform_reset(struct platform *platform, int64_t wall_offset_ns, uint64_t 
 	chipset_reset(&platform->chipset);
 	lapic_reset(&platform->lapic);
 	ioapic_reset(&platform->ioapic);
+	platform->ioapic.id = (uint32_t)PLATFORM_IOAPIC_ID << 24;
 	vmitimer_reset(&platform->vmitimer);
+	pm_reset(&platform->pm, now);
 	platform->events = 0;
 	platform->timer_ticks_missed = 0;
 }

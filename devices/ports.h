@@ -19,6 +19,7 @@
 #include "devices/lapic.h"
 #include "devices/pic.h"
 #include "devices/pit.h"
+#include "devices/pm.h"
 #include "devices/rtc.h"
 #include "devices/uart.h"
 #include "devices/vmitimer.h"
@@ -30,12 +31,18 @@
 #define PLATFORM_KEYBOARD_IRQ 1
 #define PLATFORM_UART_IRQ     4
 #define PLATFORM_RTC_IRQ      8
+#define PLATFORM_SCI_IRQ      9
 #define PLATFORM_AUX_IRQ      12
 
 /* The IO-APIC's pin of the timer, as the interrupt overrides of PCs have it. */
 #define PLATFORM_TIMER_PIN 2
 
 #define PLATFORM_UART_PORT 0x3f8
+#define PLATFORM_PM_PORT   0x600
+
+/* APIC IDs: of the only processor's local APIC (after reset), and what a BIOS gives the IO-APIC. */
+#define PLATFORM_LAPIC_ID  0
+#define PLATFORM_IOAPIC_ID 1
 
 /* Guest-physical pages that platform_mmio_read and platform_mmio_write decode. */
 #define PLATFORM_LAPIC_PA  0xfee00000u
@@ -46,6 +53,7 @@
 #define PLATFORM_TIMER_CHANGED  (1u << 1) /* platform_next_deadline may differ now */
 #define PLATFORM_CONSOLE_OUTPUT (1u << 2) /* uart_transmit has bytes */
 #define PLATFORM_CONSOLE_ROOM   (1u << 3) /* uart_receive takes bytes again */
+#define PLATFORM_POWER_OFF      (1u << 4) /* the guest switched the machine off */
 
 /* Any content is safe. */
 struct platform {
@@ -58,6 +66,7 @@ struct platform {
 	struct lapic lapic;
 	struct ioapic ioapic;
 	struct vmitimer vmitimer;
+	struct pm pm;
 	uint32_t events;
 	uint32_t timer_ticks_missed; /* edges of OUT0 that collapsed into later ones; wraps */
 };
@@ -130,9 +139,9 @@ void platform_update_vmitimer(struct platform *platform, uint64_t cycles);
 
 /*
  * Carry the devices' interrupt lines of `now` to the controllers: OUT0 edges to IRQ 0, keyboard
- * IRQ 1, UART IRQ 4, RTC IRQ 8, AUX IRQ 12; and the local APIC's timer to its expiry. Call when a
- * deadline has passed, after uart_receive or uart_transmit, and before deciding that the guest may
- * sleep.
+ * IRQ 1, UART IRQ 4, RTC IRQ 8, ACPI's SCI IRQ 9, AUX IRQ 12; and the local APIC's timer to its
+ * expiry. Call when a deadline has passed, after uart_receive or uart_transmit, and before deciding
+ * that the guest may sleep.
  */
 void platform_update_irqs(struct platform *platform, uint64_t now);
 

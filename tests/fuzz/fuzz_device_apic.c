@@ -116,6 +116,26 @@ static void leap(struct run *run, uint64_t ns)
 		run->now += ns;
 }
 
+/* ACPI's registers: what was pending and enabled is what the line says. */
+static void power(struct run *run, const uint8_t *s)
+{
+	struct platform *platform = run->platform;
+	uint16_t port = (uint16_t)(PLATFORM_PM_PORT + (s[2] & 15));
+
+	if (s[1] & 0x80)
+		pm_press_power_button(&platform->pm);
+	if (s[1] & 0x40)
+		platform_out(platform, port, 1u << (s[1] & 3), (uint32_t)load(s + 4, 4), run->now);
+	else
+		(void)platform_in(platform, port, 1u << (s[1] & 3), run->now);
+	if (run->hostile)
+		return;
+	promise((platform->pm.control & ~(PM1_SCI_ENABLE | PM1_SLEEP_TYPE)) == 0);
+	promise(pm_sci(&platform->pm, run->now) ==
+	        ((platform->pm.status & platform->pm.enable) != 0));
+	promise(pm_next_deadline(&platform->pm) > run->now || run->now == UINT64_MAX);
+}
+
 static void step(struct run *run, const uint8_t *s)
 {
 	static const uint8_t sizes[] = {4, 4, 4, 4, 4, 1, 2, 3};
@@ -152,6 +172,12 @@ static void step(struct run *run, const uint8_t *s)
 	case 9:
 		use_vmitimer(run, s);
 		break;
+	case 11:
+		lapic_set_tsc_deadline(&platform->lapic, load(s + 4, 4), run->now + load(s + 1, 3));
+		break;
+	case 12:
+		power(run, s);
+		break;
 	case 10:
 		(void)uart_receive(&platform->uart, s[4], run->now);
 		break;
@@ -174,7 +200,8 @@ static size_t make_hostile(struct platform *platform, const uint8_t *data, size_
 	size_t n = fill(&platform->lapic, sizeof(platform->lapic), data, size);
 
 	n += fill(&platform->ioapic, sizeof(platform->ioapic), data + n, size - n);
-	return n + fill(&platform->vmitimer, sizeof(platform->vmitimer), data + n, size - n);
+	n += fill(&platform->vmitimer, sizeof(platform->vmitimer), data + n, size - n);
+	return n + fill(&platform->pm, sizeof(platform->pm), data + n, size - n);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

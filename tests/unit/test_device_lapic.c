@@ -465,7 +465,7 @@ static void registers_keep_what_the_manual_lets_them(void **state)
 	    {LAPIC_IRR, 0},
 	    {LAPIC_ICR_LOW, 0xccfff},
 	    {LAPIC_ICR_HIGH, 0xff000000},
-	    {LAPIC_LVT_TIMER, 0x300ff},
+	    {LAPIC_LVT_TIMER, 0x700ff},
 	    {LAPIC_LVT_THERMAL, 0x107ff},
 	    {LAPIC_LVT_PERF, 0x107ff},
 	    {LAPIC_LVT_LINT0, 0x1a7ff},
@@ -560,6 +560,115 @@ static void periodic_timer_neither_drifts_nor_piles_up(void **state)
 	assert_int_equal(lapic_read(&lapic, LAPIC_TIMER_CURRENT, BOOT + 100 * ms + ms / 2), 31250);
 }
 
+/* A period of a few ns would leave the processor no time for anything else. */
+static void tiny_period_is_drawn_out(void **state)
+{
+	static const uint32_t tiny[] = {1, 2, 1000, LAPIC_SHORTEST_PERIOD - 1};
+
+	(void)state;
+	for (unsigned i = 0; i < 4; i++) {
+		struct lapic lapic = timed_lapic(LAPIC_LVT_PERIODIC | 0x31, 0xb, tiny[i]);
+		uint64_t now = BOOT + tiny[i];
+
+		assert_true(lapic_next_deadline(&lapic) == now);
+		for (unsigned n = 0; n < 3; n++) {
+			lapic_update(&lapic, now);
+			assert_int_equal(lapic_acknowledge(&lapic), 0x31);
+			put(&lapic, LAPIC_EOI, 0);
+			assert_true(lapic_next_deadline(&lapic) == now + LAPIC_SHORTEST_PERIOD);
+			assert_int_equal(lapic_read(&lapic, LAPIC_TIMER_CURRENT, now), tiny[i]);
+			now += LAPIC_SHORTEST_PERIOD;
+		}
+		assert_int_equal(get(&lapic, LAPIC_TIMER_INITIAL), tiny[i]);
+	}
+	/* also with a divider, where the same time is fewer ticks */
+	struct lapic lapic = timed_lapic(LAPIC_LVT_PERIODIC | 0x31, 0xa, 1);
+
+	lapic_update(&lapic, BOOT + 128);
+	assert_true(lapic_next_deadline(&lapic) >= BOOT + 128 + LAPIC_SHORTEST_PERIOD - 128);
+}
+
+static void tsc_deadline_fires_once(void **state)
+{
+	struct lapic lapic = timed_lapic(LAPIC_LVT_DEADLINE | 0x31, 0xb, 5000);
+
+	(void)state;
+	/* the initial count means nothing in this mode */
+	assert_true(lapic_next_deadline(&lapic) == NEVER);
+	assert_int_equal(get(&lapic, LAPIC_TIMER_CURRENT), 0);
+	lapic_set_tsc_deadline(&lapic, 123456, BOOT + 700);
+	assert_true(lapic_next_deadline(&lapic) == BOOT + 700);
+	assert_true(lapic_tsc_deadline(&lapic) == 123456);
+	lapic_update(&lapic, BOOT + 699);
+	assert_false(lapic_intr(&lapic));
+	lapic_update(&lapic, BOOT + 700);
+	assert_int_equal(lapic_acknowledge(&lapic), 0x31);
+	put(&lapic, LAPIC_EOI, 0);
+	assert_true(lapic_tsc_deadline(&lapic) == 0);
+	assert_true(lapic_next_deadline(&lapic) == NEVER);
+	lapic_set_tsc_deadline(&lapic, 200000, BOOT + 900);
+	lapic_set_tsc_deadline(&lapic, 0, 0); /* disarms */
+	lapic_update(&lapic, BOOT + 10000);
+	assert_false(lapic_intr(&lapic));
+}
+
+static void changing_the_timers_mode_disarms_it(void **state)
+{
+	struct lapic lapic = timed_lapic(LAPIC_LVT_DEADLINE | 0x31, 0xb, 0);
+
+	(void)state;
+	lapic_set_tsc_deadline(&lapic, 123456, BOOT + 700);
+	put(&lapic, LAPIC_LVT_TIMER, 0x31);
+	assert_true(lapic_next_deadline(&lapic) == NEVER);
+	lapic_set_tsc_deadline(&lapic, 123456, BOOT + 700); /* not in this mode */
+	assert_true(lapic_tsc_deadline(&lapic) == 0);
+	assert_true(lapic_next_deadline(&lapic) == NEVER);
+	put(&lapic, LAPIC_TIMER_INITIAL, 5000);
+	put(&lapic, LAPIC_LVT_TIMER, LAPIC_LVT_DEADLINE | 0x31);
+	assert_true(lapic_next_deadline(&lapic) == NEVER);
+	lapic_update(&lapic, BOOT + 10000);
+	assert_false(lapic_intr(&lapic));
+}
+
+static void masked_tsc_deadline_passes_unnoticed(void **state)
+{
+	struct lapic lapic = timed_lapic(LAPIC_LVT_DEADLINE | LAPIC_LVT_MASKED | 0x31, 0xb, 0);
+
+	(void)state;
+	lapic_set_tsc_deadline(&lapic, 123456, BOOT + 700);
+	assert_true(lapic_next_deadline(&lapic) == NEVER);
+	lapic_update(&lapic, BOOT + 700);
+	assert_true(lapic_tsc_deadline(&lapic) == 0);
+	put(&lapic, LAPIC_LVT_TIMER, LAPIC_LVT_DEADLINE | 0x31);
+	assert_false(lapic_intr(&lapic));
+}
+
+/* What the guest is then allowed to end in memory (core/late_eoi.h). */
+static void end_may_wait_only_for_a_lone_edge(void **state)
+{
+	struct lapic lapic = enabled_lapic();
+
+	(void)state;
+	assert_false(lapic_eoi_may_wait(&lapic)); /* nothing is in service */
+	(void)lapic_receive(&lapic, 0x41, false);
+	assert_false(lapic_eoi_may_wait(&lapic));
+	(void)lapic_acknowledge(&lapic);
+	assert_true(lapic_eoi_may_wait(&lapic));
+	(void)lapic_receive(&lapic, 0x31, false); /* waits for the end of 0x41 */
+	assert_false(lapic_eoi_may_wait(&lapic));
+	put(&lapic, LAPIC_EOI, 0);
+	(void)lapic_acknowledge(&lapic);
+	assert_true(lapic_eoi_may_wait(&lapic));
+	(void)lapic_receive(&lapic, 0x81, false);
+	(void)lapic_acknowledge(&lapic); /* nested */
+	assert_false(lapic_eoi_may_wait(&lapic));
+	put(&lapic, LAPIC_EOI, 0);
+	put(&lapic, LAPIC_EOI, 0);
+	(void)lapic_receive(&lapic, 0x51, true);
+	(void)lapic_acknowledge(&lapic); /* the IO-APIC has to hear of it */
+	assert_false(lapic_eoi_may_wait(&lapic));
+}
+
 static void masked_timer_counts_but_is_never_due(void **state)
 {
 	struct lapic lapic = timed_lapic(LAPIC_LVT_MASKED | 0x31, 0xb, 5000);
@@ -599,26 +708,27 @@ static void expiry_before_a_reprogramming_is_not_lost(void **state)
 
 static void changed_divider_applies_to_the_rest_of_the_count(void **state)
 {
-	struct lapic lapic = timed_lapic(0x31, 0xb, 5000);
+	struct lapic lapic = timed_lapic(0x31, 0xb, 500000);
 
 	(void)state;
-	lapic_write(&lapic, LAPIC_TIMER_DIVIDE, 0x0, BOOT + 1000);
-	assert_int_equal(lapic_read(&lapic, LAPIC_TIMER_CURRENT, BOOT + 1000), 4000);
-	assert_true(lapic_next_deadline(&lapic) == BOOT + 1000 + 8000);
-	lapic_write(&lapic, LAPIC_LVT_TIMER, LAPIC_LVT_PERIODIC | 0x31, BOOT + 1000);
-	lapic_update(&lapic, BOOT + 9000);
-	assert_true(lapic_next_deadline(&lapic) == BOOT + 9000 + 10000); /* then the whole again */
+	lapic_write(&lapic, LAPIC_TIMER_DIVIDE, 0x0, BOOT + 100000);
+	assert_int_equal(lapic_read(&lapic, LAPIC_TIMER_CURRENT, BOOT + 100000), 400000);
+	assert_true(lapic_next_deadline(&lapic) == BOOT + 100000 + 800000);
+	lapic_write(&lapic, LAPIC_LVT_TIMER, LAPIC_LVT_PERIODIC | 0x31, BOOT + 100000);
+	lapic_update(&lapic, BOOT + 900000);
+	assert_true(lapic_next_deadline(&lapic) ==
+	            BOOT + 900000 + 1000000); /* then the whole again */
 }
 
 static void changed_mode_applies_at_the_expiry(void **state)
 {
-	struct lapic lapic = timed_lapic(0x31, 0xb, 5000);
+	struct lapic lapic = timed_lapic(0x31, 0xb, 500000);
 
 	(void)state;
-	lapic_write(&lapic, LAPIC_LVT_TIMER, LAPIC_LVT_PERIODIC | 0x32, BOOT + 1000);
-	lapic_update(&lapic, BOOT + 5000);
+	lapic_write(&lapic, LAPIC_LVT_TIMER, LAPIC_LVT_PERIODIC | 0x32, BOOT + 100000);
+	lapic_update(&lapic, BOOT + 500000);
 	assert_int_equal(lapic_acknowledge(&lapic), 0x32);
-	assert_true(lapic_next_deadline(&lapic) == BOOT + 10000);
+	assert_true(lapic_next_deadline(&lapic) == BOOT + 1000000);
 }
 
 static void timer_of_a_disabled_apic_is_silent(void **state)
@@ -696,6 +806,11 @@ int main(void)
 	    cmocka_unit_test(timer_counts_at_the_divided_rate),
 	    cmocka_unit_test(one_shot_fires_once_at_its_deadline),
 	    cmocka_unit_test(periodic_timer_neither_drifts_nor_piles_up),
+	    cmocka_unit_test(tiny_period_is_drawn_out),
+	    cmocka_unit_test(tsc_deadline_fires_once),
+	    cmocka_unit_test(changing_the_timers_mode_disarms_it),
+	    cmocka_unit_test(masked_tsc_deadline_passes_unnoticed),
+	    cmocka_unit_test(end_may_wait_only_for_a_lone_edge),
 	    cmocka_unit_test(masked_timer_counts_but_is_never_due),
 	    cmocka_unit_test(zero_stops_the_timer),
 	    cmocka_unit_test(expiry_before_a_reprogramming_is_not_lost),
