@@ -2,6 +2,8 @@
 /* Control registers, MSRs and CPUID: the system registers of the virtual CPU. */
 #include "core/clock.h"
 #include "core/emulate.h"
+#include "core/interrupt.h"
+#include "core/late_eoi.h"
 #include "core/segment.h"
 #include "core/shadow.h"
 #include "core/spaces.h"
@@ -104,9 +106,40 @@ bool read_cr(unsigned n, uint32_t *value, struct exception *x)
 #define MSR_SYSENTER_EIP 0x176u
 #define MSR_MISC_ENABLE  0x1a0u
 #define MSR_PAT          0x277u
+#define MSR_TSC_DEADLINE 0x6e0u
 #define MSR_EFER         0xc0000080u
 
 #define PAT_RESET 0x0007040600070406ull
+
+#define APIC_BASE_BSP      0x100u
+#define APIC_BASE_ENABLE   0x800u
+#define APIC_BASE_RESERVED 0xfffffff0000006ffull /* x2APIC mode (bit 10) among them */
+
+/*
+ * IA32_APIC_BASE (SDM volume 3, 10.4.4): the guest may switch its APIC off and on. The registers
+ * stay where they are: no kernel of this kind moves them.
+ */
+static uint64_t read_apic_base(void)
+{
+	return PLATFORM_LAPIC_PA | APIC_BASE_BSP |
+	       (M->platform.lapic.global_off ? 0 : APIC_BASE_ENABLE);
+}
+
+static bool write_apic_base(uint64_t value)
+{
+	if (value & APIC_BASE_RESERVED)
+		return false;
+	lapic_set_global(&M->platform.lapic, value & APIC_BASE_ENABLE);
+	devices_run();
+	return true;
+}
+
+static bool write_tsc_deadline(uint64_t tsc)
+{
+	lapic_set_tsc_deadline(&M->platform.lapic, tsc, clock_of_tsc(tsc));
+	devices_run();
+	return true;
+}
 
 /* Read as zero and ignored when written: what kernels of this kind touch on any processor. */
 static bool ignored_msr(uint32_t msr)
@@ -142,6 +175,18 @@ bool read_msr(uint32_t msr, uint64_t *value)
 		*value = M->efer;
 		return true;
 	}
+	if (M->have_apic && msr == MSR_APIC_BASE) {
+		*value = read_apic_base();
+		return true;
+	}
+	if (M->have_apic && msr == MSR_LATE_EOI) {
+		*value = M->late_eoi_msr;
+		return true;
+	}
+	if (M->have_apic && msr == MSR_TSC_DEADLINE) {
+		*value = lapic_tsc_deadline(&M->platform.lapic);
+		return true;
+	}
 	if (kvmclock_read(msr, value))
 		return true;
 	*value = 0;
@@ -168,10 +213,17 @@ bool write_msr(uint32_t msr, uint64_t value)
 		}
 		return true;
 	}
+	if (M->have_apic && msr == MSR_APIC_BASE)
+		return write_apic_base(value);
+	if (M->have_apic && msr == MSR_TSC_DEADLINE)
+		return write_tsc_deadline(value);
+	if (M->have_apic && msr == MSR_LATE_EOI)
+		return late_eoi_enable(value);
 	return kvmclock_write(msr, value) || ignored_msr(msr);
 }
 
 #define CPUID1_ECX_OSXSAVE (1u << 27)
+#define CPUID1_EDX_APIC    (1u << 9)
 #define CR4_OSXSAVE        (1u << 18)
 
 static const struct cpuid_leaf *find_leaf(uint32_t leaf, uint32_t subleaf)
@@ -201,4 +253,6 @@ void emulate_cpuid(void)
 	V->gpr[R_EDX] = l ? l->edx : 0;
 	if (leaf == 1 && V->cr4 & CR4_OSXSAVE)
 		V->gpr[R_ECX] |= CPUID1_ECX_OSXSAVE;
+	if (leaf == 1 && M->platform.lapic.global_off)
+		V->gpr[R_EDX] &= ~CPUID1_EDX_APIC;
 }

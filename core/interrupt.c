@@ -38,6 +38,7 @@
 #include "core/clock.h"
 #include "core/console.h"
 #include "core/emulate.h"
+#include "core/late_eoi.h"
 #include "core/paging.h"
 #include "core/segment.h"
 
@@ -233,6 +234,7 @@ void deliver_exception(const struct exception *x)
 
 void interrupt_pending_update(void)
 {
+	late_eoi_collect();
 	if (platform_intr(&M->platform))
 		V->iflag |= IF_PENDING;
 	else
@@ -287,6 +289,8 @@ void devices_run(void)
 	platform_update_vmitimer(&M->platform, rdtsc());
 	V->vmi_stolen = M->platform.vmitimer.stolen;
 	publish_deadline(now);
+	if (M->platform.events & PLATFORM_POWER_OFF)
+		stop_guest(STOP_POWEROFF, "the guest powered off");
 	if (M->platform.events & PLATFORM_RESET)
 		stop_guest(STOP_RESET, "the guest asked for a reset");
 	M->platform.events = 0;
@@ -313,12 +317,14 @@ static void count_delivery(void)
 
 void interrupts_deliver(void)
 {
+	late_eoi_collect();
 	while (platform_intr(&M->platform) && interrupts_enabled()) {
 		int vector = platform_acknowledge(&M->platform);
 
 		count_delivery();
 		deliver(vector, false, 0, false);
 	}
+	late_eoi_offer();
 	interrupt_pending_update();
 }
 
@@ -359,6 +365,8 @@ void take_inbox(void)
 		stop_guest(STOP_REQUEST, "asked to stop");
 	if (bits & INBOX_BREAK)
 		uart_receive_break(&M->platform.uart, clock_now());
+	if (bits & INBOX_POWER)
+		pm_press_power_button(&M->platform.pm);
 }
 
 void halt(void)

@@ -5,6 +5,7 @@
 #include "core/emulate.h"
 #include "core/insn.h"
 #include "core/interrupt.h"
+#include "core/late_eoi.h"
 #include "core/paging.h"
 #include "core/segment.h"
 
@@ -40,6 +41,7 @@ bool mmio_access(uint64_t pa)
 
 	if (!fetch_move(&move))
 		return false;
+	late_eoi_collect();
 	switch (move.kind) {
 	case MOVE_LOAD:
 		set_gpr(move.reg, move.extended ? 4 : move.size, device_read(pa, move.size));

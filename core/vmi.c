@@ -9,6 +9,7 @@
 #include "core/clock.h"
 #include "core/emulate.h"
 #include "core/interrupt.h"
+#include "core/late_eoi.h"
 #include "core/paging.h"
 #include "core/segment.h"
 #include "core/shadow.h"
@@ -16,6 +17,9 @@
 
 #define DESCRIPTOR_INDEX_MAX 8191 /* a table has at most 64 KiB */
 #define CALL_LENGTH          5    /* CALL rel32: what Linux patches its sites with */
+
+/* An alarm that comes oftener than this leaves a guest no time for anything else (lapic.h too). */
+#define SHORTEST_PERIOD (M->tsc_khz / 5u) /* cycles: 200 us */
 
 /* The RPL a VMI kernel finds in its CS and SS: rings 1 and 2 are its to use (Part 2.1). */
 #define VMI_KERNEL_RPL 1
@@ -171,12 +175,15 @@ static bool write_ldt_entry(struct exception *x)
 static bool set_alarm(struct exception *x)
 {
 	uint64_t expiry = (uint64_t)V->gpr[R_ECX] << 32 | V->gpr[R_EDX];
-	uint32_t period[2];
+	uint32_t words[2];
+	uint64_t period;
 
-	if (!guest_read(V->gpr[R_ESP] + 4, period, 8, false, x))
+	if (!guest_read(V->gpr[R_ESP] + 4, words, 8, false, x))
 		return false;
-	vmitimer_set(&M->platform.vmitimer, V->gpr[R_EAX], expiry,
-	             (uint64_t)period[1] << 32 | period[0]);
+	period = (uint64_t)words[1] << 32 | words[0];
+	if (period && period < SHORTEST_PERIOD)
+		period = SHORTEST_PERIOD;
+	vmitimer_set(&M->platform.vmitimer, V->gpr[R_EAX], expiry, period);
 	devices_run();
 	return true;
 }
@@ -201,9 +208,9 @@ static bool other_call(unsigned number, struct exception *x)
 		halt();
 		return true;
 	case VMI_CALL_Reboot:
-		stop_guest(STOP_RESET, "VMI_Reboot");
+		stop_guest(STOP_RESET, "the guest asked for a reset (VMI_Reboot)");
 	case VMI_CALL_Shutdown:
-		stop_guest(STOP_HALT, "VMI_Shutdown");
+		stop_guest(STOP_POWEROFF, "the guest powered off (VMI_Shutdown)");
 	case VMI_CALL_WriteLDTEntry:
 		return write_ldt_entry(x);
 	case VMI_CALL_FlushTLB:
@@ -224,9 +231,11 @@ static bool other_call(unsigned number, struct exception *x)
 		V->gpr[R_EAX] = vmitimer_cancel(&M->platform.vmitimer, V->gpr[R_EAX]);
 		return true;
 	case VMI_CALL_APICRead:
+		late_eoi_collect();
 		V->gpr[R_EAX] = platform_mmio_read(&M->platform, apic_address(), 4, clock_now());
 		return true;
 	case VMI_CALL_APICWrite:
+		late_eoi_collect();
 		platform_mmio_write(&M->platform, apic_address(), 4, V->gpr[R_EDX], clock_now());
 		devices_run();
 		return true;

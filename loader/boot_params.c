@@ -62,7 +62,7 @@ static void add_e820(struct boot_params *b, uint64_t from, uint64_t to, uint32_t
 }
 
 void boot_params_write(const struct kernel *k, uint8_t *ram, uint64_t ram_size, uint32_t initrd_pa,
-                       uint32_t initrd_size)
+                       uint32_t initrd_size, uint32_t rsdp_pa)
 {
 	struct boot_params *b = (struct boot_params *)(ram + LOADER_PARAMS_PA);
 
@@ -75,6 +75,7 @@ void boot_params_write(const struct kernel *k, uint8_t *ram, uint64_t ram_size, 
 		default_header(&b->hdr);
 	fill_header(&b->hdr, k, initrd_pa, initrd_size);
 
+	b->acpi_rsdp_addr = rsdp_pa; /* protocol 2.14; padding to older kernels */
 	add_e820(b, 0, LOADER_LOWMEM_END, E820_RAM);
 	add_e820(b, LOADER_LOWMEM_END, BIOS_END, E820_RESERVED);
 	add_e820(b, BIOS_END, ram_size, E820_RAM);

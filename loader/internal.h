@@ -107,7 +107,7 @@ int initrd_load(const struct kernel *k, const char *path, uint8_t *ram, uint64_t
 
 /* Writes the zero page at LOADER_PARAMS_PA. The command line is already in place. */
 void boot_params_write(const struct kernel *k, uint8_t *ram, uint64_t ram_size, uint32_t initrd_pa,
-                       uint32_t initrd_size);
+                       uint32_t initrd_size, uint32_t rsdp_pa);
 
 /* Little-endian loads from any alignment: every format here is little-endian, as is x86. */
 static inline uint16_t load16(const uint8_t *p)

@@ -72,7 +72,7 @@ int kernel_load(const struct kernel *k, const struct boot_request *r, struct boo
 			return -1;
 	} else {
 		memcpy(r->ram + LOADER_CMDLINE_PA, line, strlen(line) + 1);
-		boot_params_write(k, r->ram, r->ram_size, initrd_pa, initrd_size);
+		boot_params_write(k, r->ram, r->ram_size, initrd_pa, initrd_size, r->rsdp_pa);
 	}
 	memcpy(r->ram + LOADER_GDT_PA, boot_gdt, sizeof boot_gdt);
 

@@ -135,6 +135,7 @@ struct boot_request {
 	 * behind a space its arguments.
 	 */
 	const char *initrd_path;
+	uint32_t rsdp_pa; /* ACPI's root pointer; 0: none, or the kernel may search */
 };
 
 /*

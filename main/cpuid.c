@@ -4,7 +4,7 @@
  *
  * User code executes CPUID itself and sees the host's; the kernel's view must agree with it in
  * what programs use (FPU and vector state, TSC), and hide what a CPL 3 kernel cannot have:
- * APIC, SYSENTER/SYSCALL, SMAP/SMEP, FSGSBASE, PCID, RDTSCP, XSAVES (findings.md 5.9).
+ * SYSENTER/SYSCALL, SMAP/SMEP, FSGSBASE, PCID, RDTSCP, XSAVES (findings.md 5.9).
  * Bits are named as in the Intel SDM (volume 2, CPUID) and AMD's manual (volume 3, appendix E).
  */
 #include "main/vm.h"
@@ -19,10 +19,12 @@
 	(BIT(0) | BIT(1) | BIT(9) | BIT(12) | BIT(13) | BIT(19) | BIT(20) | BIT(22) | BIT(23) |    \
 	 BIT(25) | BIT(26) | BIT(28) | BIT(29) | BIT(30))
 #define LEAF1_ECX_HYPERVISOR BIT(31)
+#define LEAF1_ECX_DEADLINE   BIT(24) /* the local APIC's timer can wait for a value of the TSC */
 /* Leaf 1 EDX: FPU DE PSE TSC MSR PAE CX8 PGE CMOV PAT CLFSH MMX FXSR SSE SSE2 */
 #define LEAF1_EDX                                                                                  \
 	(BIT(0) | BIT(2) | BIT(3) | BIT(4) | BIT(5) | BIT(6) | BIT(8) | BIT(13) | BIT(15) |        \
 	 BIT(16) | BIT(19) | BIT(23) | BIT(24) | BIT(25) | BIT(26))
+#define LEAF1_EDX_APIC BIT(9)
 /* Leaf 7 EBX: BMI1 AVX2 BMI2 ERMS AVX512F/DQ RDSEED ADX AVX512IFMA SHA AVX512BW/VL */
 #define LEAF7_EBX                                                                                  \
 	(BIT(3) | BIT(5) | BIT(8) | BIT(9) | BIT(16) | BIT(17) | BIT(18) | BIT(19) | BIT(21) |     \
@@ -36,9 +38,11 @@
 	(BIT(0) | BIT(2) | BIT(3) | BIT(4) | BIT(5) | BIT(6) | BIT(8) | BIT(13) | BIT(15) |        \
 	 BIT(16) | BIT(20) | BIT(22) | BIT(23) | BIT(24) | BIT(25))
 
-#define KVM_LEAF     0x40000000u
+#define KVM_LEAF           0x40000000u
 /* KVM_FEATURE_CLOCKSOURCE2, KVM_FEATURE_CLOCKSOURCE_STABLE_BIT (Documentation/virt/kvm). */
-#define KVM_FEATURES (BIT(3) | BIT(24))
+#define KVM_FEATURES       (BIT(3) | BIT(24))
+/* KVM_FEATURE_PV_EOI: an interrupt is ended in memory (core/late_eoi.c). */
+#define KVM_FEATURE_PV_EOI BIT(6)
 
 static void add(struct machine *m, uint32_t leaf, uint32_t subleaf, uint32_t eax, uint32_t ebx,
                 uint32_t ecx, uint32_t edx)
@@ -62,7 +66,9 @@ static void add_leaf1(struct machine *m)
 
 	__cpuid(1, eax, ebx, ecx, edx);
 	/* EBX: brand, CLFLUSH size; one logical processor with APIC id 0. */
-	add(m, 1, 0, eax, ebx & 0xffff, (ecx & LEAF1_ECX) | LEAF1_ECX_HYPERVISOR, edx & LEAF1_EDX);
+	add(m, 1, 0, eax, ebx & 0xffff,
+	    (ecx & LEAF1_ECX) | LEAF1_ECX_HYPERVISOR | (m->have_apic ? LEAF1_ECX_DEADLINE : 0),
+	    (edx & LEAF1_EDX) | (m->have_apic ? LEAF1_EDX_APIC : 0));
 }
 
 /* XSAVE areas: the standard format only; XSAVEOPT, but neither XSAVEC nor XSAVES. */
@@ -83,7 +89,7 @@ static void add_hypervisor(struct machine *m)
 
 	memcpy(name, "KVMKVMKVM\0\0\0", 12);
 	add(m, KVM_LEAF, 0, KVM_LEAF + 1, name[0], name[1], name[2]);
-	add(m, KVM_LEAF + 1, 0, KVM_FEATURES, 0, 0, 0);
+	add(m, KVM_LEAF + 1, 0, KVM_FEATURES | (m->have_apic ? KVM_FEATURE_PV_EOI : 0), 0, 0, 0);
 }
 
 void cpuid_fill(struct machine *m)

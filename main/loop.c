@@ -31,6 +31,7 @@
 #define LONGEST_SLEEP_NS 1000000000u
 #define PANIC_GRACE_NS   2000000000u
 #define LAST_WORDS_MS    300
+#define JOIN_RETRY_NS    5000000
 
 enum { FD_DOORBELL, FD_NURSERY, FD_SIGNAL, FD_INPUT, FD_OUTPUT, FD_COUNT };
 
@@ -38,7 +39,7 @@ struct loop {
 	struct vm *vm;
 	struct outcome *outcome;
 	struct pollfd fds[FD_COUNT];
-	bool escape, input_eof, done;
+	bool escape, input_eof, done, power_pressed;
 	uint8_t input[4096]; /* typed, not yet taken by the guest's ring */
 	size_t input_at, input_n;
 	uint8_t output[OUTPUT_BYTES];
@@ -54,7 +55,7 @@ static void *doorbell_main(void *arg)
 	struct machine *m = vm->machine;
 	uint64_t one = 1;
 
-	for (;;) {
+	while (!__atomic_load_n(&vm->doorbell_quit, __ATOMIC_SEQ_CST)) {
 		uint32_t bits = __atomic_exchange_n(&m->doorbell, 0, __ATOMIC_SEQ_CST);
 
 		if (bits) {
@@ -66,6 +67,7 @@ static void *doorbell_main(void *arg)
 		__atomic_store_n(&m->main_waits, 1, __ATOMIC_SEQ_CST);
 		syscall(SYS_futex, &m->doorbell, FUTEX_WAIT, 0, NULL, NULL, 0);
 	}
+	return NULL;
 }
 
 static void finish(struct loop *l, enum stop_reason reason, const char *text)
@@ -179,6 +181,7 @@ static void print_help(void)
 {
 	static const char text[] = "\r\nring1 keys:  Ctrl-A x  leave, ending the guest\r\n"
 	                           "             Ctrl-A b  send a serial break\r\n"
+	                           "             Ctrl-A p  press the power button\r\n"
 	                           "             Ctrl-A h  this help\r\n"
 	                           "             Ctrl-A Ctrl-A  send Ctrl-A\r\n";
 
@@ -197,6 +200,24 @@ static void give_input(struct loop *l)
 	l->input_n -= n;
 	if (n)
 		vm_kick(l->vm, INBOX_CONSOLE);
+}
+
+/*
+ * As with a real one, the guest decides what a press means; a second press does not ask.
+ * Whether it listens is the guest's word, and only good for a hint.
+ */
+static void press_power_button(struct loop *l)
+{
+	if (l->power_pressed) {
+		l->outcome->asked = true;
+		finish(l, STOP_REQUEST, "power cut by a second press of the power button");
+		return;
+	}
+	l->power_pressed = true;
+	if (!pm_heeds_power_button(&l->vm->machine->platform.pm))
+		complain("the guest does not listen to its power button; a second press cuts its "
+		         "power");
+	vm_kick(l->vm, INBOX_POWER);
 }
 
 static void read_input(struct loop *l)
@@ -220,6 +241,8 @@ static void read_input(struct loop *l)
 		print_help();
 	} else if (command == TERMINAL_BREAK) {
 		vm_kick(l->vm, INBOX_BREAK);
+	} else if (command == TERMINAL_POWER) {
+		press_power_button(l);
 	}
 	give_input(l);
 }
@@ -297,8 +320,8 @@ static void take_panic(struct loop *l)
 	struct outcome *o = l->outcome;
 
 	if (!__atomic_load_n(&l->vm->machine->panicked, __ATOMIC_SEQ_CST) ||
-	    (o->reason != STOP_HALT && o->reason != STOP_RESET && o->reason != STOP_PANIC &&
-	     o->reason != STOP_TRIPLE))
+	    (o->reason != STOP_HALT && o->reason != STOP_POWEROFF && o->reason != STOP_RESET &&
+	     o->reason != STOP_PANIC && o->reason != STOP_TRIPLE))
 		return;
 	o->stop = copy_stop(&l->vm->machine->panic);
 	o->reason = STOP_PANIC;
@@ -332,6 +355,10 @@ static void serve_signal(struct loop *l)
 
 	if (read(l->fds[FD_SIGNAL].fd, &info, sizeof info) != sizeof info)
 		return;
+	if (info.ssi_signo == SIGPWR) {
+		press_power_button(l);
+		return;
+	}
 	snprintf(text, sizeof text, "ended by signal %u (%s)", info.ssi_signo,
 	         strsignal((int)info.ssi_signo));
 	l->outcome->asked = true;
@@ -356,6 +383,7 @@ static int open_signals(void)
 	sigaddset(&set, SIGINT);
 	sigaddset(&set, SIGTERM);
 	sigaddset(&set, SIGHUP);
+	sigaddset(&set, SIGPWR);
 	sigprocmask(SIG_BLOCK, &set, NULL);
 	signal(SIGPIPE, SIG_IGN);
 	return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
@@ -375,7 +403,36 @@ static bool open_loop(struct loop *l)
 		finish(l, STOP_HOST, "the host refuses an eventfd, a signalfd or a thread");
 		return false;
 	}
+	vm->doorbell_started = true;
 	return true;
+}
+
+/* A cell that still lives may take the ring away before the thread sees it: ring again. */
+static void stop_doorbell(struct vm *vm)
+{
+	struct timespec t;
+
+	__atomic_store_n(&vm->doorbell_quit, true, __ATOMIC_SEQ_CST);
+	do {
+		__atomic_fetch_or(&vm->machine->doorbell, DOORBELL_DEADLINE, __ATOMIC_SEQ_CST);
+		syscall(SYS_futex, &vm->machine->doorbell, FUTEX_WAKE, 1, NULL, NULL, 0);
+		clock_gettime(CLOCK_REALTIME, &t);
+		t.tv_nsec += JOIN_RETRY_NS;
+		t.tv_sec += t.tv_nsec / 1000000000;
+		t.tv_nsec %= 1000000000;
+	} while (pthread_timedjoin_np(vm->doorbell_thread, NULL, &t) == ETIMEDOUT);
+	vm->doorbell_started = false;
+}
+
+static void close_loop(struct loop *l)
+{
+	if (l->vm->doorbell_started)
+		stop_doorbell(l->vm);
+	if (l->vm->doorbell_event >= 0)
+		close(l->vm->doorbell_event);
+	l->vm->doorbell_event = -1;
+	if (l->fds[FD_SIGNAL].fd >= 0)
+		close(l->fds[FD_SIGNAL].fd);
 }
 
 /*
@@ -436,8 +493,10 @@ void run_loop(struct vm *vm, struct outcome *outcome)
 	static struct loop l;
 
 	l = (struct loop){.vm = vm, .outcome = outcome, .kicked_deadline = UINT64_MAX};
-	if (!open_loop(&l))
+	if (!open_loop(&l)) {
+		close_loop(&l);
 		return;
+	}
 	while (!l.done) {
 		wait_for_events(&l);
 		if (l.fds[FD_DOORBELL].revents)
@@ -460,4 +519,5 @@ void run_loop(struct vm *vm, struct outcome *outcome)
 	flush_output(&l);
 	drain_log(&l);
 	take_panic(&l);
+	close_loop(&l);
 }

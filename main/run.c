@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* ring1 run: one machine from its start to its end. */
+#include "loader/acpi.h"
 #include "loader/mptable.h"
 #include "main/annotation.h"
 #include "main/command.h"
@@ -26,20 +27,23 @@
 
 /*
  * What any stock kernel needs to know here: the console, the hole, and what this machine has
- * not (no ACPI, no APIC; a missing keyboard costs time to look for). The user's arguments
- * come last and win.
+ * not (a missing keyboard costs time to look for). The user's arguments come last and win.
  */
 #define DEFAULT_ARGUMENTS                                                                          \
-	"console=ttyS0 reservetop=16M nokaslr acpi=off noapic nolapic pci=conf1 i8042.noaux "      \
-	"tsc=reliable panic=-1 random.trust_cpu=on noisapnp cryptomgr.notests"
-#define DEFAULT_MEMORY (512ull << 20)
-#define MEMORY_MIN     (64ull << 20)
-#define MEMORY_MAX     (3ull << 30)
+	"console=ttyS0 reservetop=16M nokaslr pci=conf1 i8042.noaux tsc=reliable panic=-1 "        \
+	"random.trust_cpu=on noisapnp cryptomgr.notests"
+/* Comparing ACPI's timer with the PIT takes a kernel 40 ms, and it has better clocks. */
+#define ACPI_ARGUMENTS    " pmtmr=0"
+#define NO_ACPI_ARGUMENTS " acpi=off"
+#define NO_APIC_ARGUMENTS " noapic nolapic"
+#define DEFAULT_MEMORY    (512ull << 20)
+#define MEMORY_MIN        (64ull << 20)
+#define MEMORY_MAX        (3ull << 30)
 
 struct run_options {
 	const char *kernel, *initrd, *arguments, *stats_path;
 	uint64_t memory;
-	bool stats, count_calls, bare, traps_only, no_vmi, deferred;
+	bool stats, count_calls, bare, traps_only, no_vmi, deferred, apic, no_acpi, restart;
 	int cpu;
 };
 
@@ -65,6 +69,10 @@ static void usage(FILE *to)
 	    "      --delivery=immediate|deferred\n"
 	    "                        enabling interrupts delivers what is pending, or leaves it\n"
 	    "                        to what follows, within 1 ms (immediate)\n"
+	    "      --acpi=on|off     ACPI: power-off, power button (on; adds" ACPI_ARGUMENTS ",\n"
+	    "                        off: adds" NO_ACPI_ARGUMENTS ")\n"
+	    "      --apic=on|off     local APIC and IO-APIC (on; off adds" NO_APIC_ARGUMENTS ")\n"
+	    "      --reboot=exit|restart  when the guest reboots: leave, or start it anew (exit)\n"
 	    "      --traps-only      rewrite nothing: every sensitive instruction traps (slow)\n"
 	    "  -h, --help            this text\n\n"
 	    "Ctrl-A x leaves, Ctrl-A h lists the keys.\n"
@@ -135,8 +143,23 @@ enum {
 	OPTION_TRAPS_ONLY,
 	OPTION_VMI,
 	OPTION_COUNT,
-	OPTION_DELIVERY
+	OPTION_DELIVERY,
+	OPTION_ACPI,
+	OPTION_APIC,
+	OPTION_REBOOT
 };
+
+/* An option that is one of two words: *second tells which. */
+static int parse_choice(const char *name, const char *text, const char *no, const char *yes,
+                        bool *second)
+{
+	if (strcmp(text, no) && strcmp(text, yes)) {
+		complain("--%s=%s: say %s or %s", name, text, no, yes);
+		return EXIT_USAGE;
+	}
+	*second = !strcmp(text, yes);
+	return 0;
+}
 
 static int parse_options(int argc, char **argv, struct run_options *o)
 {
@@ -151,13 +174,17 @@ static int parse_options(int argc, char **argv, struct run_options *o)
 	    {"cpu", required_argument, NULL, OPTION_CPU},
 	    {"vmi", required_argument, NULL, OPTION_VMI},
 	    {"delivery", required_argument, NULL, OPTION_DELIVERY},
+	    {"acpi", required_argument, NULL, OPTION_ACPI},
+	    {"apic", required_argument, NULL, OPTION_APIC},
+	    {"reboot", required_argument, NULL, OPTION_REBOOT},
 	    {"traps-only", no_argument, NULL, OPTION_TRAPS_ONLY},
 	    {"help", no_argument, NULL, 'h'},
 	    {0}};
 	bool exits_only = false;
 	int c, status;
 
-	*o = (struct run_options){.memory = DEFAULT_MEMORY, .arguments = "", .cpu = -1};
+	*o = (struct run_options){
+	    .memory = DEFAULT_MEMORY, .arguments = "", .cpu = -1, .apic = true};
 	while ((c = getopt_long(argc, argv, "k:i:a:m:h", options, NULL)) != -1) {
 		switch (c) {
 		case 'k':
@@ -185,11 +212,21 @@ static int parse_options(int argc, char **argv, struct run_options *o)
 				return status;
 			break;
 		case OPTION_VMI:
-			if (strcmp(optarg, "on") && strcmp(optarg, "off")) {
-				complain("--vmi=%s: say on or off", optarg);
-				return EXIT_USAGE;
-			}
-			o->no_vmi = !strcmp(optarg, "off");
+			if ((status = parse_choice("vmi", optarg, "on", "off", &o->no_vmi)))
+				return status;
+			break;
+		case OPTION_ACPI:
+			if ((status = parse_choice("acpi", optarg, "on", "off", &o->no_acpi)))
+				return status;
+			break;
+		case OPTION_APIC:
+			if ((status = parse_choice("apic", optarg, "off", "on", &o->apic)))
+				return status;
+			break;
+		case OPTION_REBOOT:
+			if ((status =
+			         parse_choice("reboot", optarg, "exit", "restart", &o->restart)))
+				return status;
 			break;
 		case OPTION_COUNT:
 			if (strcmp(optarg, "calls") && strcmp(optarg, "exits")) {
@@ -199,11 +236,9 @@ static int parse_options(int argc, char **argv, struct run_options *o)
 			exits_only = !strcmp(optarg, "exits");
 			break;
 		case OPTION_DELIVERY:
-			if (strcmp(optarg, "immediate") && strcmp(optarg, "deferred")) {
-				complain("--delivery=%s: say immediate or deferred", optarg);
-				return EXIT_USAGE;
-			}
-			o->deferred = !strcmp(optarg, "deferred");
+			if ((status = parse_choice("delivery", optarg, "immediate", "deferred",
+			                           &o->deferred)))
+				return status;
 			break;
 		case OPTION_TRAPS_ONLY:
 			o->traps_only = true;
@@ -248,6 +283,11 @@ static bool copies_instructions(const struct kernel *k, bool vmi)
 	       (major < 4 || (major == 4 && minor < 20));
 }
 
+static const char *acpi_arguments(const struct run_options *o)
+{
+	return o->no_acpi ? NO_ACPI_ARGUMENTS : ACPI_ARGUMENTS;
+}
+
 static int load(struct vm *vm, const struct kernel *k, const struct run_options *o)
 {
 	char arguments[8192];
@@ -257,7 +297,8 @@ static int load(struct vm *vm, const struct kernel *k, const struct run_options 
 	struct loader_error e;
 	struct machine *m = vm->machine;
 	bool is_linux = k->format != KERNEL_MULTIBOOT, bare = o->bare || !is_linux;
-	int n = snprintf(arguments, sizeof arguments, "%s%s%s%s", bare ? "" : DEFAULT_ARGUMENTS,
+	int n = snprintf(arguments, sizeof arguments, "%s%s%s%s%s%s", bare ? "" : DEFAULT_ARGUMENTS,
+	                 bare ? "" : acpi_arguments(o), bare || o->apic ? "" : NO_APIC_ARGUMENTS,
 	                 !bare && copies_instructions(k, !o->no_vmi) ? " noreplace-paravirt" : "",
 	                 bare || !*o->arguments ? "" : " ", o->arguments);
 
@@ -266,6 +307,7 @@ static int load(struct vm *vm, const struct kernel *k, const struct run_options 
 		return EXIT_USAGE;
 	}
 	request.command_line = arguments;
+	request.rsdp_pa = o->no_acpi ? 0 : ACPI_PA;
 	if (k->wants_video)
 		complain("%s: asks for a video mode; there is none", k->path);
 	if (is_linux && !strstr(arguments, "reservetop=") && !k->speaks_vmi)
@@ -274,7 +316,9 @@ static int load(struct vm *vm, const struct kernel *k, const struct run_options 
 		    "its address space, which ring1 needs: expect it to fail");
 	if (kernel_load(k, &request, &result, &e))
 		return status_of(&e);
-	mptable_write(vm->ram);
+	mptable_write(vm->ram, o->apic);
+	if (!o->no_acpi)
+		acpi_write(vm->ram, o->apic);
 	if (!o->no_vmi)
 		vrom_write(vm->ram);
 	vm->vcpu->count_calls = o->count_calls;
@@ -312,7 +356,10 @@ static int report(const struct outcome *o)
 {
 	switch (o->reason) {
 	case STOP_HALT:
+		return EXIT_OK;
+	case STOP_POWEROFF:
 	case STOP_RESET:
+		complain("%s", o->text);
 		return EXIT_OK;
 	case STOP_PANIC:
 		complain("guest panic: %s", o->text);
@@ -353,12 +400,21 @@ static int print_stats(const struct vm *vm, const struct run_options *o,
 	return 0;
 }
 
-static int run_machine(struct vm *vm, const struct kernel *k, const struct run_options *o)
+/* A triple fault resets a PC; a panic is the end, also of a kernel that then asks for a reset. */
+static bool wants_restart(const struct outcome *outcome)
+{
+	return outcome->reason == STOP_RESET || outcome->reason == STOP_TRIPLE;
+}
+
+/* One life of the machine. *again: the guest rebooted, and is to be started anew. */
+static int run_machine(struct vm *vm, const struct kernel *k, const struct run_options *o,
+                       bool *again)
 {
 	static struct outcome outcome;
 	static struct annotate_report annotation;
 	int status, r;
 
+	vm->machine->have_apic = o->apic;
 	if ((status = load(vm, k, o)) || (status = host_facts_fill(vm)) ||
 	    (status = annotate_loaded_kernel(k, o->traps_only, o->count_calls, o->deferred,
 	                                     vm->annotations, vm->stubs, &annotation)))
@@ -372,6 +428,11 @@ static int run_machine(struct vm *vm, const struct kernel *k, const struct run_o
 	terminal_raw();
 	start_guest(vm);
 	run_loop(vm, &outcome);
+	*again = o->restart && wants_restart(&outcome);
+	if (*again) {
+		complain("%s; it starts anew", outcome.text);
+		return 0;
+	}
 	terminal_restore();
 	status = report(&outcome);
 	if (o->stats && !o->stats_path)
@@ -386,18 +447,24 @@ int command_run(int argc, char **argv)
 	struct loader_error e;
 	struct kernel k = {0};
 	struct vm vm;
+	bool again, opened = false;
 	int status = parse_options(argc, argv, &o);
 
 	if (status)
 		return status;
-	/* First the nursery, while there is little to inherit and to map. */
-	if (!(status = vm_create(&vm, o.memory))) {
-		if (kernel_open(o.kernel, &k, &e))
-			status = status_of(&e);
-		else
-			status = run_machine(&vm, &k, &o);
-	}
+	do {
+		again = false;
+		/* First the nursery, while there is little to inherit and to map. */
+		if (!(status = vm_create(&vm, o.memory))) {
+			if (!opened && kernel_open(o.kernel, &k, &e))
+				status = status_of(&e);
+			else
+				status = run_machine(&vm, &k, &o, &again);
+			opened = true;
+		}
+		vm_destroy(&vm);
+	} while (again);
+	terminal_restore();
 	kernel_close(&k);
-	vm_destroy(&vm);
 	return status;
 }

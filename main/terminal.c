@@ -33,7 +33,7 @@ void terminal_raw(void)
 	                      .sa_flags = (int)SA_RESETHAND | SA_NODEFER};
 	struct termios raw;
 
-	if (!isatty(STDIN_FILENO) || tcgetattr(STDIN_FILENO, &saved))
+	if (changed || !isatty(STDIN_FILENO) || tcgetattr(STDIN_FILENO, &saved))
 		return;
 	atexit(terminal_restore);
 	for (size_t i = 0; i < sizeof fatal / sizeof *fatal; i++)
@@ -71,6 +71,9 @@ size_t terminal_filter(bool *escape, uint8_t *bytes, size_t n, enum terminal_com
 			break;
 		case 'b':
 			*command = TERMINAL_BREAK;
+			break;
+		case 'p':
+			*command = TERMINAL_POWER;
 			break;
 		}
 	}

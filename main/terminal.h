@@ -13,7 +13,13 @@ void terminal_raw(void);
 /** terminal_restore - put back what terminal_raw changed; safe in a signal handler */
 void terminal_restore(void);
 
-enum terminal_command { TERMINAL_NONE, TERMINAL_QUIT, TERMINAL_HELP, TERMINAL_BREAK };
+enum terminal_command {
+	TERMINAL_NONE,
+	TERMINAL_QUIT,
+	TERMINAL_HELP,
+	TERMINAL_BREAK,
+	TERMINAL_POWER
+};
 
 /**
  * terminal_filter - take Ctrl-A sequences out of typed bytes

@@ -90,6 +90,7 @@ static int make_memory(struct vm *vm)
 static _Noreturn void exec_nursery(const struct vm *vm, int program, int socket)
 {
 	static char *const argv[] = {"ring1-cell", NULL}, *const envp[] = {NULL};
+	sigset_t none;
 	int from[] = {vm->ram_fd, vm->state_fd, vm->annot_fd, socket, program};
 	int to[] = {CELL_FD_RAM, CELL_FD_STATE, NURSERY_FD_ANNOT, NURSERY_FD_SOCKET, 7};
 
@@ -104,6 +105,10 @@ static _Noreturn void exec_nursery(const struct vm *vm, int program, int socket)
 	close_range(0, 2, 0);
 	fcntl(7, F_SETFD, FD_CLOEXEC);
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	/* What main blocked and ignored when this is not its first machine. */
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+	signal(SIGPIPE, SIG_DFL);
 	/* A session of its own: what the terminal or `timeout` sends is for main to decide. */
 	setsid();
 	syscall(SYS_execveat, 7, "", argv, envp, AT_EMPTY_PATH);
@@ -291,6 +296,20 @@ uint64_t vm_clock(const struct vm *vm)
 	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec - vm->mono_offset;
 }
 
+static void close_file(int *fd)
+{
+	if (*fd >= 0)
+		close(*fd);
+	*fd = -1;
+}
+
+static void unmap(void **p, uint64_t size)
+{
+	if (*p)
+		munmap(*p, size);
+	*p = NULL;
+}
+
 void vm_destroy(struct vm *vm)
 {
 	/* The nursery's death kills the cells: they asked the kernel for that. */
@@ -298,9 +317,12 @@ void vm_destroy(struct vm *vm)
 		kill(vm->nursery_pid, SIGKILL);
 		waitpid(vm->nursery_pid, NULL, 0);
 	}
-	if (vm->nursery_socket >= 0)
-		close(vm->nursery_socket);
-	if (vm->ram)
-		munmap(vm->ram, vm->ram_size);
-	vm->ram = NULL;
+	close_file(&vm->nursery_socket);
+	unmap((void **)&vm->ram, vm->ram_size);
+	unmap((void **)&vm->vcpu, 4096);
+	unmap((void **)&vm->machine, sizeof(struct machine));
+	unmap((void **)&vm->annotations, ANNOT_FILE_SIZE);
+	close_file(&vm->ram_fd);
+	close_file(&vm->state_fd);
+	close_file(&vm->annot_fd);
 }

@@ -40,6 +40,7 @@ struct vm {
 	int doorbell_event;     /* eventfd: the doorbell thread saw machine.doorbell change */
 	uint32_t doorbell_bits; /* taken from machine.doorbell by that thread, not yet served */
 	pthread_t doorbell_thread;
+	bool doorbell_started, doorbell_quit;
 	struct timespec started;
 };
 

@@ -23,10 +23,11 @@
 #define PAGE_SIZE         4096u
 
 /* Why main interrupts the virtual CPU: bits of machine.inbox, set by main, taken by the core. */
-#define INBOX_TIMER   1u /* machine.deadline has passed */
-#define INBOX_CONSOLE 2u /* bytes in console_in, or room in console_out */
-#define INBOX_STOP    4u /* leave the guest now */
-#define INBOX_BREAK   8u /* a serial break */
+#define INBOX_TIMER   1u  /* machine.deadline has passed */
+#define INBOX_CONSOLE 2u  /* bytes in console_in, or room in console_out */
+#define INBOX_STOP    4u  /* leave the guest now */
+#define INBOX_BREAK   8u  /* a serial break */
+#define INBOX_POWER   16u /* the power button is pressed */
 
 /* What the core asks of main: bits of machine.doorbell. */
 #define DOORBELL_DEADLINE 1u  /* machine.deadline moved forward */
@@ -39,6 +40,7 @@
 enum stop_reason {
 	STOP_NONE,
 	STOP_HALT,     /* HLT with interrupts off: power-off for a machine without ACPI */
+	STOP_POWEROFF, /* ACPI's soft off, VMI_Shutdown */
 	STOP_RESET,    /* keyboard controller, port 0x92 or 0xcf9 */
 	STOP_TRIPLE,   /* triple fault */
 	STOP_PANIC,    /* the guest kernel's panic() ran */
@@ -93,6 +95,7 @@ struct machine {
 	uint64_t tsc_base;
 	uint32_t tsc_khz;
 	uint32_t have_fsgsbase;
+	uint32_t have_apic;   /* the guest is to use the local APIC */
 	int64_t wall_offset;  /* UTC ns = guest ns + wall_offset */
 	uint64_t mono_offset; /* CLOCK_MONOTONIC ns = guest ns + mono_offset */
 	struct {
@@ -142,6 +145,8 @@ struct machine {
 	uint64_t efer, pat, sysenter[3];
 	uint64_t kvmclock_msr, kvmclock_wall_msr;
 	uint32_t kvmclock_version;
+	uint64_t late_eoi_msr;   /* core/late_eoi.c */
+	uint32_t late_eoi_armed; /* the guest may end its interrupt in memory */
 
 	/* The hidden parts of segment registers: what was loaded, whatever the table says now. */
 	struct {

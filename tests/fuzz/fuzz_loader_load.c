@@ -37,7 +37,7 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 static void load(const struct kernel *k, uint64_t ram_size, size_t length)
 {
 	struct boot_request r = {ram_end - (ram_size < RAM_MOST ? ram_size : RAM_MOST), ram_size,
-	                         NULL, NULL};
+	                         NULL, NULL, 0};
 	struct boot_result out;
 	struct loader_error e;
 	char *line = malloc(length + 1);

@@ -36,7 +36,7 @@ static struct kernel bzimage_kernel(void)
 static uint8_t *load(const struct kernel *k, uint64_t size, const char *line, const char *initrd,
                      struct boot_result *out, struct loader_error *e)
 {
-	struct boot_request r = {ram_new(size), size, line, initrd};
+	struct boot_request r = {ram_new(size), size, line, initrd, 0};
 
 	memset(e, 0, sizeof *e);
 	/* What an earlier life of the memory left where the loader writes. */
@@ -176,9 +176,24 @@ static void test_zero_page_of_a_bzimage(void **state)
 	assert_int_equal(b->hdr.ramdisk_image, 0);
 	assert_int_equal(b->hdr.ramdisk_size, 0);
 	assert_int_equal(ram[out.boot_params_pa + 0x26c], 0);
+	assert_int_equal(b->acpi_rsdp_addr, 0);
 	assert_int_equal(out.initrd_pa, 0);
 	assert_int_equal(out.initrd_size, 0);
 	munmap(ram, 64 * MIB);
+	kernel_close(&k);
+}
+
+static void test_root_pointer_of_acpi(void **state)
+{
+	struct kernel k = elf_kernel();
+	struct boot_request r = {ram_new(64 * MIB), 64 * MIB, "", NULL, 0xe0000};
+	struct boot_result out;
+	struct loader_error e;
+
+	(void)state;
+	assert_int_equal(kernel_load(&k, &r, &out, &e), 0);
+	assert_int_equal(*(uint64_t *)(r.ram + out.boot_params_pa + 0x70), 0xe0000);
+	munmap(r.ram, 64 * MIB);
 	kernel_close(&k);
 }
 
@@ -230,7 +245,7 @@ static void test_absurd_memory_sizes(void **state)
 
 	(void)state;
 	for (size_t n = 0; n < sizeof bad / sizeof *bad; n++) {
-		struct boot_request r = {NULL, bad[n], "", NULL}; /* never touched */
+		struct boot_request r = {NULL, bad[n], "", NULL, 0}; /* never touched */
 		struct loader_error e = {0};
 		struct boot_result out;
 
@@ -405,6 +420,7 @@ int main(void)
 	    cmocka_unit_test(test_gdt),
 	    cmocka_unit_test(test_zero_page_of_a_bzimage),
 	    cmocka_unit_test(test_zero_page_of_an_elf),
+	    cmocka_unit_test(test_root_pointer_of_acpi),
 	    cmocka_unit_test(test_memory_sizes),
 	    cmocka_unit_test(test_absurd_memory_sizes),
 	    cmocka_unit_test(test_kernel_larger_than_memory),

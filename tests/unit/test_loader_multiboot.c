@@ -64,7 +64,7 @@ static uint8_t *load(const struct kernel *k, uint64_t size, const char *line, co
 {
 	uint8_t *ram = mmap(NULL, size, PROT_READ | PROT_WRITE,
 	                    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-	struct boot_request r = {ram, size, line, modules};
+	struct boot_request r = {ram, size, line, modules, 0};
 
 	assert_ptr_not_equal(ram, MAP_FAILED);
 	memset(e, 0, sizeof *e);
