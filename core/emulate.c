@@ -3,6 +3,7 @@
 #include "core/emulate.h"
 
 #include "core/clock.h"
+#include "core/debug.h"
 #include "core/interrupt.h"
 #include "core/paging.h"
 #include "core/segment.h"
@@ -310,10 +311,16 @@ static bool emulate_mov_dr(const struct insn *in, uint32_t next, struct exceptio
 
 	if (n != in->reg && V->cr4 & 8)
 		return raise(x, VECTOR_UD);
+	if (M->dr[7] & DR7_GD) {
+		M->dr[6] |= DR6_BD;
+		return raise(x, VECTOR_DB);
+	}
 	if (in->op == OP_MOV_TO_DR) {
 		uint32_t v = V->gpr[in->rm];
 
 		M->dr[n] = n == 6 ? v | DR6_FIXED : n == 7 ? v | DR7_FIXED : v;
+		if (n != 6)
+			debug_registers_changed();
 	} else {
 		V->gpr[in->rm] = M->dr[n];
 	}

@@ -12,6 +12,7 @@
 #include "core/boot.h"
 #include "core/clock.h"
 #include "core/console.h"
+#include "core/debug.h"
 #include "core/emulate.h"
 #include "core/interrupt.h"
 #include "core/mmio.h"
@@ -205,6 +206,7 @@ void core_gate(uint32_t gate)
 	if (V->gate_tf) {
 		V->gate_tf = 0;
 		V->eflags |= EFLAGS_TF;
+		debug_abandon();
 	}
 	switch (gate) {
 	case GATE_SITE:
@@ -285,6 +287,8 @@ static bool refill(uint32_t va, uint32_t error, bool user, struct exception *x)
 			return true;
 		stop_guest(STOP_INTERNAL, "an instruction that is not a move accesses an APIC");
 	}
+	if (!debug_access(va, error, x))
+		return false;
 	if (shadow_map(va, &t, error & PF_FETCH))
 		return true;
 	/* The guest allows it, the host does not: the program ends, the machine goes on. */
@@ -340,10 +344,25 @@ static bool fetch(struct insn *in, uint32_t *next)
 	return true;
 }
 
+static void deliver_debug(uint32_t bits)
+{
+	M->dr[6] |= bits;
+	if (bits)
+		deliver_exception(&(struct exception){.vector = VECTOR_DB});
+}
+
+/* The instruction was emulated: the processor will not trap behind it. */
+static void emulated(const struct insn *in, bool stepped)
+{
+	if (in->op != OP_INT && (stepped || M->debug.open))
+		deliver_debug(debug_trap());
+}
+
 /* #GP and its relatives, by guest code. */
 static void protection_fault(const struct host_exception *e, bool repaired)
 {
 	struct exception x = {.vector = e->vector, .has_error = true, .error = e->error};
+	bool stepped = V->eflags & EFLAGS_TF;
 	struct insn in;
 	uint32_t next;
 
@@ -357,7 +376,9 @@ static void protection_fault(const struct host_exception *e, bool repaired)
 			return;
 		}
 		COUNT(exit_trap);
-		if (!emulate_trapped(&in, next, &x))
+		if (emulate_trapped(&in, next, &x))
+			emulated(&in, stepped);
+		else
 			deliver_exception(&x);
 		return;
 	}
@@ -369,30 +390,30 @@ static void protection_fault(const struct host_exception *e, bool repaired)
 	if (fetch(&in, &next)) {
 		COUNT(exit_trap);
 		x = (struct exception){.vector = VECTOR_GP, .has_error = true, .error = e->error};
-		if (emulate_user(&in, next, &x))
+		if (emulate_user(&in, next, &x)) {
+			emulated(&in, stepped);
 			return;
+		}
 		if (x.vector == VECTOR_GP)
 			x.error = e->error;
 	}
 	deliver_exception(&x);
 }
 
-#define DR6_BS 0x4000u
-
 static void debug_exception(void)
 {
 	struct exception x;
+	uint32_t bits = debug_trap();
 	enum rom_step step = rom_user_step(&x);
 
-	if (step == ROM_STEP_CALL || rom_single_step())
+	if (step == ROM_STEP_CALL)
 		return;
-	if (step == ROM_STEP_NONE && user_astray(&x))
-		step = ROM_STEP_FAULT;
-	if (step != ROM_STEP_FAULT) {
-		x = (struct exception){.vector = VECTOR_DB};
-		M->dr[6] |= DR6_BS;
-	}
-	deliver_exception(&x);
+	if (rom_single_step())
+		bits &= ~DR6_BS;
+	if (step == ROM_STEP_FAULT || (step == ROM_STEP_NONE && user_astray(&x)))
+		deliver_exception(&x);
+	else
+		deliver_debug(bits);
 }
 
 static void plain_exception(uint8_t vector)

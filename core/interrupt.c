@@ -37,6 +37,7 @@
 #include "core/annotated.h"
 #include "core/clock.h"
 #include "core/console.h"
+#include "core/debug.h"
 #include "core/emulate.h"
 #include "core/late_eoi.h"
 #include "core/paging.h"
@@ -52,6 +53,8 @@ uint32_t eflags_image(void)
 {
 	uint32_t image = V->eflags & ~(EFLAGS_IF | EFLAGS_IOPL | EFLAGS_VM | EFLAGS_RF);
 
+	if (M->debug.open && !M->debug.tf)
+		image &= ~EFLAGS_TF;
 	return image | EFLAGS_FIXED | V->iopl | (interrupts_enabled() ? EFLAGS_IF : 0);
 }
 
@@ -74,6 +77,7 @@ struct gate {
 	uint32_t handler;
 	uint16_t selector;
 	uint8_t type, dpl;
+	bool fault; /* what leads here is a fault of the instruction at EIP */
 };
 
 #define GATE_TASK      5
@@ -146,6 +150,9 @@ static bool enter_gate(const struct gate *g, bool has_error, uint32_t error, str
 		frame_push(&f, V->vsel[SEG_SS]);
 		frame_push(&f, V->gpr[R_ESP]);
 	}
+	/* Faults are returned from without breaking again (SDM volume 3, 17.3.1.1). */
+	if (g->fault || debug_resuming())
+		image |= EFLAGS_RF;
 	frame_push(&f, image);
 	frame_push(&f, V->vsel[SEG_CS]);
 	frame_push(&f, V->eip);
@@ -171,6 +178,13 @@ static bool enter_gate(const struct gate *g, bool has_error, uint32_t error, str
 	return true;
 }
 
+/* SDM volume 3, table 6-1; a #DB of its own accord leaves RF to the handler. */
+static bool is_fault(unsigned vector)
+{
+	return vector < 32 && vector != VECTOR_DB && vector != VECTOR_NMI && vector != VECTOR_BP &&
+	       vector != VECTOR_OF && vector != VECTOR_DF;
+}
+
 static bool try_deliver(unsigned vector, bool has_error, uint32_t error, bool software,
                         struct exception *x)
 {
@@ -181,7 +195,11 @@ static bool try_deliver(unsigned vector, bool has_error, uint32_t error, bool so
 	if (g.type == GATE_TASK)
 		stop_guest(STOP_TRIPLE, vector == VECTOR_DF ? "double fault"
 		                                            : "an exception leads to a task gate");
-	return enter_gate(&g, has_error, error, x);
+	g.fault = !software && is_fault(vector);
+	if (!enter_gate(&g, has_error, error, x))
+		return false;
+	M->debug.resume = 0;
+	return true;
 }
 
 /* SDM volume 3, table 6-5: which second fault makes a double fault. */
@@ -198,6 +216,9 @@ void deliver(unsigned vector, bool has_error, uint32_t error, bool software)
 {
 	struct exception x;
 
+	debug_abandon();
+	if (vector == VECTOR_DB)
+		M->dr[7] &= ~DR7_GD;
 	if (try_deliver(vector, has_error, error, software, &x))
 		return;
 	if (x.vector == VECTOR_PF)

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* IRET, whole: what the ROM's fast path (rom/iret.S) stands for. SDM volume 2, IRET. */
+#include "core/debug.h"
 #include "core/emulate.h"
 #include "core/interrupt.h"
 #include "core/paging.h"
@@ -88,6 +89,9 @@ bool emulate_iret(struct exception *x)
 		set_eflags(frame[2]);
 		V->eip = redirect_to_stub(V->eip);
 	}
+	M->debug.resume = 0;
+	if (frame[2] & EFLAGS_RF)
+		debug_resume();
 	prefill();
 	return true;
 }

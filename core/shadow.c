@@ -2,6 +2,7 @@
 #include "core/shadow.h"
 
 #include "cell/host.h"
+#include "core/debug.h"
 
 /* Neighbours mapped along with a user page: the guest's own fault-around is 16 pages. */
 #define USER_AROUND 32u
@@ -191,8 +192,11 @@ void shadow_reset(void)
 /* What a translation lets a host mapping be. */
 static struct host_rights rights_of(uint32_t va, const struct translation *t)
 {
-	return (struct host_rights){.write = t->writable && t->dirty,
-	                            .execute = !t->no_execute && runs_code(region_index(va))};
+	struct host_rights rights = {.write = t->writable && t->dirty,
+	                             .execute = !t->no_execute && runs_code(region_index(va))};
+
+	debug_restrict(va, &rights);
+	return rights;
 }
 
 /*
@@ -268,6 +272,8 @@ static bool large_continues(uint32_t r, int64_t offset, uint64_t pde)
 		return false;
 	if (SELF->active[neighbour / 64] >> (neighbour % 64) & 1)
 		return false;
+	if (debug_region(region_base(neighbour), region_size()))
+		return false;
 	e = read_directory_entry(region_base(neighbour));
 	return e == want && in_ram(e & PTE_ADDRESS & ~(uint64_t)(region_size() - 1), region_size());
 }
@@ -278,10 +284,10 @@ static void map_large(uint32_t va, const struct translation *t)
 	uint32_t r = region_index(va), first = r, last = r;
 	uint64_t pa = t->pa & ~(uint64_t)(region_size() - 1);
 
-	if (!in_ram(pa, region_size())) {
+	if (!in_ram(pa, region_size()) || debug_region(region_base(r), region_size())) {
 		uint64_t page = t->pa & ~0xfffull;
 
-		/* Partly or wholly outside of RAM: page by page. */
+		/* Partly or wholly outside of RAM, or watched in part: page by page. */
 		if (in_ram(page, PAGE_SIZE))
 			map_pages(va & ~0xfffu, PAGE_SIZE, page, rights_of(va, t));
 		else
@@ -323,7 +329,7 @@ static bool continues(const void *table, uint32_t r, unsigned k, uint64_t pte, i
 	uint64_t e = table_get(table, k);
 	uint64_t same = PTE_P | PTE_W | PTE_U | PTE_A | PTE_D | PTE_G | PTE_NX;
 
-	return (again || !copy_get(r, k)) && (e & same) == (pte & same) &&
+	return !M->debug.active && (again || !copy_get(r, k)) && (e & same) == (pte & same) &&
 	       (e & PTE_ADDRESS) == (pte & PTE_ADDRESS) + (int64_t)distance * PAGE_SIZE &&
 	       in_ram(e & PTE_ADDRESS, PAGE_SIZE);
 }
@@ -382,7 +388,10 @@ static bool map_small(uint32_t va, const struct translation *t, bool again)
 bool shadow_map(uint32_t va, const struct translation *t, bool fetch)
 {
 	bool kernel_code = fetch && va >= M->user_top;
+	struct host_rights rights;
 
+	if (!debug_restrict(va, &rights))
+		return true;
 	if (!paging_on()) {
 		map_unpaged(va);
 		return true;
@@ -465,7 +474,8 @@ static void finish_run(struct run *run)
 	uint32_t n = run->to - run->from;
 
 	/* Splitting a mapping may exceed vm.max_map_count. */
-	if (run->what == DROP || (run->what == PROTECT && !host_protect(run->from, n, rights)))
+	if (run->what == DROP || (run->what == PROTECT && (debug_region(run->from, n) ||
+	                                                   !host_protect(run->from, n, rights))))
 		unmap_range(run->from, n);
 	run->what = SAME;
 }
@@ -575,8 +585,8 @@ static void allow_write(uint32_t r, unsigned k, uint64_t now)
 {
 	uint64_t copy = copy_get(r, k);
 
-	if (now & SELF->region[r].pde & PTE_W && now & PTE_D && !(copy & PTE_W && copy & PTE_D) &&
-	    in_ram(now & PTE_ADDRESS, PAGE_SIZE) &&
+	if (!M->debug.active && now & SELF->region[r].pde & PTE_W && now & PTE_D &&
+	    !(copy & PTE_W && copy & PTE_D) && in_ram(now & PTE_ADDRESS, PAGE_SIZE) &&
 	    host_protect(page_base(r, k), PAGE_SIZE,
 	                 (struct host_rights){.write = true, .execute = executable(r, now)}))
 		copy_set(r, k, now);
@@ -594,6 +604,27 @@ static void hide_page(uint32_t r, unsigned k)
 		SELF->region[r].hidden = 1;
 	else
 		unmap_range(va, PAGE_SIZE);
+}
+
+void shadow_drop_page(uint32_t va)
+{
+	uint32_t r = region_index(va);
+	unsigned k = va >> 12 & (entries_per_table() - 1);
+	struct shadow_region *g = &SELF->region[r];
+
+	if (!paging_on() || va >= HOLE_BASE)
+		return;
+	if (g->large) {
+		drop_region(r);
+		return;
+	}
+	if (!copy_get(r, k))
+		return;
+	copy_set(r, k, 0);
+	g->mapped--;
+	unmap_range(va & ~0xfffu, PAGE_SIZE);
+	if (!g->mapped)
+		drop_region(r);
 }
 
 /* One page of this cell: as after a miss, but what still holds may stay. */

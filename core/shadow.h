@@ -27,6 +27,9 @@ bool shadow_present(uint32_t va, bool write);
 /** shadow_invlpg - forget the page at @va, in every cell where the entry is global */
 void shadow_invlpg(uint32_t va);
 
+/** shadow_drop_page - unmap the page at @va in this cell, whatever the guest's tables say */
+void shadow_drop_page(uint32_t va);
+
 /** shadow_flush - a CR3 load: drop what changed among the entries that are not global */
 void shadow_flush(void);
 

@@ -3,6 +3,7 @@
 
 #include "cell/host.h"
 #include "core/console.h"
+#include "core/debug.h"
 #include "core/paging.h"
 #include "core/segment.h"
 #include "core/shadow.h"
@@ -91,6 +92,7 @@ void space_activate(void)
 	slot->last_used = ++M->use_clock;
 	slot->activations++;
 	shadow_activate();
+	debug_activate();
 	segments_ldt_changed();
 	V->load_segments = 1;
 }

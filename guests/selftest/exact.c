@@ -5,6 +5,9 @@
 
 #include "selftest.h"
 
+#include <sys/io.h>
+#include <sys/time.h>
+
 enum { PF_PRESENT = 1, PF_WRITE = 2, PF_USER = 4, RF = 0x10000 };
 enum { EAX, ECX, EDX, EBX, ESP, EBP, ESI, EDI };
 
@@ -22,7 +25,6 @@ static uint8_t *code_page(void)
 	require(page != MAP_FAILED);
 	return page;
 }
-
 
 // --- accesses behind the user half: every way to name an address
 // -------------------------------------------------------------------------------------------
@@ -169,9 +171,143 @@ static void jumps_behind(void)
 	}
 }
 
+// --- flags and steps
+// -------------------------------------------------------------------------------------------
+
+static void undefined(void *argument)
+{
+	(void)argument;
+	__asm__ volatile("ud2");
+}
+
+static void breakpoint(void *argument)
+{
+	(void)argument;
+	__asm__ volatile("int3");
+}
+
+static void halt(void *argument)
+{
+	(void)argument;
+	__asm__ volatile("hlt");
+}
+
+static void divide(void *argument)
+{
+	(void)argument;
+	__asm__ volatile("divl %1" ::"a"(1), "r"(0), "d"(0) : "cc");
+}
+
+static void read_byte(void *address)
+{
+	(void)*(volatile uint8_t *)address;
+}
+
+static void step_once(void *argument)
+{
+	(void)argument;
+	__asm__ volatile("pushf; orl $0x100, (%%esp); popf; nop; nop" ::: "cc", "memory");
+}
+
+// Faults push RF set, traps clear.
+static void resume_flag(void)
+{
+	static void (*const faults[])(void *) = {undefined, halt, divide, read_byte};
+	static void (*const traps[])(void *) = {breakpoint, step_once};
+
+	for (size_t i = 0; i < COUNT(faults); i++) {
+		struct fault fault = catch_fault(faults[i], NULL);
+
+		require(fault.number != 0);
+		if (!(fault.eflags & RF))
+			diag_fault("a fault without RF", &fault);
+		expect(fault.eflags & RF);
+	}
+	for (size_t i = 0; i < COUNT(traps); i++) {
+		struct fault fault = catch_fault(traps[i], NULL);
+
+		expect_equal(fault.number, SIGTRAP);
+		expect_equal(fault.eflags & RF, 0);
+	}
+}
+
+static volatile uint32_t steps;
+static volatile uintptr_t highest;
+
+static void note_eip(int number, siginfo_t *info, void *context)
+{
+	uintptr_t eip = (uintptr_t)((ucontext_t *)context)->uc_mcontext.gregs[REG_EIP];
+
+	(void)number;
+	(void)info;
+	steps++;
+	if (eip > highest)
+		highest = eip;
+}
+
+static long call_by_vdso(long number)
+{
+	uintptr_t entry = vsyscall_entry();
+	long result;
+
+	__asm__ volatile("call *%1" : "=a"(result) : "r"(entry), "0"(number) : "memory", "cc");
+	return result;
+}
+
+// Whether stepped or interrupted, a program in a system call is in its own half.
+static void where_calls_are(void)
+{
+	struct sigaction action = {.sa_sigaction = note_eip, .sa_flags = SA_SIGINFO};
+	struct itimerval timer = {.it_value.tv_usec = 1000, .it_interval.tv_usec = 1000};
+	uint64_t end;
+
+	if (!vsyscall_entry())
+		skip("no AT_SYSINFO");
+	sigaction(SIGTRAP, &action, NULL);
+	sigaction(SIGALRM, &action, NULL);
+	__asm__ volatile("pushf; orl $0x100, (%%esp); popf" ::: "cc", "memory");
+	for (int i = 0; i < 20; i++)
+		call_by_vdso(SYS_getpid);
+	raise(SIGALRM); // its handler is stepped, too, and so is the return from it
+	__asm__ volatile("pushf; andl $~0x100, (%%esp); popf" ::: "cc", "memory");
+	expect(steps > 20 * 8);
+	expect(highest < user_end());
+	steps = 0;
+	setitimer(ITIMER_REAL, &timer, NULL);
+	for (end = now_ns() + 300000000; now_ns() < end;)
+		for (int i = 0; i < 1000; i++)
+			require(call_by_vdso(SYS_getpid) == getpid());
+	expect(steps > 10);
+	if (highest >= user_end())
+		diag("EIP was %08lx", (unsigned long)highest);
+	expect(highest < user_end());
+}
+
+// Instructions that are not executed but emulated are steps like any other.
+static void emulated_steps(void)
+{
+	struct sigaction action = {.sa_sigaction = note_eip, .sa_flags = SA_SIGINFO};
+
+	if (!on_i386_kernel())
+		skip("real ports are left alone");
+	require(ioperm(0x80, 1, 1) == 0);
+	sigaction(SIGTRAP, &action, NULL);
+	__asm__ volatile("pushf; orl $0x100, (%%esp); popf\n\t"
+	                 "outb %%al, $0x80; outb %%al, $0x80; nop; outb %%al, $0x80\n\t"
+	                 "pushf; andl $~0x100, (%%esp); popf" ::"a"(0)
+	                 : "cc", "memory");
+	expect_equal(steps, 4 + 3);
+	steps = 0;
+	__asm__ volatile("outb %%al, $0x80; nop" ::"a"(0));
+	expect_equal(steps, 0);
+}
+
 const struct check exact_checks[] = {
     {"accesses behind the user half: si_addr, error code", accesses_behind},
     {"accesses over the end of the user half", accesses_over_the_end},
     {"jumps behind the user half", jumps_behind},
+    {"EFLAGS.RF in the frames of faults and traps", resume_flag},
+    {"system calls are made from the user half, stepped or interrupted", where_calls_are},
+    {"single-step over port accesses, exact count", emulated_steps},
     {0},
 };

@@ -136,6 +136,16 @@ struct machine {
 	/* The system registers; the control registers are in struct vcpu. */
 	uint64_t pdpte[4]; /* PAE: loaded with CR3 */
 	uint32_t dr[8];
+	struct {
+		uint32_t generation; /* counts changes of what is watched */
+		uint32_t resume_eip; /* the IRET to here had RF set... */
+		uint8_t resume;      /* ...and the instruction has not been executed yet */
+		uint8_t active;      /* something is watched */
+		uint8_t open;        /* one instruction runs with the watched pages accessible */
+		uint8_t hits;        /* what DR6 will say of it */
+		uint8_t opcode;      /* its first byte behind the prefixes */
+		uint8_t tf;          /* the guest's own trap flag meanwhile */
+	} debug;
 	uint32_t gdt_base, idt_base;
 	uint16_t gdt_limit, idt_limit;
 	uint32_t ldt_selector, ldt_base, ldt_limit;
@@ -210,6 +220,7 @@ struct cell {
 	uint32_t ldt_seen;
 	uint32_t evict_next;     /* region where the next search for room begins */
 	uint32_t ldt_guest_base; /* of the guest LDT that ldt[] was filled from */
+	uint32_t debug_seen, debug_page[4]; /* watched pages kept from this cell; bit 0: valid */
 	uint64_t active[SHADOW_REGIONS / 64];
 	struct shadow_region region[SHADOW_REGIONS];
 	struct ldt_slot ldt[LDT_SLOTS];                 /* what the host holds */
