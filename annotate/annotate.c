@@ -3,6 +3,7 @@
 #include "annotate/forbid.h"
 #include "annotate/image.h"
 #include "annotate/kallsyms.h"
+#include "annotate/notes.h"
 #include "annotate/sensitive.h"
 #include "annotate/stub.h"
 #include "annotate/sweep.h"
@@ -15,7 +16,8 @@
 #include <string.h>
 #include <time.h>
 
-#define HLT 0xf4
+#define HLT         0xf4
+#define DS_OVERRIDE 0x3e
 
 static uint64_t now_ns(void)
 {
@@ -33,42 +35,11 @@ static bool find_symbols(const struct image *im, struct kallsyms *k)
 
 		/* .bss and .brk lie behind what image_open() saw: 64 MiB are generous. */
 		if (s->data && !s->executable &&
-		    !kallsyms_find(k, s->data, s->size, im->base,
-		                   im->base + im->size + (64u << 20)))
+		    !kallsyms_find(k, s->data, s->size, image_va(im, 0),
+		                   image_va(im, 0) + im->size + (64u << 20)))
 			return true;
 	}
 	return false;
-}
-
-static int by_address(const void *a, const void *b)
-{
-	const struct site *x = a, *y = b;
-
-	return (x->at > y->at) - (x->at < y->at);
-}
-
-/*
- * A place of the kernel where the core wants to be told: the first instruction of a function
- * behind the function tracer's call, which the kernel rewrites.
- *
- * Return: its guest-virtual address, 0 when there is none or it is sensitive by itself.
- */
-static uint32_t add_note(struct image *im, const struct kallsyms *symbols, const char *function,
-                         enum annotate_kind kind)
-{
-	uint32_t va, at;
-
-	if (kallsyms_lookup(symbols, function, &va) || !image_text_offset(im, va, &at))
-		return 0;
-	if ((im->map[at] & (BYTE_START | BYTE_FORBID)) == (BYTE_START | BYTE_FORBID) &&
-	    im->length[at] == 5)
-		at += 5;
-	if ((im->map[at] & (BYTE_START | BYTE_FORBID | BYTE_SITE)) != BYTE_START)
-		return 0;
-	if (!image_sites_add(&im->sites, at, im->length[at], kind))
-		return 0;
-	qsort(im->sites.v, im->sites.n, sizeof(im->sites.v[0]), by_address);
-	return im->base + at;
 }
 
 /* The sites as the core sees them. */
@@ -84,16 +55,14 @@ static int describe_sites(const struct image *im, struct annotations *out,
 		const struct site *s = &im->sites.v[i];
 		struct annot_site *o = &out->sites[i];
 
-		*o = (struct annot_site){.va = im->base + s->at, .length = s->length};
+		*o = (struct annot_site){.va = image_va(im, s->at), .length = s->length};
 		memcpy(o->bytes, im->bytes + s->at, s->length);
-		if (s->kind == ANNOTATE_PANIC)
-			o->flags |= ANNOT_SITE_NOTE_PANIC;
-		else if (s->kind == ANNOTATE_MODULE)
-			o->flags |= ANNOT_SITE_NOTE_MODULE;
-		else if (s->kind == ANNOTATE_PATCH)
-			o->flags |= ANNOT_SITE_NOTE_PATCH;
-		else if (!sensitive_traps(s->kind))
+		if (s->kind == ANNOTATE_NOTE) {
+			o->flags |= ANNOT_SITE_NOTE;
+			o->note = notes_of(report, o->va);
+		} else if (!sensitive_traps(s->kind)) {
 			o->flags |= ANNOT_SITE_TRAP;
+		}
 		report->kinds[s->kind].found++;
 	}
 	out->nsites = im->sites.n;
@@ -106,7 +75,7 @@ static void trap_notes(struct annotations *out)
 	for (uint32_t i = 0; i < out->nsites; i++) {
 		struct annot_site *s = &out->sites[i];
 
-		if ((s->flags & ANNOT_SITE_NOTES) && !(s->flags & ANNOT_SITE_CALLED))
+		if ((s->flags & ANNOT_SITE_NOTE) && !(s->flags & ANNOT_SITE_CALLED))
 			s->flags |= ANNOT_SITE_TRAP;
 	}
 }
@@ -115,9 +84,44 @@ static void trap_notes(struct annotations *out)
 static bool windows_disjoint(const struct annotations *out)
 {
 	for (uint32_t i = 1; i < out->nwindows; i++)
-		if (out->windows[i].pa - out->windows[i - 1].pa < out->windows[i - 1].length)
+		if (out->windows[i].va - out->windows[i - 1].va < out->windows[i - 1].length)
 			return false;
 	return true;
+}
+
+/* The function an address of the text belongs to: [*start, *end). False: unknown. */
+static bool function_of(const struct annotate_input *in, const struct kallsyms *symbols,
+                        uint32_t va, uint32_t *start, uint32_t *end)
+{
+	size_t low = 0, high = symbols ? symbols->n : in->nfunctions, n = high;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if ((symbols ? kallsyms_address(symbols, middle) : in->functions[middle]) <= va)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	if (!low || low == n)
+		return false;
+	*start = symbols ? kallsyms_address(symbols, low - 1) : in->functions[low - 1];
+	*end = symbols ? kallsyms_address(symbols, low) : in->functions[low];
+	return true;
+}
+
+/* Where nothing is known a window stands for itself and what is around it. */
+static void name_functions(const struct annotate_input *in, const struct kallsyms *symbols,
+                           struct annotations *out)
+{
+	for (uint32_t i = 0; i < out->nwindows; i++) {
+		struct annot_window *w = &out->windows[i];
+
+		if (function_of(in, symbols, w->va, &w->function, &w->function_end))
+			continue;
+		w->function = w->va - (w->va & 0xfff);
+		w->function_end = w->function + 0x1000;
+	}
 }
 
 static int make_windows(struct image *im, const struct annotate_options *options,
@@ -138,11 +142,12 @@ static int make_windows(struct image *im, const struct annotate_options *options
 	int result;
 
 	ZydisDecoderInit(&decoder, ZYDIS_MACHINE_MODE_LEGACY_32, ZYDIS_STACK_WIDTH_32);
-	result = windows_make(im, &st, out, report, error);
+	result = windows_make(im, &st, options, out, report, error);
 	free(st.references);
 	if (result)
 		return result;
-	report->vdso = vdso_windows(im->in, &options->rom, out);
+	if (!options->traps_only && !im->in->module)
+		report->vdso = vdso_windows(im->in, &options->rom, out);
 	report->windows = out->nwindows;
 	if (!windows_disjoint(out)) {
 		snprintf(error, ANNOTATE_ERROR_SIZE, "internal error: windows overlap");
@@ -165,7 +170,8 @@ int annotate_kernel(const struct annotate_input *in, const struct annotate_optio
 	if (!report)
 		report = &unwanted;
 	*report = (struct annotate_report){0};
-	memset(out, 0, sizeof(*out));
+	out->nsites = out->nwindows = out->npoints = out->stub_bytes = out->nparts = 0;
+	out->patch_copy = 0;
 	out->kernel_base = in->kernel_base;
 	error[0] = 0;
 
@@ -178,37 +184,48 @@ int annotate_kernel(const struct annotate_input *in, const struct annotate_optio
 		snprintf(error, ANNOTATE_ERROR_SIZE, "out of memory for the kernel's instructions");
 		goto done;
 	}
-	named = find_symbols(&im, &symbols);
+	named = !in->module && find_symbols(&im, &symbols);
 	report->symbols = named ? symbols.n : 0;
 	forbid(&im, named ? &symbols : NULL, report);
 	if (named) {
-		report->panic_va = add_note(&im, &symbols, "panic", ANNOTATE_PANIC);
-		report->module_va = add_note(&im, &symbols, "do_init_module", ANNOTATE_MODULE);
 		/* Its arguments are known only where this function exists (core/text_patch.c). */
-		if (!kallsyms_lookup(&symbols, "text_poke_memcpy", &out->patch_copy))
-			add_note(&im, &symbols, "__text_poke", ANNOTATE_PATCH);
+		if (kallsyms_lookup(&symbols, "text_poke_memcpy", &out->patch_copy))
+			out->patch_copy = 0;
+		notes_add(&im, &symbols, report);
 	}
 	result = describe_sites(&im, out, report, error);
-	if (result)
-		goto done;
-	if (options->traps_only)
+	if (!result && stubs)
+		result = make_windows(&im, options, out, stubs, report, error);
+	else
 		for (int i = 0; i < ANNOTATE_NKINDS; i++)
 			report->kinds[i].trap = report->kinds[i].found;
-	else
-		result = make_windows(&im, options, out, stubs, report, error);
-	trap_notes(out);
+	if (!result) {
+		name_functions(in, named ? &symbols : NULL, out);
+		trap_notes(out);
+	}
 done:
 	image_close(&im);
 	report->total_ns = now_ns() - start;
 	return result;
 }
 
+void annotate_trap_bytes(const struct annot_site *s, uint8_t bytes[15])
+{
+	memset(bytes, DS_OVERRIDE, 15);
+	bytes[(s->length ? s->length : 1) - 1] = HLT;
+}
+
 void annotate_apply_traps(const struct annotations *a, uint8_t *ram, uint64_t ram_size)
 {
-	for (uint32_t i = 0; i < a->nsites && i < ANNOT_MAX_SITES; i++) {
-		uint32_t pa = a->sites[i].va - a->kernel_base;
+	uint8_t bytes[15];
 
-		if ((a->sites[i].flags & ANNOT_SITE_TRAP) && pa < ram_size)
-			ram[pa] = HLT;
+	for (uint32_t i = 0; i < a->nsites && i < ANNOT_MAX_SITES; i++) {
+		const struct annot_site *s = &a->sites[i];
+		uint32_t pa = s->va - a->kernel_base;
+
+		if (!(s->flags & ANNOT_SITE_TRAP) || pa >= ram_size || ram_size - pa < s->length)
+			continue;
+		annotate_trap_bytes(s, bytes);
+		memcpy(ram + pa, bytes, s->length);
 	}
 }

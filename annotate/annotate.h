@@ -32,8 +32,12 @@ struct annotate_section {
 struct annotate_input {
 	const struct annotate_section *sections;
 	size_t nsections;
-	uint32_t kernel_base; /* guest-virtual minus guest-physical */
+	uint32_t kernel_base; /* guest-virtual minus guest-physical; 0 for a module */
 	uint32_t entry;       /* guest-virtual address of the entry point, 0 if unknown */
+	bool module;          /* a loaded and relocated module, not a kernel */
+	/* Addresses of functions, ascending; a kernel brings its own (kallsyms). */
+	const uint32_t *functions;
+	size_t nfunctions;
 };
 
 /* Addresses that stubs refer to. The order ES, DS, FS, GS is that of enum annotate_segment. */
@@ -64,7 +68,19 @@ struct annotate_rom {
 	uint32_t vcpu_count_site; /* 64 bits for each kind */
 };
 
+/* Room that a module takes of what all share. */
+struct annotate_need {
+	uint32_t sites, windows, points, stub_bytes;
+};
+
 struct annotate_options {
+	/*
+	 * Of a module: asked once, when it is known what is needed. Sets the index of its first
+	 * site among all and the address its stubs will have; false: there is no room.
+	 */
+	bool (*place)(void *context, const struct annotate_need *need, uint32_t *first_site,
+	              uint32_t *stubs_va);
+	void *place_context;
 	bool traps_only;     /* no windows, no stubs: every site traps (to bisect trouble) */
 	bool count_sites;    /* what is executed in stubs counts itself there, by kind */
 	bool deferred;       /* enabling delivers no interrupt, disabling does (rom/interrupt.S) */
@@ -99,12 +115,10 @@ enum annotate_kind {
 	ANNOTATE_INVLPG,
 	ANNOTATE_IN,
 	ANNOTATE_OUT,
-	ANNOTATE_MSR,    /* rdmsr wrmsr rdpmc xsetbv */
-	ANNOTATE_CACHE,  /* wbinvd invd */
-	ANNOTATE_OTHER,  /* privileged, and not met in kernels ring1 runs */
-	ANNOTATE_PANIC,  /* entry of panic(), a note for the core */
-	ANNOTATE_MODULE, /* a module's text is final, a note for the core */
-	ANNOTATE_PATCH,  /* entry of the function that writes kernel text, a note for the core */
+	ANNOTATE_MSR,   /* rdmsr wrmsr rdpmc xsetbv */
+	ANNOTATE_CACHE, /* wbinvd invd */
+	ANNOTATE_OTHER, /* privileged, and not met in kernels ring1 runs */
+	ANNOTATE_NOTE,  /* not sensitive: the core wants to be told (annotate/notes.h) */
 	ANNOTATE_NKINDS
 };
 
@@ -128,21 +142,20 @@ struct annotate_report {
 	uint32_t stub_bytes;
 	uint32_t alternatives; /* entries of .altinstructions understood */
 	uint32_t jump_labels;
-	uint32_t static_calls; /* trampolines */
-	uint32_t mcount;       /* function tracer call sites */
-	uint32_t exceptions;   /* exception table entries */
-	uint32_t symbols;      /* kallsyms */
-	uint32_t head_end;     /* first address that may be rewritten by windows */
-	uint32_t panic_va;     /* 0: not found */
-	uint32_t module_va;    /* 0: not found */
+	uint32_t static_calls;              /* trampolines */
+	uint32_t mcount;                    /* function tracer call sites */
+	uint32_t exceptions;                /* exception table entries */
+	uint32_t symbols;                   /* kallsyms */
+	uint32_t head_end;                  /* first address that may be rewritten by windows */
+	uint32_t note_va[ANNOT_NOTE_COUNT]; /* where each is, 0: not found */
 	uint64_t sweep_ns;
 	uint64_t total_ns;
 	bool cached; /* read from the cache; the counts are those of the run that wrote it */
 };
 
 /**
- * annotate_kernel() - decide what becomes of every sensitive instruction of a kernel
- * @in: the kernel's sections
+ * annotate_kernel() - decide what becomes of every sensitive instruction of a kernel or module
+ * @in: its sections
  * @options: what to do, and the addresses stubs refer to
  * @out: filled; about 5 MB, the caller's
  * @stubs: options->stubs_size bytes, filled with code that runs at options->stubs_va; may be
@@ -158,6 +171,15 @@ struct annotate_report {
 int annotate_kernel(const struct annotate_input *in, const struct annotate_options *options,
                     struct annotations *out, uint8_t *stubs, struct annotate_report *report,
                     char error[ANNOTATE_ERROR_SIZE]);
+
+/**
+ * annotate_trap_bytes() - what stands in place of a site that nothing else replaces
+ * @bytes: filled; the first s->length of them count
+ *
+ * HLT, as long as the instruction it stands for: whoever decodes the function from its start, as
+ * kprobes do, stays in step.
+ */
+void annotate_trap_bytes(const struct annot_site *s, uint8_t bytes[15]);
 
 /**
  * annotate_apply_traps() - write the HLT bytes into guest memory

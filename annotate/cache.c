@@ -119,8 +119,8 @@ static bool plausible(const struct annotate_input *in, const struct annotate_opt
 		const struct annot_window *w = &a->windows[i];
 
 		if (w->length < 2 || w->length > ANNOT_WINDOW_BYTES ||
-		    !in_image(in, w->pa + in->kernel_base, w->length) ||
-		    (i && (w->pa <= w[-1].pa || w->pa - w[-1].pa < w[-1].length)))
+		    !in_image(in, w->va, w->length) ||
+		    (i && (w->va <= w[-1].va || w->va - w[-1].va < w[-1].length)))
 			return false;
 	}
 	for (uint32_t i = 0; i < a->npoints; i++) {
@@ -152,7 +152,7 @@ static bool read_file(int fd, uint64_t file_size, uint64_t version, const struct
 		size += v[i].size;
 	if (file_size != size)
 		return false;
-	memset(out, 0, sizeof(*out));
+	out->nparts = 0;
 	for (int i = 0; i < PIECES; i++)
 		if (!cache_read(fd, v[i]))
 			return false;

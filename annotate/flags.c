@@ -54,7 +54,7 @@ static bool dead(const struct image *im, const ZydisDecoder *decoder, uint32_t a
 			if (!in.raw.imm[0].is_relative)
 				return false;
 			if (!image_text_offset(
-			        im, im->base + at + in.length + (uint32_t)in.raw.imm[0].value.s,
+			        im, image_va(im, at) + in.length + (uint32_t)in.raw.imm[0].value.s,
 			        &to))
 				return false;
 			/* The kernel may have turned this jump into a no-op: both ways count. */
@@ -67,7 +67,7 @@ static bool dead(const struct image *im, const ZydisDecoder *decoder, uint32_t a
 			/* Reads flags that are overwritten by now; jecxz and loop read none. */
 			if (!in.raw.imm[0].is_relative ||
 			    !image_text_offset(
-			        im, im->base + at + in.length + (uint32_t)in.raw.imm[0].value.s,
+			        im, image_va(im, at) + in.length + (uint32_t)in.raw.imm[0].value.s,
 			        &to) ||
 			    !dead(im, decoder, to, live, budget))
 				return false;

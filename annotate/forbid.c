@@ -45,10 +45,18 @@ bool forbid_is_padding(const struct image *im, uint32_t at)
 	return false;
 }
 
-/* A word of a table: an address, or a distance from the word itself. */
-static bool table_target(const struct image *im, uint32_t at, bool relative, uint32_t *to)
+static uint32_t word(const struct annotate_section *s, uint32_t at)
 {
-	return image_text_offset(im, image_u32(im, at) + (relative ? im->base + at : 0), to);
+	const uint8_t *p = s->data + at;
+
+	return p[0] | p[1] << 8 | p[2] << 16 | (uint32_t)p[3] << 24;
+}
+
+/* A word of a table: an address, or a distance from the word itself. */
+static bool table_target(const struct image *im, const struct annotate_section *s, uint32_t at,
+                         bool relative, uint32_t *to)
+{
+	return image_text_offset(im, word(s, at) + (relative ? s->va + at : 0), to);
 }
 
 /* ---- .altinstructions ---- */
@@ -69,16 +77,15 @@ static const struct alternative_layout {
 static uint32_t alternatives_with(struct image *im, const struct annotate_section *s,
                                   const struct alternative_layout *l, bool enter)
 {
-	uint32_t from = s->va - im->base, n = 0, odd = s->size % l->size;
+	uint32_t n = 0, odd = s->size % l->size;
 
 	if (odd && !(l->padded && odd == l->size - 1u))
 		return 0;
-	for (uint32_t p = from; p < from + s->size; p += l->size) {
-		uint32_t site, length = im->bytes[p + l->length];
+	for (uint32_t p = 0; p < s->size; p += l->size) {
+		uint32_t site, length = s->data[p + l->length];
 
-		if (!table_target(im, p, l->relative, &site) || !length ||
-		    im->bytes[p + l->replacement_length] > length ||
-		    (!is_start(im, site) && !enter))
+		if (!table_target(im, s, p, l->relative, &site) || !length ||
+		    s->data[p + l->replacement_length] > length || (!is_start(im, site) && !enter))
 			return 0;
 		if (enter)
 			forbid_bytes(im, site, length);
@@ -100,10 +107,10 @@ static uint32_t forbid_alternatives(struct image *im)
 	 * An unknown layout: its first word still names the site in all known ones. Take every
 	 * word that could be one, either way, and eight bytes with it.
 	 */
-	for (uint32_t p = s->va - im->base; p + 4 <= s->va - im->base + s->size; p++) {
+	for (uint32_t p = 0; p + 4 <= s->size; p++) {
 		uint32_t site;
 
-		if (table_target(im, p, true, &site) || table_target(im, p, false, &site))
+		if (table_target(im, s, p, true, &site) || table_target(im, s, p, false, &site))
 			forbid_bytes(im, site, 8);
 	}
 	return 0;
@@ -123,13 +130,13 @@ static const struct exception_layout {
 /* Linux 2.6.29 to 3.4: a fixup below this is a number of bytes to skip, with an error noted. */
 #define FIXUP_SKIP_END 16
 
-static bool fixup_target(const struct image *im, uint32_t at, bool relative, uint32_t instruction,
-                         uint32_t *to)
+static bool fixup_target(const struct image *im, const struct annotate_section *s, uint32_t at,
+                         bool relative, uint32_t instruction, uint32_t *to)
 {
-	uint32_t skip = image_u32(im, at);
+	uint32_t skip = word(s, at);
 
 	if (relative || skip >= FIXUP_SKIP_END)
-		return table_target(im, at, relative, to);
+		return table_target(im, s, at, relative, to);
 	*to = instruction + skip;
 	return is_start(im, *to);
 }
@@ -137,15 +144,15 @@ static bool fixup_target(const struct image *im, uint32_t at, bool relative, uin
 static uint32_t exceptions_with(struct image *im, const struct annotate_section *s,
                                 const struct exception_layout *l, bool enter)
 {
-	uint32_t from = s->va - im->base, n = 0;
+	uint32_t n = 0;
 
 	if (s->size % l->size)
 		return 0;
-	for (uint32_t p = from; p < from + s->size; p += l->size) {
+	for (uint32_t p = 0; p < s->size; p += l->size) {
 		uint32_t instruction, fixup;
 
-		if (!table_target(im, p, l->relative, &instruction) ||
-		    !fixup_target(im, p + 4, l->relative, instruction, &fixup) ||
+		if (!table_target(im, s, p, l->relative, &instruction) ||
+		    !fixup_target(im, s, p + 4, l->relative, instruction, &fixup) ||
 		    !is_start(im, instruction))
 			return 0;
 		n++;
@@ -168,10 +175,10 @@ static uint32_t forbid_exceptions(struct image *im)
 	for (size_t i = 0; i < sizeof(exception_layouts) / sizeof(exception_layouts[0]); i++)
 		if (exceptions_with(im, s, &exception_layouts[i], false))
 			return exceptions_with(im, s, &exception_layouts[i], true);
-	for (uint32_t p = s->va - im->base; p + 4 <= s->va - im->base + s->size; p += 4) {
+	for (uint32_t p = 0; p + 4 <= s->size; p += 4) {
 		uint32_t at;
 
-		if (table_target(im, p, true, &at) || table_target(im, p, false, &at))
+		if (table_target(im, s, p, true, &at) || table_target(im, s, p, false, &at))
 			im->map[at] |= BYTE_HARD | BYTE_FORBID;
 	}
 	return 0;
@@ -186,8 +193,8 @@ static void forbid_locks(struct image *im)
 
 	if (!s)
 		return;
-	for (uint32_t p = s->va - im->base; p + 4 <= s->va - im->base + s->size; p += 4)
-		if (table_target(im, p, true, &site) || table_target(im, p, false, &site))
+	for (uint32_t p = 0; p + 4 <= s->size; p += 4)
+		if (table_target(im, s, p, true, &site) || table_target(im, s, p, false, &site))
 			forbid_bytes(im, site, 1);
 }
 
@@ -199,9 +206,21 @@ static void forbid_paravirt(struct image *im)
 
 	if (!s)
 		return;
-	for (uint32_t p = s->va - im->base; p + 8 <= s->va - im->base + s->size; p += 8)
-		if (table_target(im, p, false, &site))
-			forbid_bytes(im, site, im->bytes[p + 5]);
+	for (uint32_t p = 0; p + 8 <= s->size; p += 8)
+		if (table_target(im, s, p, false, &site))
+			forbid_bytes(im, site, s->data[p + 5]);
+}
+
+/* Calls and jumps that kernels rewrite, named by distances; none of them on i386 so far. */
+static bool lists_branches(const char *name)
+{
+	static const char *const names[] = {".static_call_sites", ".retpoline_sites",
+	                                    ".return_sites", ".call_sites"};
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		if (!strcmp(name, names[i]))
+			return true;
+	return false;
 }
 
 /* Exported functions are named by distances since 4.19; and inline static calls since 5.10. */
@@ -209,13 +228,13 @@ static void forbid_relative_tables(struct image *im)
 {
 	for (size_t i = 0; i < im->in->nsections; i++) {
 		const struct annotate_section *s = &im->in->sections[i];
-		bool calls = !strcmp(s->name, ".static_call_sites");
+		bool calls = lists_branches(s->name);
 		uint32_t at;
 
 		if (!s->data || s->executable || (strncmp(s->name, "__ksymtab", 9) && !calls))
 			continue;
-		for (uint32_t p = s->va - im->base; p + 4 <= s->va - im->base + s->size; p += 4) {
-			if (!table_target(im, p, true, &at))
+		for (uint32_t p = 0; p + 4 <= s->size; p += 4) {
+			if (!table_target(im, s, p, true, &at))
 				continue;
 			im->map[at] |= BYTE_HARD;
 			if (calls)
@@ -236,30 +255,46 @@ static bool is_jump_label_site(const struct image *im, uint32_t at)
 }
 
 /* struct jump_entry is {code, target, key}: three words, relative since 4.19. */
-static bool jump_entry(const struct image *im, uint32_t at, bool relative, uint32_t *code,
-                       uint32_t *target)
+static bool jump_entry(const struct image *im, const struct annotate_section *s, uint32_t at,
+                       bool relative, uint32_t *code, uint32_t *target)
 {
-	return table_target(im, at, relative, code) && table_target(im, at + 4, relative, target) &&
-	       is_jump_label_site(im, *code) && is_start(im, *target);
+	return table_target(im, s, at, relative, code) &&
+	       table_target(im, s, at + 4, relative, target) && is_jump_label_site(im, *code) &&
+	       is_start(im, *target);
+}
+
+/* Of a table that is one for sure, also what is not understood: both readings of each entry. */
+static void forbid_jump_table(struct image *im, const struct annotate_section *s)
+{
+	for (uint32_t p = 0; p + 12 <= s->size; p += 12)
+		for (int relative = 0; relative < 2; relative++) {
+			uint32_t code, target;
+
+			if (!table_target(im, s, p, relative, &code) ||
+			    !table_target(im, s, p + 4, relative, &target))
+				continue;
+			im->map[target] |= BYTE_HARD;
+			forbid_bytes(im, code, 5);
+		}
 }
 
 static uint32_t forbid_jump_labels(struct image *im, const struct annotate_section *s,
-                                   bool relative)
+                                   bool relative, uint32_t run_min)
 {
-	uint32_t from = s->va - im->base, end = from + s->size, found = 0;
+	uint32_t end = s->size, found = 0;
 	uint32_t code, target;
 
-	for (uint32_t p = (from + 3) & ~3u; p + 12 <= end;) {
+	for (uint32_t p = -s->va & 3; p + 12 <= end;) {
 		uint32_t q = p;
 
-		while (q + 12 <= end && jump_entry(im, q, relative, &code, &target))
+		while (q + 12 <= end && jump_entry(im, s, q, relative, &code, &target))
 			q += 12;
-		if ((q - p) / 12 < JUMP_LABEL_RUN_MIN) {
+		if ((q - p) / 12 < run_min) {
 			p += 4;
 			continue;
 		}
 		for (; p < q; p += 12) {
-			jump_entry(im, p, relative, &code, &target);
+			jump_entry(im, s, p, relative, &code, &target);
 			im->map[target] |= BYTE_HARD;
 			forbid_bytes(im, code, im->length[code]);
 			found++;
@@ -361,6 +396,25 @@ static uint32_t forbid_mcount(struct image *im, const struct kallsyms *symbols)
 	return found;
 }
 
+/* A module names its calls of the tracer, which lies in the kernel. */
+static uint32_t forbid_mcount_listed(struct image *im)
+{
+	static const char *const names[] = {"__mcount_loc", "__patchable_function_entries"};
+	uint32_t at, found = 0;
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		const struct annotate_section *s = image_section(im, names[i]);
+
+		for (uint32_t p = 0; s && p + 4 <= s->size; p += 4) {
+			if (!table_target(im, s, p, false, &at))
+				continue;
+			forbid_bytes(im, at, 5);
+			found++;
+		}
+	}
+	return found;
+}
+
 /* ---- the head ---- */
 
 /*
@@ -393,7 +447,7 @@ static void forbid_head(struct image *im)
 		for (end = last; end < limit; end += im->length[end] ? im->length[end] : 1) {
 			const uint8_t *p = im->bytes + end;
 
-			if (end > last && !((im->base + end) & 15) && ends)
+			if (end > last && !(image_va(im, end) & 15) && ends)
 				break;
 			ends = forbid_is_padding(im, end) || *p == 0xc3 || *p == 0xe9 || *p == 0xeb;
 		}
@@ -449,30 +503,46 @@ void forbid(struct image *im, const struct kallsyms *symbols, struct annotate_re
 	forbid_relative_tables(im);
 	for (size_t i = 0; i < im->in->nsections; i++) {
 		const struct annotate_section *s = &im->in->sections[i];
+		uint32_t run_min;
 
 		if (!s->data || !s->size)
 			continue;
 		if (s->executable) {
-			if (!strncmp(s->name, ".altinstr", 9))
-				forbid_bytes(im, s->va - im->base, s->size);
+			uint32_t at;
+
+			if (!strncmp(s->name, ".altinstr", 9) && image_offset(im, s->va, &at))
+				forbid_bytes(im, at, s->size);
 			continue;
 		}
-		report->jump_labels += forbid_jump_labels(im, s, true);
-		report->jump_labels += forbid_jump_labels(im, s, false);
+		run_min = strcmp(s->name, "__jump_table") ? JUMP_LABEL_RUN_MIN : 1;
+		report->jump_labels += forbid_jump_labels(im, s, true, run_min);
+		report->jump_labels += forbid_jump_labels(im, s, false, run_min);
+		if (run_min == 1)
+			forbid_jump_table(im, s);
 		if (!report->exceptions || strcmp(s->name, "__ex_table"))
 			mark_words(im, s);
 	}
 	report->static_calls = forbid_static_calls(im);
-	report->mcount = forbid_mcount(im, symbols);
-	forbid_head(im);
+	if (im->in->module) {
+		report->mcount = forbid_mcount_listed(im);
+	} else {
+		report->mcount = forbid_mcount(im, symbols);
+		forbid_head(im);
+	}
 	if (symbols)
 		forbid_copied(im, symbols);
-	report->head_end = im->base + im->head_end;
+	report->head_end = image_va(im, im->head_end);
 
 	for (uint32_t i = 0; symbols && i < symbols->n; i++) {
 		uint32_t at;
 
 		if (image_text_offset(im, kallsyms_address(symbols, i), &at))
+			im->map[at] |= BYTE_HARD;
+	}
+	for (size_t i = 0; i < im->in->nfunctions; i++) {
+		uint32_t at;
+
+		if (image_text_offset(im, im->in->functions[i], &at))
 			im->map[at] |= BYTE_HARD;
 	}
 	/* A branch that cannot be rewritten pins its target. */

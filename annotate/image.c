@@ -30,63 +30,130 @@ static bool allocate(struct image *im)
 		return false;
 	}
 	aligned = ((uintptr_t)im->memory + HUGE_PAGE - 1) & ~(uintptr_t)(HUGE_PAGE - 1);
-	madvise((void *)aligned, 3 * each, MADV_HUGEPAGE); /* a wish */
+	if (each >= HUGE_PAGE)
+		madvise((void *)aligned, 3 * each, MADV_HUGEPAGE); /* a wish */
 	im->bytes = (uint8_t *)aligned;
 	im->map = im->bytes + each;
 	im->length = im->map + each;
 	return true;
 }
 
-int image_open(struct image *im, const struct annotate_input *in, char error[ANNOTATE_ERROR_SIZE])
+static bool in_image(const struct annotate_input *in, const struct annotate_section *s)
 {
-	uint64_t low = UINT64_MAX, high = 0, text_low = UINT64_MAX, text_high = 0;
+	return s->data && s->size && (s->executable || !in->module);
+}
 
-	*im = (struct image){.in = in};
-	for (size_t i = 0; i < in->nsections; i++) {
-		const struct annotate_section *s = &in->sections[i];
-		uint64_t end = (uint64_t)s->va + s->size;
+/* A gap of a page is more than alignment: another allocation. */
+static bool apart(const struct annotate_input *in, const struct image_extent *e, uint32_t va)
+{
+	return in->module && va - (e->va + e->size) >= 4096;
+}
 
-		if (!s->data || !s->size)
-			continue;
+static int by_va(const void *a, const void *b)
+{
+	const struct annotate_section *x = *(const struct annotate_section *const *)a;
+	const struct annotate_section *y = *(const struct annotate_section *const *)b;
+
+	return (x->va > y->va) - (x->va < y->va);
+}
+
+/* Where everything lies; sections in ascending order. */
+static int make_extents(struct image *im, const struct annotate_section *const *v, size_t n,
+                        char error[ANNOTATE_ERROR_SIZE])
+{
+	uint64_t size = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		struct image_extent *e = im->nextents ? &im->extents[im->nextents - 1] : NULL;
+		uint64_t end = (uint64_t)v[i]->va + v[i]->size;
+
 		if (end > UINT32_MAX) {
 			snprintf(error, ANNOTATE_ERROR_SIZE,
-			         "section %.32s at %#x wraps around the address space", s->name,
-			         s->va);
+			         "section %.32s at %#x wraps around the address space", v[i]->name,
+			         v[i]->va);
 			return -EINVAL;
 		}
-		low = s->va < low ? s->va : low;
-		high = end > high ? end : high;
-		if (!s->executable)
+		if (e && v[i]->va < (uint64_t)e->va + e->size && im->in->module) {
+			snprintf(error, ANNOTATE_ERROR_SIZE,
+			         "section %.32s at %#x overlaps another", v[i]->name, v[i]->va);
+			return -EINVAL;
+		}
+		if (e && !apart(im->in, e, v[i]->va)) {
+			if (end > (uint64_t)e->va + e->size)
+				e->size = end - e->va;
 			continue;
-		text_low = s->va < text_low ? s->va : text_low;
-		text_high = end > text_high ? end : text_high;
+		}
+		if (im->nextents == IMAGE_EXTENTS_MAX) {
+			snprintf(error, ANNOTATE_ERROR_SIZE, "code in more than %d places",
+			         IMAGE_EXTENTS_MAX);
+			return -EINVAL;
+		}
+		im->extents[im->nextents++] =
+		    (struct image_extent){.va = v[i]->va, .size = v[i]->size};
 	}
-	if (text_low >= text_high) {
-		snprintf(error, ANNOTATE_ERROR_SIZE, "no executable section");
-		return -EINVAL;
+	for (unsigned i = 0; i < im->nextents; i++) {
+		size += i ? IMAGE_SLACK : 0;
+		im->extents[i].at = size;
+		size += im->extents[i].size;
+		if (size > IMAGE_SPAN_MAX) {
+			snprintf(error, ANNOTATE_ERROR_SIZE, "sections span %llu MiB, more than %u",
+			         (unsigned long long)size >> 20, IMAGE_SPAN_MAX >> 20);
+			return -EINVAL;
+		}
 	}
-	if (high - low > IMAGE_SPAN_MAX) {
-		snprintf(error, ANNOTATE_ERROR_SIZE, "sections span %llu MiB, more than %u",
-		         (unsigned long long)(high - low) >> 20, IMAGE_SPAN_MAX >> 20);
-		return -EINVAL;
-	}
-	im->base = low;
-	im->size = high - low;
-	im->text_low = text_low - low;
-	im->text_high = text_high - low;
+	im->size = size;
+	return 0;
+}
 
-	if (!allocate(im)) {
-		snprintf(error, ANNOTATE_ERROR_SIZE, "out of memory for an image of %u bytes",
-		         im->size);
+static void find_text(struct image *im, const struct annotate_section *const *v, size_t n)
+{
+	im->text_low = UINT32_MAX;
+	for (size_t i = 0; i < n; i++) {
+		uint32_t at;
+
+		if (!v[i]->executable || !image_offset(im, v[i]->va, &at))
+			continue;
+		im->text_low = at < im->text_low ? at : im->text_low;
+		if (at + v[i]->size > im->text_high)
+			im->text_high = at + v[i]->size;
+	}
+}
+
+int image_open(struct image *im, const struct annotate_input *in, char error[ANNOTATE_ERROR_SIZE])
+{
+	const struct annotate_section **v = calloc(in->nsections + 1, sizeof(v[0]));
+	size_t n = 0;
+	int result;
+
+	*im = (struct image){.in = in};
+	if (!v) {
+		snprintf(error, ANNOTATE_ERROR_SIZE, "out of memory for the sections");
 		return -ENOMEM;
 	}
-	for (size_t i = 0; i < in->nsections; i++) {
-		const struct annotate_section *s = &in->sections[i];
-
-		if (s->data && s->size)
-			memcpy(im->bytes + (s->va - im->base), s->data, s->size);
+	for (size_t i = 0; i < in->nsections; i++)
+		if (in_image(in, &in->sections[i]))
+			v[n++] = &in->sections[i];
+	qsort(v, n, sizeof(v[0]), by_va);
+	result = make_extents(im, v, n, error);
+	if (!result)
+		find_text(im, v, n);
+	if (!result && im->text_low >= im->text_high) {
+		snprintf(error, ANNOTATE_ERROR_SIZE, "no executable section");
+		result = -EINVAL;
 	}
-	return 0;
+	if (!result && !allocate(im)) {
+		snprintf(error, ANNOTATE_ERROR_SIZE, "out of memory for an image of %u bytes",
+		         im->size);
+		result = -ENOMEM;
+	}
+	for (size_t i = 0; !result && i < n; i++) {
+		uint32_t at;
+
+		if (image_offset(im, v[i]->va, &at))
+			memcpy(im->bytes + at, v[i]->data, v[i]->size);
+	}
+	free(v);
+	return result;
 }
 
 void image_close(struct image *im)

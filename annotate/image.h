@@ -50,10 +50,21 @@ struct sites {
 	size_t n, room;
 };
 
-/* All positions in the image are offsets from its lowest address. */
+/*
+ * Addresses that lie together. A kernel is one extent; a module has one where its code stays and
+ * one for what is freed after its initialization, in places of their own.
+ */
+#define IMAGE_EXTENTS_MAX 8
+struct image_extent {
+	uint32_t va, size; /* guest-virtual address, bytes */
+	uint32_t at;       /* offset of its first byte; between extents is IMAGE_SLACK */
+};
+
+/* All positions in the image are offsets; the order of offsets is that of addresses. */
 struct image {
 	const struct annotate_input *in;
-	uint32_t base;                /* guest-virtual address of offset 0 */
+	struct image_extent extents[IMAGE_EXTENTS_MAX]; /* ascending, disjoint */
+	unsigned nextents;
 	uint32_t size;                /* bytes */
 	uint32_t text_low, text_high; /* offsets around all executable sections */
 	void *memory;                 /* one mapping for the next three */
@@ -67,7 +78,7 @@ struct image {
 };
 
 /**
- * image_open() - copy the sections into one piece
+ * image_open() - copy the sections into one piece; of a module, the executable ones
  *
  * Return: 0, -EINVAL (nothing executable, sections outside any sensible range, ...) or -ENOMEM,
  * with @error filled. image_close() is due in any case.
@@ -78,15 +89,40 @@ void image_close(struct image *im);
 /* Is the address inside the image? Then *at is its offset. */
 static inline bool image_offset(const struct image *im, uint32_t va, uint32_t *at)
 {
-	*at = va - im->base;
-	return *at < im->size;
+	for (unsigned i = 0; i < im->nextents; i++) {
+		const struct image_extent *e = &im->extents[i];
+
+		if (va - e->va < e->size) {
+			*at = va - e->va + e->at;
+			return true;
+		}
+	}
+	*at = UINT32_MAX;
+	return false;
 }
 
 /* Is the address inside the span of executable sections? Then *at is its offset. */
 static inline bool image_text_offset(const struct image *im, uint32_t va, uint32_t *at)
 {
-	*at = va - im->base;
-	return *at >= im->text_low && *at < im->text_high;
+	return image_offset(im, va, at) && *at >= im->text_low && *at < im->text_high;
+}
+
+/* The extent an offset belongs to: an address just behind one counts as its own. */
+static inline unsigned image_extent_of(const struct image *im, uint32_t at)
+{
+	unsigned i = 0;
+
+	while (i + 1 < im->nextents && at >= im->extents[i + 1].at)
+		i++;
+	return i;
+}
+
+/* The guest-virtual address of an offset. */
+static inline uint32_t image_va(const struct image *im, uint32_t at)
+{
+	const struct image_extent *e = &im->extents[image_extent_of(im, at)];
+
+	return e->va + (at - e->at);
 }
 
 static inline void image_mark(struct image *im, uint32_t at, uint8_t what)

@@ -32,9 +32,7 @@ const char *annotate_kind_name(enum annotate_kind kind)
 	    [ANNOTATE_MSR] = "msr",
 	    [ANNOTATE_CACHE] = "cache",
 	    [ANNOTATE_OTHER] = "other",
-	    [ANNOTATE_PANIC] = "panic-note",
-	    [ANNOTATE_MODULE] = "module-note",
-	    [ANNOTATE_PATCH] = "patch-note",
+	    [ANNOTATE_NOTE] = "note",
 	};
 
 	return (unsigned int)kind < ANNOTATE_NKINDS ? names[kind] : "?";
@@ -70,8 +68,11 @@ void annotate_print_report(const struct annotate_report *r, FILE *to)
 	        "%u exceptions, %u symbols\n",
 	        r->alternatives, r->jump_labels, r->static_calls, r->mcount, r->exceptions,
 	        r->symbols);
-	fprintf(to, "head ends at %#x, panic at %#x, modules final at %#x\n", r->head_end,
-	        r->panic_va, r->module_va);
+	fprintf(to, "head ends at %#x; notes: panic %#x, module %#x, its end %#x, kprobes %#x\n",
+	        r->head_end, r->note_va[ANNOT_NOTE_PANIC], r->note_va[ANNOT_NOTE_MODULE],
+	        r->note_va[ANNOT_NOTE_FREE_FIRST] ? r->note_va[ANNOT_NOTE_FREE_FIRST]
+	                                          : r->note_va[ANNOT_NOTE_FREE_SECOND],
+	        r->note_va[ANNOT_NOTE_PROBE]);
 	fprintf(to,
 	        "%u instructions, %u undecodable bytes, sweep %" PRIu64 ".%03u ms, all %" PRIu64
 	        ".%03u ms%s\n",

@@ -56,8 +56,8 @@ static void call(struct stubs *st, uint32_t to)
 	relative(st, to);
 }
 
-/* A word that names a place of the image. */
-static void reference(struct stubs *st, uint32_t to, bool absolute)
+/* A word that names an address of the kernel. */
+static void reference(struct stubs *st, uint32_t va, bool absolute)
 {
 	if (st->nreferences == st->references_room) {
 		size_t room = st->references_room ? st->references_room * 2 : 4096;
@@ -71,14 +71,14 @@ static void reference(struct stubs *st, uint32_t to, bool absolute)
 		st->references_room = room;
 	}
 	st->references[st->nreferences++] =
-	    (struct stub_reference){.at = st->used, .to = to, .absolute = absolute};
+	    (struct stub_reference){.at = st->used, .to = va, .absolute = absolute};
 	word(st, 0);
 }
 
-void stub_jump(struct stubs *st, uint32_t to)
+void stub_jump(struct stubs *st, uint32_t va)
 {
 	byte(st, JMP);
-	reference(st, to, false);
+	reference(st, va, false);
 }
 
 /* ---- what can be repeated ---- */
@@ -90,15 +90,14 @@ static bool has_operand_size(const struct image *im, uint32_t at, uint32_t opcod
 
 static enum stub_form call_form(const struct image *im, uint32_t at)
 {
-	uint32_t next = at + im->length[at], to;
+	uint32_t next = image_va(im, at) + im->length[at], to;
 
 	if (im->length[at] != 5)
 		return STUB_NEVER;
+	if (!image_text_offset(im, next + image_u32(im, at + 1), &to))
+		return im->in->module ? STUB_CALL : STUB_NEVER; /* a function of the kernel */
 	/* Not one that asks for its own address. */
-	if (!image_text_offset(im, im->base + next + image_u32(im, at + 1), &to) || to == next ||
-	    !(im->map[to] & BYTE_START))
-		return STUB_NEVER;
-	return STUB_CALL;
+	return im->map[to] & BYTE_START && image_va(im, to) != next ? STUB_CALL : STUB_NEVER;
 }
 
 enum stub_form stub_form(const struct image *im, const ZydisDecoder *decoder, uint32_t at)
@@ -174,7 +173,7 @@ enum stub_form stub_form(const struct image *im, const ZydisDecoder *decoder, ui
 static void called(struct stubs *st, uint32_t index)
 {
 	byte(st, 0x68); /* push $index */
-	word(st, index);
+	word(st, st->first_site + index);
 	byte(st, 0x9a); /* lcall $HOST_CS64,$gate_site */
 	word(st, st->rom->gate_site);
 	byte(st, HOST_CS64 & 0xff);
@@ -394,7 +393,7 @@ static bool rendered(struct stubs *st, const struct site *s, const ZydisDecodedI
 		byte(st, 0xc7);
 		byte(st, 0x05);
 		word(st, st->rom->vcpu_iret_site);
-		word(st, st->im->base + s->at);
+		word(st, image_va(st->im, s->at));
 		byte(st, JMP);
 		relative(st, st->rom->iret);
 		return true;
@@ -432,11 +431,11 @@ bool stub_site(struct stubs *st, uint32_t index)
 
 static uint32_t branch_target(const struct image *im, uint32_t at)
 {
-	uint32_t length = im->length[at];
+	uint32_t length = im->length[at], next = image_va(im, at) + length;
 
 	if (length == 2)
-		return at + 2 + (uint32_t)(int8_t)im->bytes[at + 1];
-	return at + length + image_u32(im, at + length - 4);
+		return next + (uint32_t)(int8_t)im->bytes[at + 1];
+	return next + image_u32(im, at + length - 4);
 }
 
 void stub_instruction(struct stubs *st, uint32_t at, enum stub_form form, bool last)
@@ -448,7 +447,7 @@ void stub_instruction(struct stubs *st, uint32_t at, enum stub_form form, bool l
 	case STUB_CALL:
 		if (last) { /* return to where everybody expects a call to return to */
 			byte(st, 0x68);
-			reference(st, at + 5, true);
+			reference(st, image_va(im, at) + 5, true);
 			stub_jump(st, branch_target(im, at));
 		} else {
 			byte(st, CALL);
@@ -458,7 +457,7 @@ void stub_instruction(struct stubs *st, uint32_t at, enum stub_form form, bool l
 	case STUB_CALL_ANY:
 		if (last) {
 			byte(st, 0x68);
-			reference(st, at + im->length[at], true);
+			reference(st, image_va(im, at) + im->length[at], true);
 			byte(st, 0xff); /* jmp, the same operand */
 			byte(st, p[1] + 0x10);
 			bytes(st, p + 2, im->length[at] - 2);

@@ -9,7 +9,7 @@
 /* A word of a stub that names a place of the image, settled when all stubs are known. */
 struct stub_reference {
 	uint32_t at;   /* offset of the 32-bit word in the stub area */
-	uint32_t to;   /* offset in the image */
+	uint32_t to;   /* guest-virtual address in the kernel */
 	bool absolute; /* a return address; otherwise relative to the word's end */
 };
 
@@ -19,6 +19,7 @@ struct stubs {
 	const ZydisDecoder *decoder;
 	uint8_t *code;
 	uint32_t va, size, used;
+	uint32_t first_site; /* index of the image's first site among all there are */
 	struct stub_reference *references;
 	size_t nreferences, references_room;
 	bool deferred; /* as in annotate_options */
@@ -61,8 +62,8 @@ bool stub_site(struct stubs *st, uint32_t index);
  */
 void stub_instruction(struct stubs *st, uint32_t at, enum stub_form form, bool last);
 
-/* stub_jump() - continue at a place of the image */
-void stub_jump(struct stubs *st, uint32_t to);
+/* stub_jump() - continue at a guest-virtual address of the kernel */
+void stub_jump(struct stubs *st, uint32_t va);
 
 /* stub_here() - the guest-virtual address of the next byte */
 static inline uint32_t stub_here(const struct stubs *st)

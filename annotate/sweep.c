@@ -56,7 +56,7 @@ static void note_target(struct part *p, uint32_t at, const ZydisDecodedInstructi
 			continue;
 		}
 		if (!image_text_offset(
-		        im, im->base + at + in->length + (uint32_t)in->raw.imm[i].value.s, &to))
+		        im, image_va(im, at) + in->length + (uint32_t)in->raw.imm[i].value.s, &to))
 			continue;
 		if (in->raw.imm[i].size != 32) {
 			image_mark(im, to, BYTE_HARD);
@@ -87,11 +87,13 @@ static uint32_t sweep_quickly(struct part *p, uint32_t at)
 	if (q.displacement && image_text_offset(im, image_u32(im, at + q.displacement), &to))
 		image_mark(im, to, BYTE_HARD);
 	if (q.relative == 1) {
-		if (image_text_offset(im, im->base + next + (uint32_t)(int8_t)im->bytes[next - 1],
-		                      &to))
+		if (image_text_offset(
+		        im, image_va(im, at) + q.length + (uint32_t)(int8_t)im->bytes[next - 1],
+		        &to))
 			image_mark(im, to, BYTE_HARD);
 	} else if (q.relative) {
-		if (image_text_offset(im, im->base + next + image_u32(im, next - 4), &to))
+		if (image_text_offset(im, image_va(im, at) + q.length + image_u32(im, next - 4),
+		                      &to))
 			note_branch(p, at, to, im->bytes[at] == 0xe8);
 	}
 	return q.length;
@@ -211,13 +213,11 @@ static bool direct_branch(const ZydisDecoder *decoder, const struct image *im, u
 	    in.meta.category != ZYDIS_CATEGORY_UNCOND_BR && in.meta.category != ZYDIS_CATEGORY_RET;
 	/* JMP and CALL ptr16:32, behind a LGDT: kernels have flat code segments. */
 	if (im->bytes[at] == 0xea || im->bytes[at] == 0x9a) {
-		*to = image_u32(im, at + 1) - im->base;
-		return true;
+		return image_offset(im, image_u32(im, at + 1), to);
 	}
 	if (!in.raw.imm[0].size || !in.raw.imm[0].is_relative)
 		return false;
-	*to = at + in.length + (uint32_t)in.raw.imm[0].value.s;
-	return true;
+	return image_offset(im, image_va(im, at) + in.length + (uint32_t)in.raw.imm[0].value.s, to);
 }
 
 /*
@@ -228,14 +228,19 @@ static bool direct_branch(const ZydisDecoder *decoder, const struct image *im, u
 static int sweep_mixed(struct image *im, const struct annotate_section *s,
                        struct annotate_report *report)
 {
-	uint32_t from = s->va - im->base, end = from + s->size, entry = im->in->entry - im->base;
-	struct part p = {.im = im, .from = from, .to = end, .section_end = end, .collect = true};
+	uint32_t from, end, entry;
+	struct part p;
 	struct branches todo = {0};
 	ZydisDecoder decoder;
 	int result = 0;
 
+	if (!image_offset(im, s->va, &from))
+		return 0;
+	end = from + s->size;
+	p = (struct part){.im = im, .from = from, .to = end, .section_end = end, .collect = true};
 	ZydisDecoderInit(&decoder, ZYDIS_MACHINE_MODE_LEGACY_32, ZYDIS_STACK_WIDTH_32);
-	if (entry >= from && entry < end && !image_branches_add(&todo, entry, entry))
+	if (image_offset(im, im->in->entry, &entry) && entry >= from && entry < end &&
+	    !image_branches_add(&todo, entry, entry))
 		p.failed = true;
 	while (todo.n && !p.failed) {
 		uint32_t at = todo.v[--todo.n].to, to;
@@ -267,13 +272,17 @@ static int sweep_mixed(struct image *im, const struct annotate_section *s,
 static int sweep_section(struct image *im, const struct annotate_section *s, int threads,
                          struct annotate_report *report)
 {
-	uint32_t from = s->va - im->base, end = from + s->size, right_from = from;
-	struct part parts[2] = {
-	    {.im = im, .from = from, .to = end, .section_end = end},
-	    {.im = im, .from = end, .to = end, .section_end = end},
-	};
+	uint32_t from, end, right_from;
+	struct part parts[2];
 	pthread_t second;
 	int result = 0;
+
+	if (!image_offset(im, s->va, &from))
+		return 0;
+	right_from = from;
+	end = from + s->size;
+	parts[0] = (struct part){.im = im, .from = from, .to = end, .section_end = end};
+	parts[1] = (struct part){.im = im, .from = end, .to = end, .section_end = end};
 
 	/* Alternatives run elsewhere, and their branches cannot be retargeted here. */
 	parts[0].collect = strncmp(s->name, ".altinstr", 9) != 0;

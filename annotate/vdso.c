@@ -33,17 +33,20 @@ static bool is_syscall(const uint8_t *p)
 	return false;
 }
 
-static bool insert(struct annotations *out, uint32_t pa, const uint8_t *bytes, uint8_t n)
+static bool insert(struct annotations *out, uint32_t va, const uint8_t *old, const uint8_t *bytes,
+                   uint8_t n)
 {
 	uint32_t at = out->nwindows;
 
 	if (at == ANNOT_MAX_WINDOWS)
 		return false;
-	while (at && out->windows[at - 1].pa > pa)
+	while (at && out->windows[at - 1].va > va)
 		at--;
 	memmove(&out->windows[at + 1], &out->windows[at],
 	        (out->nwindows - at) * sizeof(out->windows[0]));
-	out->windows[at] = (struct annot_window){.pa = pa, .length = n};
+	out->windows[at] =
+	    (struct annot_window){.va = va, .function = va, .function_end = va + n, .length = n};
+	memcpy(out->windows[at].old, old, n);
 	memcpy(out->windows[at].bytes, bytes, n);
 	out->nwindows++;
 	return true;
@@ -116,7 +119,7 @@ static bool is_plain_syscall(const uint8_t *image, size_t size, size_t i)
  * int's return three words are on the stack (%ebp still holds the caller's, too). Its program was
  * empty, three bytes of DW_CFA_nop.
  */
-static void describe_long(const uint8_t *image, size_t size, size_t i, uint32_t pa,
+static void describe_long(const uint8_t *image, size_t size, size_t i, uint32_t va,
                           struct annotations *out)
 {
 	static const uint8_t description[8] = {LONG_BYTES, 0, 0, 0, 0, 0x0e, 0x10, 0};
@@ -125,25 +128,25 @@ static void describe_long(const uint8_t *image, size_t size, size_t i, uint32_t 
 		if (word_at(image + at) + at == i && word_at(image + at + 4) == PLAIN_BYTES &&
 		    !word_at(image + at + 8)) {
 			/* DW_CFA_def_cfa_offset 16 */
-			insert(out, pa + at + 4, description, sizeof(description));
+			insert(out, va + at + 4, image + at + 4, description, sizeof(description));
 			return;
 		}
 }
 
-static bool insert_long(const uint8_t *image, size_t size, size_t i, uint32_t pa,
+static bool insert_long(const uint8_t *image, size_t size, size_t i, uint32_t va,
                         const struct annotate_rom *rom, struct annotations *out)
 {
 	uint8_t bytes[LONG_BYTES] = {0, 0, 0, 0, 0, 0, 0, 0xcd, 0x80, 0x5d, 0x5a, 0x59, 0xc3};
 
 	call_through(bytes, rom->vcpu_syscall_slot);
-	if (!insert(out, pa + i, bytes, sizeof(bytes)))
+	if (!insert(out, va + i, image + i, bytes, sizeof(bytes)))
 		return false;
-	describe_long(image, size, i, pa, out);
+	describe_long(image, size, i, va, out);
 	return true;
 }
 
-/* The entries of one image of @size bytes at guest-physical @pa. */
-static uint32_t image_windows(const uint8_t *image, size_t size, uint32_t pa,
+/* The entries of one image of @size bytes at guest-virtual @va. */
+static uint32_t image_windows(const uint8_t *image, size_t size, uint32_t va,
                               const struct annotate_rom *rom, struct annotations *out)
 {
 	uint32_t n = 0;
@@ -153,7 +156,7 @@ static uint32_t image_windows(const uint8_t *image, size_t size, uint32_t pa,
 		uint8_t call[ENTRY_BYTES];
 		uint32_t slot = 0;
 
-		if (is_plain_syscall(image, size, i) && insert_long(image, size, i, pa, rom, out)) {
+		if (is_plain_syscall(image, size, i) && insert_long(image, size, i, va, rom, out)) {
 			n++;
 			i += LONG_BYTES - 1;
 			continue;
@@ -165,7 +168,7 @@ static uint32_t image_windows(const uint8_t *image, size_t size, uint32_t pa,
 		else if (!memcmp(p, "\x58\xb8\x77\x00\x00\x00\xcd\x80", 8)) /* pop; mov $119 */
 			slot = rom->vcpu_sigreturn_slot;
 		call_through(call, slot);
-		if (slot && insert(out, pa + i, call, ENTRY_BYTES)) {
+		if (slot && insert(out, va + i, p, call, ENTRY_BYTES)) {
 			n++;
 			i += ENTRY_BYTES - 1;
 		}
@@ -204,8 +207,7 @@ uint32_t vdso_windows(const struct annotate_input *in, const struct annotate_rom
 			size_t size = image_size(s->data + at, s->size - at);
 
 			if (size)
-				n += image_windows(s->data + at, size, s->va + at - in->kernel_base,
-				                   rom, out);
+				n += image_windows(s->data + at, size, s->va + at, rom, out);
 		}
 	}
 	return n;

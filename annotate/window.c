@@ -42,6 +42,7 @@ struct window {
 struct plan {
 	struct image *im;
 	struct stubs *st;
+	const struct annotate_options *options;
 	struct annotations *out;
 	struct annotate_report *report;
 	struct window *windows;
@@ -411,6 +412,8 @@ static void choose(struct plan *p)
 	for (size_t i = 0; i < im->sites.n; i++) {
 		const struct site *s = &im->sites.v[i];
 
+		if (p->options->traps_only && s->kind != ANNOTATE_NOTE)
+			continue;
 		if (any_byte(im, s->at, s->at + s->length, BYTE_FORBID))
 			continue;
 		if ((p->state[i] & SITE_RENDERED) && !(p->state[i] & SITE_SHARED))
@@ -425,7 +428,8 @@ static void choose(struct plan *p)
 			try_before(p, s, true, true);
 	}
 	for (size_t i = 0; i < im->sites.n; i++)
-		if (!(p->state[i] & SITE_RENDERED) || (p->state[i] & SITE_SHARED))
+		if (!p->options->traps_only &&
+		    (!(p->state[i] & SITE_RENDERED) || (p->state[i] & SITE_SHARED)))
 			cover_jumpers(p, i);
 }
 
@@ -445,7 +449,7 @@ static bool add_point(struct plan *p, uint32_t at)
 	if (out->npoints == ANNOT_MAX_POINTS)
 		return false;
 	out->points[out->npoints++] =
-	    (struct annot_point){.stub = stub_here(p->st), .va = p->im->base + at};
+	    (struct annot_point){.stub = stub_here(p->st), .va = image_va(p->im, at)};
 	return true;
 }
 
@@ -467,7 +471,8 @@ static bool add_entry(struct plan *p, uint32_t at, const void *bytes, uint32_t n
 	if (out->nwindows == ANNOT_MAX_WINDOWS)
 		return false;
 	w = &out->windows[out->nwindows++];
-	*w = (struct annot_window){.pa = p->im->base + at - out->kernel_base, .length = length};
+	*w = (struct annot_window){.va = image_va(p->im, at), .length = length};
+	memcpy(w->old, p->im->bytes + at, length);
 	memset(w->bytes, INT3, length);
 	memcpy(w->bytes, bytes, n);
 	return true;
@@ -490,7 +495,7 @@ static bool write_entries(struct plan *p, const struct window *w, uint32_t stub)
 
 	if (w->start == w->over_end)
 		return true;
-	put_relative(jump + 1, stub - (p->im->base + at + JUMP_BYTES));
+	put_relative(jump + 1, stub - (image_va(p->im, at) + JUMP_BYTES));
 	if (!w->island)
 		return add_entry(p, at, jump, JUMP_BYTES, w->over_end - w->start);
 	p->report->islands++;
@@ -530,7 +535,7 @@ static bool write_stub(struct plan *p, const struct window *w)
 		    !is_call(form_at(p, last))) {
 			if (!add_point(p, w->render_end))
 				return false;
-			stub_jump(st, w->render_end);
+			stub_jump(st, image_va(im, w->render_end));
 		}
 	}
 	return write_entries(p, w, stub);
@@ -548,7 +553,7 @@ static int point_by_va(const void *a, const void *b)
 /* The stub address that stands for an instruction with BYTE_MOVED. */
 static uint32_t moved_to(const struct plan *p, uint32_t at)
 {
-	uint32_t low = 0, high = p->nmoved, va = p->im->base + at;
+	uint32_t low = 0, high = p->nmoved, va = image_va(p->im, at);
 
 	while (low < high) {
 		uint32_t middle = low + (high - low) / 2;
@@ -584,9 +589,11 @@ static bool retarget(struct plan *p)
 		w = bsearch(&key, p->windows, p->n, sizeof(key), by_start);
 		if (w && w->over_end > w->start)
 			continue;
-		put_relative(displacement, moved_to(p, b->to) - (im->base + end));
+		put_relative(displacement,
+		             moved_to(p, b->to) - (image_va(im, b->from) + im->length[b->from]));
 		if (!add_entry(p, end - 4, displacement, 4, 4))
 			return false;
+		p->out->windows[p->out->nwindows - 1].retarget = 1;
 		p->report->retargeted++;
 	}
 	return true;
@@ -632,21 +639,71 @@ static void resolve(struct plan *p)
 
 	for (size_t i = 0; i < st->nreferences; i++) {
 		const struct stub_reference *r = &st->references[i];
-		uint32_t to = im->base + r->to;
+		uint32_t to = r->to, at;
 
 		/* A return address stays what it was unless it has been overwritten. */
-		if (r->to < im->size && (im->map[r->to] & BYTE_MOVED) &&
-		    (!r->absolute || (im->map[r->to] & BYTE_TAKEN)))
-			to = moved_to(p, r->to);
+		if (image_offset(im, to, &at) && (im->map[at] & BYTE_MOVED) &&
+		    (!r->absolute || (im->map[at] & BYTE_TAKEN)))
+			to = moved_to(p, at);
 		put_relative(st->code + r->at, r->absolute ? to : to - (st->va + r->at + 4));
 	}
 }
 
-static int by_pa(const void *a, const void *b)
+static int by_va(const void *a, const void *b)
 {
 	const struct annot_window *x = a, *y = b;
 
-	return (x->pa > y->pa) - (x->pa < y->pa);
+	return (x->va > y->va) - (x->va < y->va);
+}
+
+/* The share of each extent of a module: sites, points and stubs lie in the order of addresses. */
+static void open_parts(struct plan *p)
+{
+	struct image *im = p->im;
+
+	p->out->nparts = im->in->module ? im->nextents : 0;
+	for (uint32_t k = 0; k < p->out->nparts; k++) {
+		struct annot_part *part = &p->out->parts[k];
+		uint32_t end = k + 1 < im->nextents ? im->extents[k + 1].at : UINT32_MAX;
+
+		*part = (struct annot_part){.va = im->extents[k].va, .size = im->extents[k].size};
+		part->first_site = site_index(im, im->extents[k].at);
+		part->nsites = site_index(im, end) - part->first_site;
+		part->first_site += p->st->first_site;
+	}
+}
+
+static bool write_stub_of_part(struct plan *p, const struct window *w)
+{
+	struct annot_part *part = &p->out->parts[image_extent_of(p->im, w->start)];
+	uint32_t stub = stub_here(p->st), point = p->out->npoints;
+
+	if (!write_stub(p, w))
+		return false;
+	if (!p->out->nparts)
+		return true;
+	if (!part->stub_bytes)
+		part->stub = stub;
+	if (!part->npoints)
+		part->first_point = point;
+	part->stub_bytes += stub_here(p->st) - stub;
+	part->npoints += p->out->npoints - point;
+	return true;
+}
+
+static void close_parts(struct plan *p)
+{
+	struct annotations *out = p->out;
+	uint32_t i = 0;
+
+	for (uint32_t k = 0; k < out->nparts; k++) {
+		struct annot_part *part = &out->parts[k];
+
+		part->first_window = i;
+		while (i < out->nwindows && out->windows[i].va - part->va < part->size)
+			i++;
+		part->nwindows = i - part->first_window;
+	}
 }
 
 static int write_all(struct plan *p)
@@ -654,10 +711,13 @@ static int write_all(struct plan *p)
 	struct annotations *out = p->out;
 	bool fits = true;
 
-	if (p->n)
-		qsort(p->windows, p->n, sizeof(p->windows[0]), by_start);
+	p->st->used = p->st->nreferences = 0;
+	p->nmoved = 0;
+	out->npoints = out->nwindows = 0;
+	p->report->islands = p->report->retargeted = 0;
+	open_parts(p);
 	for (size_t i = 0; i < p->n && fits; i++)
-		fits = write_stub(p, &p->windows[i]) && !p->st->full;
+		fits = write_stub_of_part(p, &p->windows[i]) && !p->st->full;
 	if (!fits) {
 		snprintf(p->error, ANNOTATE_ERROR_SIZE,
 		         "too many windows (%u), points (%u) or stub bytes (%u)", out->nwindows,
@@ -667,13 +727,39 @@ static int write_all(struct plan *p)
 	if (p->nmoved)
 		qsort(p->moved, p->nmoved, sizeof(p->moved[0]), point_by_va);
 	resolve(p);
-	if (!retarget(p) || !hop_into_iret(p)) {
+	if (!retarget(p) || (!p->im->in->module && !hop_into_iret(p))) {
 		snprintf(p->error, ANNOTATE_ERROR_SIZE, "more than %u windows", ANNOT_MAX_WINDOWS);
 		return -E2BIG;
 	}
 	if (out->nwindows)
-		qsort(out->windows, out->nwindows, sizeof(out->windows[0]), by_pa);
+		qsort(out->windows, out->nwindows, sizeof(out->windows[0]), by_va);
+	close_parts(p);
 	return 0;
+}
+
+/* Where a module's share goes depends on its size, and its stubs on where they go. */
+static int write_placed(struct plan *p)
+{
+	const struct annotate_options *o = p->options;
+	struct annotate_need need;
+	int result;
+
+	if (p->n)
+		qsort(p->windows, p->n, sizeof(p->windows[0]), by_start);
+	result = write_all(p);
+	if (result || !o->place)
+		return result;
+	need = (struct annotate_need){.sites = p->im->sites.n,
+	                              .windows = p->out->nwindows,
+	                              .points = p->out->npoints,
+	                              .stub_bytes = p->st->used};
+	if (!o->place(o->place_context, &need, &p->st->first_site, &p->st->va)) {
+		snprintf(p->error, ANNOTATE_ERROR_SIZE,
+		         "no room for another module's %u sites and %u stub bytes", need.sites,
+		         need.stub_bytes);
+		return -E2BIG;
+	}
+	return write_all(p);
 }
 
 static void count(struct plan *p)
@@ -696,17 +782,19 @@ static void count(struct plan *p)
 	p->report->stub_bytes = p->st->used;
 }
 
-int windows_make(struct image *im, struct stubs *st, struct annotations *out,
-                 struct annotate_report *report, char error[ANNOTATE_ERROR_SIZE])
+int windows_make(struct image *im, struct stubs *st, const struct annotate_options *options,
+                 struct annotations *out, struct annotate_report *report,
+                 char error[ANNOTATE_ERROR_SIZE])
 {
-	struct plan p = {.im = im, .st = st, .out = out, .report = report, .error = error};
+	struct plan p = {
+	    .im = im, .st = st, .options = options, .out = out, .report = report, .error = error};
 	int result;
 
 	p.state = calloc(im->sites.n + 1, 1);
 	p.moved = malloc(ANNOT_MAX_POINTS * sizeof(p.moved[0]));
 	if (p.state && p.moved) {
 		choose(&p);
-		result = write_all(&p);
+		result = write_placed(&p);
 	} else {
 		snprintf(error, ANNOTATE_ERROR_SIZE, "out of memory");
 		result = -ENOMEM;

@@ -12,13 +12,16 @@
  * windows_make() - choose windows for as many sites as possible, write stubs and entries
  * @im: swept, with its special sites entered; its map is changed
  * @st: empty stub area
- * @out: sites are there; windows, points and the sites' CALLED flags are entered
+ * @options: with traps_only, windows are made for notes alone
+ * @out: sites are there; windows, points, the sites' CALLED flags and, of a module, its parts are
+ *       entered
  * @report: counts by kind
  * @error: filled when the result is negative
  *
- * Return: 0, -E2BIG when a table or the stub area is full, -ENOMEM.
+ * Return: 0, -E2BIG when a table or the stub area is full or a module finds no place, -ENOMEM.
  */
-int windows_make(struct image *im, struct stubs *st, struct annotations *out,
-                 struct annotate_report *report, char error[ANNOTATE_ERROR_SIZE]);
+int windows_make(struct image *im, struct stubs *st, const struct annotate_options *options,
+                 struct annotations *out, struct annotate_report *report,
+                 char error[ANNOTATE_ERROR_SIZE]);
 
 #endif

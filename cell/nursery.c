@@ -24,10 +24,9 @@
 #include <linux/prctl.h>
 #include <linux/signalfd.h>
 
-#define ANNOT_FILE_STUBS ROUND_PAGE(sizeof(struct annotations))
-#define SIGNAL_CHILD     17
-#define SIGNAL_KILL      9
-#define MSG_NOSIGNAL     0x4000
+#define SIGNAL_CHILD 17
+#define SIGNAL_KILL  9
+#define MSG_NOSIGNAL 0x4000
 
 _Noreturn void nursery_main(void);
 
@@ -60,6 +59,8 @@ static bool map_shared(void)
 	            CELL_FD_STATE, STATE_MACHINE) ||
 	    !map_at(HOLE_VCPU, HOLE_VCPU_SIZE, PROT_READ | PROT_WRITE, CELL_FD_STATE, STATE_VCPU) ||
 	    !map_at(CELL_ANNOT, sizeof(struct annotations), PROT_READ, NURSERY_FD_ANNOT, 0) ||
+	    !map_at(HOLE_MODULES, HOLE_MODULES_SIZE, PROT_READ | PROT_EXEC, NURSERY_FD_ANNOT,
+	            ANNOT_FILE_MODULES) ||
 	    !map_at(CELL_RAM, M->ram_size, PROT_READ | PROT_WRITE, CELL_FD_RAM, 0))
 		return false;
 	stubs = ANNOT->stub_bytes;

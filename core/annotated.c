@@ -3,16 +3,65 @@
 
 #include "core/emulate.h"
 #include "core/interrupt.h"
+#include "core/notes.h"
 #include "core/paging.h"
 
-static uint32_t site_count(void)
+/* A share of the tables: the kernel's own, or that of a part of a module. */
+struct share {
+	const struct annot_site *sites;
+	const struct annot_window *windows;
+	const struct annot_point *points;
+	uint32_t nsites, nwindows, npoints;
+};
+
+static struct share kernel_share(void)
 {
-	return ANNOT->nsites < ANNOT_MAX_SITES ? ANNOT->nsites : ANNOT_MAX_SITES;
+	return (struct share){ANNOT->sites,  ANNOT->windows,  ANNOT->points,
+	                      ANNOT->nsites, ANNOT->nwindows, ANNOT->npoints};
 }
 
-static uint32_t point_count(void)
+static struct share part_share(const struct annot_part *p)
 {
-	return ANNOT->npoints < ANNOT_MAX_POINTS ? ANNOT->npoints : ANNOT_MAX_POINTS;
+	return (struct share){ANNOT->sites + p->first_site,
+	                      ANNOT->windows + p->first_window,
+	                      ANNOT->points + p->first_point,
+	                      p->nsites,
+	                      p->nwindows,
+	                      p->npoints};
+}
+
+/* The share that @va, an address of text, belongs to: the kernel's when it is no module's. */
+static struct share share_of(uint32_t va)
+{
+	uint32_t low = 0, high = ANNOT->nparts;
+
+	while (low < high) {
+		uint32_t middle = low + (high - low) / 2;
+
+		if (ANNOT->parts[middle].va <= va)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	if (low && va - ANNOT->parts[low - 1].va < ANNOT->parts[low - 1].size)
+		return part_share(&ANNOT->parts[low - 1]);
+	return kernel_share();
+}
+
+bool in_stubs(uint32_t eip)
+{
+	return eip - HOLE_STUBS < ANNOT->stub_bytes || eip - HOLE_MODULES < HOLE_MODULES_SIZE;
+}
+
+/* The share whose stubs @eip is in; none has no points. */
+static struct share share_of_stub(uint32_t eip)
+{
+	if (eip - HOLE_STUBS < ANNOT->stub_bytes)
+		return kernel_share();
+	for (uint32_t i = 0; i < ANNOT->nparts; i++)
+		if (eip - ANNOT->parts[i].stub < ANNOT->parts[i].stub_bytes)
+			return part_share(&ANNOT->parts[i]);
+	return (struct share){0};
 }
 
 /*
@@ -26,18 +75,23 @@ static uint32_t kernel_address(uint32_t eip)
 
 static const struct annot_site *find_site(uint32_t va)
 {
-	uint32_t low = 0, high = site_count();
+	const struct share s = share_of(va);
+	uint32_t low = 0, high = s.nsites;
 
 	while (low < high) {
 		uint32_t middle = (low + high) / 2;
 
-		if (ANNOT->sites[middle].va < va)
+		if (s.sites[middle].va < va)
 			low = middle + 1;
 		else
 			high = middle;
 	}
-	return low < site_count() && ANNOT->sites[low].va == va ? &ANNOT->sites[low] : NULL;
+	return low < s.nsites && s.sites[low].va == va ? &s.sites[low] : NULL;
 }
+
+/* A trap as long as its instruction: HLT behind DS prefixes (annotate_trap_bytes()). */
+#define TRAP_HLT    0xf4
+#define TRAP_PREFIX 0x3e
 
 const struct annot_site *annotated_site(uint32_t va)
 {
@@ -47,34 +101,65 @@ const struct annot_site *annotated_site(uint32_t va)
 	if (!site || site->length > sizeof site->bytes)
 		return NULL;
 	/* The kernel may have written something else there since, or freed the page. */
-	if (!guest_peek_code(va, &now) || (now != 0xf4 && now != site->bytes[0]))
+	if (!guest_peek_code(va, &now) ||
+	    (now != (site->length == 1 ? TRAP_HLT : TRAP_PREFIX) && now != site->bytes[0]))
 		return NULL;
 	return site;
 }
 
 uint32_t original_address(uint32_t eip)
 {
-	uint32_t low = 0, high = point_count();
+	const struct share s = share_of_stub(eip);
+	uint32_t low = 0, high = s.npoints;
 
-	if (eip < HOLE_STUBS || eip >= HOLE_STUBS + ANNOT->stub_bytes)
-		return eip;
 	while (low < high) {
 		uint32_t middle = (low + high) / 2;
 
-		if (ANNOT->points[middle].stub <= eip)
+		if (s.points[middle].stub <= eip)
 			low = middle + 1;
 		else
 			high = middle;
 	}
-	return low ? ANNOT->points[low - 1].va : eip;
+	return low ? s.points[low - 1].va : eip;
+}
+
+/* Does text hold these bytes? */
+static bool text_is(uint32_t va, const uint8_t *bytes, unsigned n)
+{
+	uint8_t now;
+
+	for (unsigned i = 0; i < n; i++)
+		if (!guest_peek_code(va + i, &now) || now != bytes[i])
+			return false;
+	return true;
+}
+
+/* A window that was taken back (restore_function()) no longer stands for anything. */
+static bool taken_back(const struct share *s, uint32_t va)
+{
+	uint32_t low = 0, high = s->nwindows;
+	const struct annot_window *w;
+
+	while (low < high) {
+		uint32_t middle = (low + high) / 2;
+
+		if (s->windows[middle].va <= va)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	w = low ? &s->windows[low - 1] : NULL;
+	return w && va - w->va < w->length && !text_is(w->va + 1, w->bytes + 1, w->length - 1);
 }
 
 /* Stub address of the point for kernel address @va; points are sorted by stub, not by va. */
 static uint32_t point_of(uint32_t va)
 {
-	for (uint32_t i = 0; i < point_count(); i++)
-		if (ANNOT->points[i].va == va)
-			return ANNOT->points[i].stub;
+	const struct share s = share_of(va);
+
+	for (uint32_t i = 0; i < s.npoints; i++)
+		if (s.points[i].va == va)
+			return taken_back(&s, va) ? 0 : s.points[i].stub;
 	return 0;
 }
 
@@ -133,26 +218,18 @@ bool site_pops_selector(uint32_t va)
 	return site && decode_insn(site->bytes, 15, &in) && in.op == OP_POP_SEG;
 }
 
-/* True: the function noted was carried out, and EIP is behind it. */
-static bool note(const struct annot_site *site)
-{
-	if (site->flags & ANNOT_SITE_NOTE_PANIC && !M->panicked)
-		note_panic();
-	return site->flags & ANNOT_SITE_NOTE_PATCH && note_text_patch();
-}
-
 void run_site(uint32_t index, uint32_t next)
 {
 	struct annot_site *site;
 	struct exception x;
 	struct insn in;
 
-	if (index >= site_count())
+	if (index >= ANNOT_MAX_SITES)
 		stop_guest(STOP_INTERNAL, "a stub names a site that does not exist");
 	site = &ANNOT->sites[index];
-	if (site->flags & ANNOT_SITE_NOTES) {
+	if (site->flags & ANNOT_SITE_NOTE) {
 		V->eip = site->va;
-		if (!note(site))
+		if (!take_note(site->note))
 			V->eip = next;
 		return;
 	}
@@ -173,11 +250,82 @@ bool note_site(uint32_t va)
 {
 	const struct annot_site *site = annotated_site(va);
 
-	if (!site || !(site->flags & ANNOT_SITE_NOTES))
+	if (!site || !(site->flags & ANNOT_SITE_NOTE))
 		return false;
-	if (note(site))
+	if (take_note(site->note))
 		return true;
-	/* A trap cannot be left in place and stepped over: put the kernel's byte back. */
-	guest_poke_code(va, site->bytes[0]);
+	/* A trap cannot be left in place and stepped over: put the kernel's bytes back. */
+	for (unsigned i = 0; i < site->length; i++)
+		guest_poke_code(va + i, site->bytes[i]);
 	return true;
+}
+
+/* ---- taking windows back ---- */
+
+/* What stands in a window's place then: the kernel's bytes, but traps for what would not trap. */
+static void original_bytes(const struct share *s, const struct annot_window *w, uint8_t *bytes)
+{
+	__builtin_memcpy(bytes, w->old, w->length);
+	for (uint32_t i = 0; i < s->nsites; i++) {
+		const struct annot_site *site = &s->sites[i];
+		uint32_t at = site->va - w->va;
+
+		if (!(site->flags & ANNOT_SITE_TRAP) || at >= w->length ||
+		    w->length - at < site->length)
+			continue;
+		__builtin_memset(bytes + at, TRAP_PREFIX, site->length);
+		bytes[at + site->length - 1] = TRAP_HLT;
+	}
+}
+
+static void restore_window(const struct share *s, const struct annot_window *w)
+{
+	uint8_t bytes[ANNOT_WINDOW_BYTES];
+
+	if (w->length > ANNOT_WINDOW_BYTES || !text_is(w->va, w->bytes, w->length))
+		return;
+	original_bytes(s, w, bytes);
+	for (unsigned i = 0; i < w->length; i++)
+		guest_poke_code(w->va + i, bytes[i]);
+	COUNT(probe_restored);
+}
+
+/* Where a branch went before its displacement was rewritten. */
+static uint32_t retargeted_from(const struct annot_window *w)
+{
+	uint32_t displacement;
+
+	__builtin_memcpy(&displacement, w->old, 4);
+	return w->va + 4 + displacement;
+}
+
+bool restore_function(uint32_t va)
+{
+	const struct share s = share_of(va);
+	uint32_t first = 0, end = 0;
+
+	for (uint32_t i = 0; i < s.nwindows; i++) {
+		const struct annot_window *w = &s.windows[i];
+
+		if (va - w->function < w->function_end - w->function) {
+			first = w->function;
+			end = w->function_end;
+		}
+	}
+	/* Branches of it to instructions elsewhere stay: those are still in a window. */
+	for (uint32_t i = 0; i < s.nwindows && end; i++) {
+		const struct annot_window *w = &s.windows[i];
+		uint32_t at = w->retarget ? retargeted_from(w) : w->va;
+
+		if (at - first < end - first)
+			restore_window(&s, w);
+	}
+	return end;
+}
+
+bool replaced_site(uint32_t va)
+{
+	const struct annot_site *site = find_site(va);
+
+	return site && site->flags & ANNOT_SITE_TRAP;
 }

@@ -31,4 +31,20 @@ void mark_redirect(void);
 /** redirected - EIP lies inside a window: go on in the stub instead; false: it does not */
 bool redirected(void);
 
+/**
+ * restore_function - put the original instructions of a function back into its text
+ * @va: an address in it
+ *
+ * For whoever is about to decode the function and to place a breakpoint anywhere in it. Sensitive
+ * instructions that would not fault are traps of their own length then. The stubs stay, for those
+ * who are in one. Windows are not put in again: somebody may be between their first byte and their
+ * last, in a task that waits.
+ *
+ * Returns false when the function has no windows.
+ */
+bool restore_function(uint32_t va);
+
+/** replaced_site - does a trap stand for the instruction at @va where no window does? */
+bool replaced_site(uint32_t va);
+
 #endif

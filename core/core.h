@@ -137,6 +137,9 @@ uint32_t redirect_to_stub(uint32_t va);
 /** original_address - the kernel's own address for an address inside a stub, else @eip */
 uint32_t original_address(uint32_t eip);
 
+/** in_stubs - is @eip in one of the annotator's stubs? */
+bool in_stubs(uint32_t eip);
+
 /** syscall_gate_changed - LIDT or LTR: look again at what the ROM's fast path may assume */
 void syscall_gate_changed(void);
 

@@ -337,6 +337,8 @@ static bool fetch(struct insn *in, uint32_t *next)
 		*next = V->eip + site->length;
 		return decode_insn(site->bytes, site->length, in);
 	}
+	if (!user_mode() && paging_on())
+		COUNT(exit_trap_unknown);
 	n = fetch_bytes(bytes, &code16);
 	if (!n || !(code16 ? decode_insn16 : decode_insn)(bytes, n, in))
 		return false;

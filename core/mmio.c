@@ -27,7 +27,7 @@ static bool fetch_move(struct move *move)
 	unsigned n = 15;
 
 	if (V->eip >= HOLE_BASE)
-		return V->eip < HOLE_STUBS + ANNOT->stub_bytes - 15 &&
+		return in_stubs(V->eip) && in_stubs(V->eip + 15) &&
 		       decode_move((const uint8_t *)(uintptr_t)V->eip, 15, move);
 	if ((V->eip & 0xfff) > 0xff1)
 		n = PAGE_SIZE - (V->eip & 0xfff);

@@ -122,7 +122,7 @@ void apply_windows(void)
 	M->windows_applied = 1;
 	for (uint32_t i = 0; i < ANNOT->nwindows && i < ANNOT_MAX_WINDOWS; i++) {
 		const struct annot_window *w = &ANNOT->windows[i];
-		uint8_t *text = physical(w->pa, w->length);
+		uint8_t *text = physical(w->va - ANNOT->kernel_base, w->length);
 
 		if (text && w->length <= ANNOT_WINDOW_BYTES)
 			__builtin_memcpy(text, w->bytes, w->length);

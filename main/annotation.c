@@ -65,16 +65,22 @@ static const struct annotate_rom rom = {
     .vcpu_count_site = VCPU_COUNT_SITE,
 };
 
+struct annotate_options annotation_options(bool traps_only, bool count, bool deferred)
+{
+	return (struct annotate_options){.traps_only = traps_only,
+	                                 .count_sites = count,
+	                                 .deferred = deferred,
+	                                 .stubs_va = HOLE_STUBS,
+	                                 .stubs_size = HOLE_STUBS_SIZE,
+	                                 .rom = rom};
+}
+
 int annotate_loaded_kernel(const struct kernel *k, bool traps_only, bool count, bool deferred,
                            struct annotations *out, uint8_t *stubs, struct annotate_report *report)
 {
 	/* Windows and islands want to know what is padding: traps do not. */
-	struct annotate_options options = {.traps_only = traps_only || is_mixed(k),
-	                                   .count_sites = count,
-	                                   .deferred = deferred,
-	                                   .stubs_va = HOLE_STUBS,
-	                                   .stubs_size = HOLE_STUBS_SIZE,
-	                                   .rom = rom};
+	struct annotate_options options =
+	    annotation_options(traps_only || is_mixed(k), count, deferred);
 	char error[ANNOTATE_ERROR_SIZE] = "";
 	struct annotate_input in = {.kernel_base = k->kernel_base,
 	                            .entry = k->entry_pa + k->kernel_base};

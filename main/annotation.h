@@ -8,6 +8,9 @@
 
 #include <jansson.h>
 
+/** annotation_options - for the kernel's stubs in this build's hole */
+struct annotate_options annotation_options(bool traps_only, bool count, bool deferred);
+
 /**
  * annotate_loaded_kernel - run the annotator (or its cache) over @k
  * @traps_only: leave every sensitive instruction a trap

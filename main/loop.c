@@ -9,6 +9,7 @@
  */
 #include "main/loop.h"
 
+#include "main/modules.h"
 #include "main/placement.h"
 #include "main/terminal.h"
 
@@ -346,6 +347,8 @@ static void serve_doorbell(struct loop *l)
 	}
 	if (bits & DOORBELL_CELLS)
 		vm_want_cells(l->vm);
+	if (bits & DOORBELL_MODULE)
+		modules_serve(l->vm);
 }
 
 static void serve_signal(struct loop *l)

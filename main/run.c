@@ -421,6 +421,7 @@ static int run_machine(struct vm *vm, const struct kernel *k, const struct run_o
 		return status;
 	if (o->deferred)
 		vm->vcpu->delivery = DELIVERY_DEFERRED | DELIVERY_BOUNDED;
+	vm->module_options = annotation_options(o->traps_only, o->count_calls, o->deferred);
 	annotate_apply_traps(vm->annotations, vm->ram, vm->ram_size);
 	placement_start(vm, o->cpu);
 	if ((status = vm_fork_cells(vm, INITIAL_CELLS)))

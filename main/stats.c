@@ -2,6 +2,7 @@
 #include "main/stats.h"
 
 #include "main/annotation.h"
+#include "main/modules.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -162,6 +163,7 @@ void stats_print(FILE *to, const struct vm *vm, const struct annotate_report *an
 	print_vmi(to, vm, &v);
 	if (annotation)
 		annotate_print_report(annotation, to);
+	modules_print(to, vm);
 }
 
 int stats_write_json(const char *path, const struct vm *vm,
@@ -189,6 +191,7 @@ int stats_write_json(const char *path, const struct vm *vm,
 	json_object_set_new(root, "delivery_delay_log2_ns", delays);
 	if (annotation)
 		json_object_set_new(root, "annotation", annotation_json(annotation));
+	json_object_set_new(root, "modules", modules_json(vm));
 	errno = EIO;
 	r = json_dump_file(root, path, JSON_INDENT(2));
 	json_decref(root);

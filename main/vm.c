@@ -24,9 +24,6 @@
 
 extern const char cell_program[], cell_program_end[];
 
-#define ANNOT_FILE_STUBS ROUND_PAGE(sizeof(struct annotations))
-#define ANNOT_FILE_SIZE  (ANNOT_FILE_STUBS + HOLE_STUBS_SIZE)
-
 #ifndef MFD_EXEC
 #define MFD_EXEC 0x10u /* Linux 6.3 */
 #endif
@@ -83,6 +80,7 @@ static int make_memory(struct vm *vm)
 	if (!vm->ram || !vm->vcpu || !vm->machine || !vm->annotations)
 		return EXIT_HOST;
 	vm->stubs = (uint8_t *)vm->annotations + ANNOT_FILE_STUBS;
+	vm->module_stubs = (uint8_t *)vm->annotations + ANNOT_FILE_MODULES;
 	return 0;
 }
 

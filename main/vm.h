@@ -6,6 +6,7 @@
 #ifndef MAIN_VM_H
 #define MAIN_VM_H
 
+#include "annotate/annotate.h"
 #include "main/report.h"
 #include "ring1/annotations.h"
 #include "ring1/machine.h"
@@ -18,6 +19,14 @@
 #define INITIAL_CELLS 16
 #define CELLS_STEP(n) ((n) / 2 + 8) /* how many more are forked when @n are too few */
 
+/* What became of the guest's modules. */
+struct module_stats {
+	uint32_t loaded;               /* annotated */
+	uint32_t failed;               /* left as they are */
+	struct annotate_report all;    /* over all that were loaded */
+	char why[ANNOTATE_ERROR_SIZE]; /* the last failure */
+};
+
 struct vm {
 	uint64_t ram_size;
 	int ram_fd, state_fd, annot_fd;
@@ -25,7 +34,9 @@ struct vm {
 	struct vcpu *vcpu;
 	struct machine *machine;
 	struct annotations *annotations;
-	uint8_t *stubs;
+	uint8_t *stubs, *module_stubs;
+	struct annotate_options module_options;
+	struct module_stats modules;
 
 	int nursery_socket;
 	pid_t nursery_pid;

@@ -17,14 +17,16 @@
 #define HOLE_BASE 0xff000000 /* first address that is not the guest's */
 #define HOLE_SIZE 0x01000000
 
-#define HOLE_VCPU       0xff000000 /* struct vcpu: the words the ROM works on, read/write */
-#define HOLE_VCPU_SIZE  0x1000     /* bytes */
-#define HOLE_GATE       0xff002000 /* 64-bit landing pads of the far calls (cell/gate.S) */
-#define HOLE_ROM        0xff004000 /* 32-bit ROM code (rom/) */
-#define HOLE_ROM_SIZE   0x4000     /* bytes */
-#define HOLE_STUBS      0xff010000 /* code written by the annotator for the kernel image */
-#define HOLE_STUBS_SIZE 0x00fe0000 /* bytes; nothing is mapped behind what is used */
-#define HOLE_GUARD      0xfffff000 /* never mapped: %gs:-4 with a zero base must fault */
+#define HOLE_VCPU         0xff000000 /* struct vcpu: the words the ROM works on, read/write */
+#define HOLE_VCPU_SIZE    0x1000     /* bytes */
+#define HOLE_GATE         0xff002000 /* 64-bit landing pads of the far calls (cell/gate.S) */
+#define HOLE_ROM          0xff004000 /* 32-bit ROM code (rom/) */
+#define HOLE_ROM_SIZE     0x4000     /* bytes */
+#define HOLE_STUBS        0xff010000 /* code written by the annotator for the kernel image */
+#define HOLE_STUBS_SIZE   0x007f0000 /* bytes; nothing is mapped behind what is used */
+#define HOLE_MODULES      0xff800000 /* the same for modules that are loaded; mapped whole */
+#define HOLE_MODULES_SIZE 0x00400000 /* bytes */
+#define HOLE_GUARD        0xfffff000 /* never mapped: %gs:-4 with a zero base must fault */
 
 /* Host selector of 64-bit user code: what a far call to the gate names. */
 #define HOST_CS64 0x33

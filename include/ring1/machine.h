@@ -35,6 +35,7 @@
 #define DOORBELL_STOP     4u  /* machine.stop is filled in */
 #define DOORBELL_CELLS    8u  /* the pool of cells is too small */
 #define DOORBELL_LOG      16u /* bytes in log */
+#define DOORBELL_MODULE   32u /* machine.module_request is filled in, and waited for */
 
 /* Why the guest ended. */
 enum stop_reason {
@@ -56,6 +57,15 @@ struct stop {
 	uint32_t vsel[SEG_COUNT];
 	uint32_t cr0, cr2, cr3, cr4;
 	char text[STOP_TEXT];
+};
+
+/* What the core asks of main about a module, while the virtual CPU waits. */
+enum module_request_kind { MODULE_REQUEST_LOAD, MODULE_REQUEST_FREE };
+struct module_request {
+	uint32_t kind;
+	uint32_t header, sections; /* LOAD: of the ELF header and of the section headers */
+	uint32_t memory;           /* FREE: what is given back */
+	uint32_t cr0, cr3, cr4;    /* under which these are guest-virtual addresses */
 };
 
 /* One writer, one reader; positions run free, the index is the position modulo the size. */
@@ -125,6 +135,9 @@ struct machine {
 	uint32_t doorbell __attribute__((aligned(64)));
 	uint32_t main_waits;
 	struct byte_ring console_out, console_in, log;
+	struct module_request module_request;
+	uint32_t module_asked;  /* number of the request */
+	uint32_t module_answer; /* futex: number of the last one served */
 	struct stop stop;
 	struct stop panic; /* the state in which panic() was entered */
 	uint32_t panicked;

@@ -10,6 +10,7 @@
 	X(exit_gate_segment, "exits", "far calls for a segment load or store")                     \
 	X(exit_gate_syscall, "exits", "far calls for a system call the ROM does not finish")       \
 	X(exit_trap, "exits", "instructions emulated after a host exception")                      \
+	X(exit_trap_unknown, "exits", "of these, kernel instructions nobody annotated")            \
 	X(signal_segv, "host signals", "SIGSEGV")                                                  \
 	X(signal_bus, "host signals", "SIGBUS")                                                    \
 	X(signal_fpe, "host signals", "SIGFPE")                                                    \
@@ -57,6 +58,11 @@
 	X(halt, "calls", "halts")                                                                  \
 	X(port_io, "calls", "port accesses")                                                       \
 	X(text_patch, "calls", "writes of kernel text")                                            \
+	X(module_load, "modules", "loaded and shown to the annotator")                             \
+	X(module_free, "modules", "pieces of text given back")                                     \
+	X(probe_restored, "modules", "windows taken back for a probe or breakpoint")               \
+	X(probe_refused, "modules", "probes refused: on a sensitive instruction")                  \
+	X(frame_named, "injections", "frames that name the kernel's address, not a stub's")        \
 	X(foreign_segment, "calls", "host selectors found in user segment registers")
 
 /* Bucket n of machine.delivery_delay: a masked interrupt came after 2^n to 2^(n+1) - 1 ns. */

@@ -40,8 +40,8 @@ static void check(const struct annotations *a, uint32_t text_size)
 		const struct annot_window *w = &a->windows[i];
 
 		require(w->length >= 2 && w->length <= ANNOT_WINDOW_BYTES);
-		require(!i || w->pa >= a->windows[i - 1].pa + a->windows[i - 1].length);
-		require(w->pa + BASE >= TEXT_VA);
+		require(!i || w->va >= a->windows[i - 1].va + a->windows[i - 1].length);
+		require(w->va >= TEXT_VA);
 	}
 	for (uint32_t i = 0; i < a->npoints; i++) {
 		require(a->points[i].stub - STUBS_VA < a->stub_bytes);

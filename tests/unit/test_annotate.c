@@ -25,7 +25,7 @@ static struct test_kernel *run(const void *text, size_t size)
 static const struct annot_window *window_at(const struct test_kernel *k, uint32_t at)
 {
 	for (uint32_t i = 0; i < k->a->nwindows; i++)
-		if (k->a->windows[i].pa == TEXT_VA + at - KERNEL_BASE)
+		if (k->a->windows[i].va == TEXT_VA + at)
 			return &k->a->windows[i];
 	return NULL;
 }
@@ -138,7 +138,7 @@ static void test_traps_are_applied(void **state)
 	assert_non_null(ram);
 	memcpy(ram + 0x1000000, k->text, 8);
 	annotate_apply_traps(k->a, ram, 0x1000100);
-	assert_memory_equal(ram + 0x1000000, "\xf4\xfa\xf4\xa2", 4);
+	assert_memory_equal(ram + 0x1000000, "\xf4\xfa\x3e\xf4", 4);
 	memcpy(ram + 0x1000000, k->text, 8);
 	annotate_apply_traps(k->a, ram, 0x1000002); /* memory ends before the cpuid */
 	assert_memory_equal(ram + 0x1000000, "\xf4\xfa\x0f\xa2", 4);
@@ -421,8 +421,7 @@ static void test_interior_targets(void **state)
 
 	k = RUN("\xfa\x89\xc3\x89\xd1" TAIL "\xcc\xcc\xcc\xcc\xeb\xef");
 	for (uint32_t i = 0; i < k->a->nwindows; i++)
-		assert_true(k->a->windows[i].pa != TEXT_VA - KERNEL_BASE ||
-		            k->a->windows[i].length < 5);
+		assert_true(k->a->windows[i].va != TEXT_VA || k->a->windows[i].length < 5);
 	test_kernel_free(k);
 }
 
@@ -666,11 +665,11 @@ static void test_vdso(void **state)
 	assert_int_equal(k->report.vdso, 3);
 	assert_int_equal(k->a->nwindows, 3);
 	w = k->a->windows;
-	assert_int_equal(w[0].pa, DATA_VA + 0x100 - KERNEL_BASE);
+	assert_int_equal(w[0].va, DATA_VA + 0x100);
 	assert_memory_equal(w[0].bytes, "\x2e\xff\x15\x30\x00\x00\xff", 7);
-	assert_int_equal(w[1].pa, DATA_VA + 0x120 - KERNEL_BASE);
+	assert_int_equal(w[1].va, DATA_VA + 0x120);
 	assert_memory_equal(w[1].bytes, "\x2e\xff\x15\x38\x00\x00\xff", 7);
-	assert_int_equal(w[2].pa, DATA_VA + 0x140 - KERNEL_BASE);
+	assert_int_equal(w[2].va, DATA_VA + 0x140);
 	assert_memory_equal(w[2].bytes, "\x2e\xff\x15\x34\x00\x00\xff", 7);
 	test_kernel_free(k);
 }
@@ -741,10 +740,10 @@ static void test_vdso_of_old_kernels(void **state)
 	test_kernel_run(k);
 	assert_int_equal(k->report.vdso, 1);
 	assert_int_equal(k->a->nwindows, 2);
-	assert_int_equal(k->a->windows[0].pa, DATA_VA + 0xf4 - KERNEL_BASE);
+	assert_int_equal(k->a->windows[0].va, DATA_VA + 0xf4);
 	assert_int_equal(k->a->windows[0].length, 8);
 	assert_memory_equal(k->a->windows[0].bytes, "\x0d\0\0\0\0\x0e\x10\0", 8);
-	assert_int_equal(k->a->windows[1].pa, DATA_VA + 0x114 - KERNEL_BASE);
+	assert_int_equal(k->a->windows[1].va, DATA_VA + 0x114);
 	assert_int_equal(k->a->windows[1].length, 13);
 	assert_memory_equal(k->a->windows[1].bytes, want, 13);
 	test_kernel_free(k);

@@ -95,7 +95,7 @@ static int setup(void **state)
 	memcpy(t.patched, t.im.bytes, t.im.size + IMAGE_SLACK);
 	for (uint32_t i = 0; i < t.a->nwindows; i++) {
 		const struct annot_window *w = &t.a->windows[i];
-		uint32_t at = w->pa + KERNEL_BASE - t.im.base;
+		uint32_t at = w->va - image_va(&t.im, 0);
 
 		assert_in_range(w->length, 2, ANNOT_WINDOW_BYTES);
 		assert_true(at < t.im.size && t.im.size - at >= w->length);
@@ -170,7 +170,7 @@ static void test_order(void **state)
 	for (uint32_t i = 1; i < t.a->nsites; i++)
 		assert_true(t.a->sites[i - 1].va < t.a->sites[i].va);
 	for (uint32_t i = 1; i < t.a->nwindows; i++)
-		assert_true(t.a->windows[i - 1].pa < t.a->windows[i].pa);
+		assert_true(t.a->windows[i - 1].va < t.a->windows[i].va);
 	for (uint32_t i = 1; i < t.a->npoints; i++)
 		assert_true(t.a->points[i - 1].stub < t.a->points[i].stub);
 }
@@ -183,7 +183,7 @@ static void test_every_window_jumps(void **state)
 	NEED_KERNEL();
 	for (uint32_t i = 0; i < t.a->nwindows; i++) {
 		const struct annot_window *w = &t.a->windows[i];
-		uint32_t va = w->pa + KERNEL_BASE, at = va - t.im.base;
+		uint32_t va = w->va, at = va - image_va(&t.im, 0);
 
 		if (w->length == 4) { /* the displacement of a branch */
 			uint32_t from = at - 1;
@@ -223,7 +223,7 @@ static void test_no_window_covers_forbidden_bytes(void **state)
 	NEED_KERNEL();
 	for (uint32_t i = 0; i < t.a->nwindows; i++) {
 		const struct annot_window *w = &t.a->windows[i];
-		uint32_t at = w->pa + KERNEL_BASE - t.im.base;
+		uint32_t at = w->va - image_va(&t.im, 0);
 
 		/* The one exception: a jump made to go nowhere, right or replaced by no-ops. */
 		if (w->length == 2 && w->bytes[0] == 0xeb && w->bytes[1] == 0)
@@ -286,14 +286,14 @@ static void test_no_branch_into_a_window(void **state)
 			continue;
 		to = at + in.length + (uint32_t)in.raw.imm[0].value.s;
 		if (to < t.im.size && t.window_map[to] == 2)
-			fail_msg("branch at %#x into the window around %#x", t.im.base + at,
-			         t.im.base + to);
+			fail_msg("branch at %#x into the window around %#x",
+			         image_va(&t.im, 0) + at, image_va(&t.im, 0) + to);
 	}
 	/* Nor does what lies in front of a window fall into its middle. */
 	for (uint32_t at = t.im.text_low; at < t.im.text_high; at++)
 		if ((t.im.map[at] & BYTE_START) && !t.window_map[at] &&
 		    t.window_map[at + t.im.length[at]] == 2)
-			fail_msg("%#x runs into a window", t.im.base + at);
+			fail_msg("%#x runs into a window", image_va(&t.im, 0) + at);
 }
 
 /* kexec runs this code from a copy. */
@@ -306,8 +306,8 @@ static void test_copied_code_stays(void **state)
 	NEED_KERNEL();
 	for (i = 0; i < t.in.nsections; i++)
 		if (t.sections[i].data && !t.sections[i].executable &&
-		    !kallsyms_find(&k, t.sections[i].data, t.sections[i].size, t.im.base,
-		                   t.im.base + (64u << 20)))
+		    !kallsyms_find(&k, t.sections[i].data, t.sections[i].size, image_va(&t.im, 0),
+		                   image_va(&t.im, 0) + (64u << 20)))
 			break;
 	assert_true(i < t.in.nsections);
 	if (kallsyms_lookup(&k, "relocate_kernel", &first) ||
@@ -318,7 +318,7 @@ static void test_copied_code_stays(void **state)
 	for (i = 0; i < t.a->nsites; i++)
 		assert_false(t.a->sites[i].va >= first && t.a->sites[i].va < end);
 	for (uint32_t va = first; va < end; va++)
-		assert_int_equal(t.window_map[va - t.im.base], 0);
+		assert_int_equal(t.window_map[va - image_va(&t.im, 0)], 0);
 }
 
 static void test_sites_are_right(void **state)
@@ -326,12 +326,13 @@ static void test_sites_are_right(void **state)
 	NEED_KERNEL();
 	for (uint32_t i = 0; i < t.a->nsites; i++) {
 		const struct annot_site *s = &t.a->sites[i];
-		uint32_t at = s->va - t.im.base;
+		uint32_t at = s->va - image_va(&t.im, 0);
 
 		assert_in_range(s->length, 1, 15);
 		assert_memory_equal(s->bytes, t.im.bytes + at, s->length);
 	}
-	assert_true(t.report.panic_va && t.report.module_va);
+	assert_true(t.report.note_va[ANNOT_NOTE_PANIC] && t.report.note_va[ANNOT_NOTE_MODULE] &&
+	            t.report.note_va[ANNOT_NOTE_FREE_FIRST] && t.report.note_va[ANNOT_NOTE_PROBE]);
 	assert_int_equal(t.report.undecodable, 0);
 }
 
