@@ -11,8 +11,8 @@
 #define CR0_WRITABLE 0xe005003fu
 #define CR0_FIXED    0x00000010u /* ET */
 #define CR0_MMU      (CR0_PG | CR0_WP | CR0_PE)
-/* VME PVI TSD DE PSE PAE MCE PGE PCE OSFXSR OSXMMEXCPT UMIP OSXSAVE: what CPUID may offer. */
-#define CR4_WRITABLE 0x00040fffu
+#define CR0_NW       0x20000000u
+#define CR0_CD       0x40000000u
 #define CR4_FORMAT   (CR4_PSE | CR4_PAE)
 
 /* User code cannot be made to trap on its first FPU instruction: IRET must look (iret.c). */
@@ -26,11 +26,27 @@ void update_user_work(void)
 		V->iflag &= ~IF_USER_WORK;
 }
 
+static const struct cpuid_leaf *find_leaf(uint32_t leaf, uint32_t subleaf)
+{
+	const struct cpuid_leaf *same = NULL;
+
+	for (uint32_t i = 0; i < M->ncpuid && i < MAX_CPUID; i++) {
+		const struct cpuid_leaf *l = &M->cpuid[i];
+
+		if (l->leaf == leaf && l->subleaf == subleaf)
+			return l;
+		if (l->leaf == leaf && l->subleaf == 0)
+			same = l;
+	}
+	/* Only leaves 4, 7, 0xb and 0xd tell subleaves apart. */
+	return leaf == 4 || leaf == 7 || leaf == 0xb || leaf == 0xd ? NULL : same;
+}
+
 static bool write_cr0(uint32_t value, struct exception *x)
 {
 	uint32_t old = V->cr0;
 
-	if (value & CR0_PG && !(value & CR0_PE))
+	if ((value & CR0_PG && !(value & CR0_PE)) || (value & CR0_NW && !(value & CR0_CD)))
 		return raise_error(x, VECTOR_GP, 0);
 	V->cr0 = (value & CR0_WRITABLE) | CR0_FIXED;
 	update_user_work();
@@ -44,11 +60,36 @@ static bool write_cr0(uint32_t value, struct exception *x)
 	return true;
 }
 
+/*
+ * The bits of CR4 that are not reserved: those whose feature CPUID shows (SDM volume 3, 2.5), and
+ * PCE, which every processor since the Pentium Pro has. Only features that this machine can have.
+ */
+static uint32_t cr4_writable(void)
+{
+	static const struct {
+		uint8_t bit, leaf, feature;
+		bool ecx;
+	} features[] = {
+	    {0, 1, 1, false},  {1, 1, 1, false},   {2, 1, 4, false}, {3, 1, 2, false},
+	    {4, 1, 3, false},  {5, 1, 6, false},   {6, 1, 7, false}, {7, 1, 13, false},
+	    {9, 1, 24, false}, {10, 1, 25, false}, {11, 7, 2, true}, {18, 1, 26, true},
+	};
+	uint32_t writable = 1u << 8;
+
+	for (unsigned i = 0; i < sizeof features / sizeof *features; i++) {
+		const struct cpuid_leaf *l = find_leaf(features[i].leaf, 0);
+
+		if (l && (features[i].ecx ? l->ecx : l->edx) >> features[i].feature & 1)
+			writable |= 1u << features[i].bit;
+	}
+	return writable;
+}
+
 static bool write_cr4(uint32_t value, struct exception *x)
 {
 	uint32_t old = V->cr4;
 
-	if (value & ~CR4_WRITABLE)
+	if (value & ~cr4_writable())
 		return raise_error(x, VECTOR_GP, 0);
 	V->cr4 = value;
 	if ((old ^ value) & CR4_FORMAT) {
@@ -193,6 +234,18 @@ bool read_msr(uint32_t msr, uint64_t *value)
 	return ignored_msr(msr);
 }
 
+/* Eight memory types of 8 bits: 2, 3 and all above 7 are reserved (SDM volume 3, 11.12.2). */
+static bool pat_allows(uint64_t value)
+{
+	for (unsigned i = 0; i < 64; i += 8) {
+		uint8_t type = value >> i & 0xff;
+
+		if (type > 7 || type == 2 || type == 3)
+			return false;
+	}
+	return true;
+}
+
 bool write_msr(uint32_t msr, uint64_t value)
 {
 	switch (msr) {
@@ -202,6 +255,8 @@ bool write_msr(uint32_t msr, uint64_t value)
 		M->sysenter[msr - MSR_SYSENTER_CS] = value;
 		return true;
 	case MSR_PAT:
+		if (!pat_allows(value))
+			return false;
 		M->pat = value;
 		return true;
 	case MSR_EFER:
@@ -225,22 +280,6 @@ bool write_msr(uint32_t msr, uint64_t value)
 #define CPUID1_ECX_OSXSAVE (1u << 27)
 #define CPUID1_EDX_APIC    (1u << 9)
 #define CR4_OSXSAVE        (1u << 18)
-
-static const struct cpuid_leaf *find_leaf(uint32_t leaf, uint32_t subleaf)
-{
-	const struct cpuid_leaf *same = NULL;
-
-	for (uint32_t i = 0; i < M->ncpuid && i < MAX_CPUID; i++) {
-		const struct cpuid_leaf *l = &M->cpuid[i];
-
-		if (l->leaf == leaf && l->subleaf == subleaf)
-			return l;
-		if (l->leaf == leaf && l->subleaf == 0)
-			same = l;
-	}
-	/* Only leaves 4, 7, 0xb and 0xd tell subleaves apart. */
-	return leaf == 4 || leaf == 7 || leaf == 0xb || leaf == 0xd ? NULL : same;
-}
 
 void emulate_cpuid(void)
 {

@@ -26,6 +26,10 @@
 
 /* ---- tests ---- */
 
+/* The ROM's two entries count as calls. */
+#define VMI_CALL_VMI_Init              1000
+#define VMI_CALL_VMI_GetRelocationInfo 1001
+
 struct test {
 	unsigned call;
 	const char *call_name, *rule;
@@ -111,6 +115,9 @@ void call_everywhere(unsigned number, uint32_t eax, uint32_t edx, uint32_t ecx, 
 /* plain_call - without choosing and looking at registers: for trap hooks, call_with() is not nested
  */
 static inline uint32_t plain_call(unsigned number, uint32_t eax);
+
+/* For a call that loads segment registers anew, or sets IOPL: do not compare those. */
+extern bool call_loads_segments, call_sets_iopl;
 
 /* call_address - what the ROM says; 0: not CALL_REL */
 uint32_t call_address(unsigned number);

@@ -108,7 +108,9 @@ void user_load(const uint8_t *code, const uint8_t *end)
 
 void user_run(const uint8_t *code, const uint8_t *end)
 {
+	struct registers start = call_in;
+
 	user_load(code, end);
 	trapped.happened = false;
-	user_enter(&call_in);
+	user_enter(&start);
 }

@@ -136,7 +136,7 @@ void traps_forget(void)
 	for (unsigned i = 0; i < sizeof counts / sizeof *counts; i++)
 		counts[i] = 0;
 	trapped.happened = false;
-	expecting = false;
+	expecting = call_loads_segments = call_sets_iopl = false;
 	trap_hook = NULL;
 	for (unsigned i = 0; i < 4; i++)
 		call_stack[i] = 0;
