@@ -433,8 +433,8 @@ static bool emulate_xsetbv(uint32_t next, struct exception *x)
 /* The gate decides: its DPL must admit CPL, or the fault is at the INT itself. */
 static bool emulate_int(const struct insn *in, uint32_t next, struct exception *x)
 {
-	if (!software_interrupt_allowed(in->imm))
-		return raise_error(x, VECTOR_GP, in->imm * 8 | 2);
+	if (!software_interrupt_allowed(in->imm, x))
+		return false;
 	V->eip = next;
 	deliver(in->imm, false, 0, true);
 	return true;

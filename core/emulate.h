@@ -26,6 +26,14 @@ bool emulate_user(const struct insn *in, uint32_t next, struct exception *x);
 /** emulate_iret - IRET with its frame at ESP */
 bool emulate_iret(struct exception *x);
 
+/**
+ * enter_user - go on in user mode; all of it, or, with the exception in @x, nothing
+ * @cs, @ss: selectors with RPL 3
+ * @image: EFLAGS; IF counts as set
+ */
+bool enter_user(uint16_t cs, uint32_t eip, uint16_t ss, uint32_t esp, uint32_t image,
+                struct exception *x);
+
 /** linear address of a memory operand */
 uint32_t effective_address(const struct insn *in);
 

@@ -68,7 +68,9 @@ static void set_virtual_if(bool on)
 
 void set_eflags(uint32_t image)
 {
-	V->iopl = image & EFLAGS_IOPL;
+	/* In ring 1 only SetIOPLMask changes it (VMI Part 5, IRET). */
+	if (!M->vmi_active)
+		V->iopl = image & EFLAGS_IOPL;
 	set_virtual_if(image & EFLAGS_IF);
 	V->eflags = (image & EFLAGS_WRITABLE & ~EFLAGS_IOPL) | EFLAGS_IF | EFLAGS_FIXED;
 }
@@ -108,12 +110,11 @@ static bool read_gate(unsigned vector, bool software, struct gate *g, struct exc
 	return true;
 }
 
-bool software_interrupt_allowed(unsigned vector)
+bool software_interrupt_allowed(unsigned vector, struct exception *x)
 {
-	struct exception x;
 	struct gate g;
 
-	return read_gate(vector, true, &g, &x);
+	return read_gate(vector, true, &g, x);
 }
 
 /* The frame is built top down in @words, then written at once: nothing is half pushed. */

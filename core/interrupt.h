@@ -27,7 +27,7 @@ static inline bool interrupts_enabled(void)
 void deliver(unsigned vector, bool has_error, uint32_t error, bool software);
 
 /** software_interrupt_allowed - would the gate of @vector let INT n of this CPL through? */
-bool software_interrupt_allowed(unsigned vector);
+bool software_interrupt_allowed(unsigned vector, struct exception *x);
 
 /** deliver_exception - raise a fault at the current EIP; page faults also set CR2 */
 void deliver_exception(const struct exception *x);

@@ -33,35 +33,46 @@ static void prefill(void)
 	shadow_map(M->prefill.va, &t, false);
 }
 
-static bool return_to_user(uint32_t eip, uint32_t cs, uint32_t image, struct exception *x)
+bool enter_user(uint16_t cs, uint32_t eip, uint16_t ss, uint32_t esp, uint32_t image,
+                struct exception *x)
 {
-	uint32_t outer[2], esp = V->gpr[R_ESP];
+	uint32_t old_cs = V->vsel[SEG_CS], old_ss = V->vsel[SEG_SS];
+	struct exception ignored;
 
-	if (!guest_read(esp + 12, outer, 8, false, x))
-		return false;
 	segments_ldt_look();
-	if (!load_code_segment(cs, 3, x))
+	if (!load_code_segment(cs, 3, x) || !load_segment(SEG_SS, ss, 3, x)) {
+		load_code_segment(old_cs, 0, &ignored);
+		load_segment(SEG_SS, old_ss, 0, &ignored);
 		return false;
-	if (!load_segment(SEG_SS, outer[1], 3, x))
-		return false;
+	}
 	set_eflags(image);
 	/* From here on IF is on and the word means nothing. */
 	V->iflag &= ~IF_BIT;
 	segments_enter_user();
-	V->gpr[R_ESP] = outer[0];
+	V->gpr[R_ESP] = esp;
 	V->eip = eip;
 	/* The ROM returns to the flat code segment only. */
-	V->user_cs = V->rsel[SEG_CS] == REAL_CS ? cs & 0xffff : SELECTOR_UNKNOWN;
-	V->user_ss = outer[1] & 0xffff;
+	V->user_cs = V->rsel[SEG_CS] == REAL_CS ? cs : SELECTOR_UNKNOWN;
+	V->user_ss = ss;
 	V->real_uss = V->rsel[SEG_SS];
 	leave_idle();
+	if (V->cr0 & CR0_TS)
+		M->nm_pending = 1;
 	return true;
+}
+
+static bool return_to_user(const uint32_t frame[3], struct exception *x)
+{
+	uint32_t outer[2];
+
+	return guest_read(V->gpr[R_ESP] + 12, outer, 8, false, x) &&
+	       enter_user(frame[1], frame[0], outer[1], outer[0], frame[2], x);
 }
 
 bool emulate_iret(struct exception *x)
 {
 	uint32_t frame[3], esp = V->gpr[R_ESP];
-	uint32_t cs = V->vsel[SEG_CS], ss = V->vsel[SEG_SS];
+	uint32_t cs = V->vsel[SEG_CS];
 
 	COUNT(iret_core);
 	if (!guest_read(esp, frame, 12, false, x))
@@ -69,16 +80,8 @@ bool emulate_iret(struct exception *x)
 	if (frame[2] & EFLAGS_VM)
 		stop_guest(STOP_INTERNAL, "the guest enters virtual-8086 mode");
 	if ((frame[1] & 3) == 3) {
-		if (!return_to_user(frame[0], frame[1], frame[2], x)) {
-			struct exception ignored;
-
-			/* The fault belongs to the IRET: it happens before anything is loaded. */
-			load_code_segment(cs, 0, &ignored);
-			load_segment(SEG_SS, ss, 0, &ignored);
+		if (!return_to_user(frame, x))
 			return false;
-		}
-		if (V->cr0 & CR0_TS)
-			M->nm_pending = 1;
 	} else {
 		if (!(frame[2] & EFLAGS_IF) && keep_promise())
 			return true;

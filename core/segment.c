@@ -397,11 +397,29 @@ bool segment_fault_is_ours(uint32_t error)
 	return error & 4 && refresh_slot(error >> 3 & 0x1fff);
 }
 
+/* May DS, ES, FS and GS be loaded from the slot as it is now? All run at the lowest privilege. */
+static bool loadable(unsigned slot)
+{
+	struct descriptor d = {SELF->ldt[slot].lo, SELF->ldt[slot].hi};
+
+	return (d.hi & (DESC_S | DESC_PRESENT)) == (DESC_S | DESC_PRESENT) &&
+	       (!(d.hi & DESC_CODE) || d.hi & DESC_RW);
+}
+
 void segments_prepare(void)
 {
+	static const uint8_t data[4] = {SEG_ES, SEG_DS, SEG_FS, SEG_GS};
+
 	for (unsigned i = 0; i < SEG_COUNT; i++)
 		if (V->rsel[i] & 4)
 			refresh_slot(index_of(V->rsel[i]));
+	/*
+	 * A processor keeps what was loaded when the table changes. Here it is loaded again at
+	 * each such exit: what cannot be is NULL then, as VMI has it (Part 2.1).
+	 */
+	for (unsigned i = 0; i < sizeof data; i++)
+		if (V->rsel[data[i]] & 4 && !loadable(index_of(V->rsel[data[i]])))
+			V->rsel[data[i]] = 0;
 	SELF->ldt_seen = M->ldt_generation;
 	V->fs_base = segment_base(SEG_FS);
 	V->gs_base = segment_base(SEG_GS);

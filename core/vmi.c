@@ -17,6 +17,7 @@
 
 #define DESCRIPTOR_INDEX_MAX 8191 /* a table has at most 64 KiB */
 #define CALL_LENGTH          5    /* CALL rel32: what Linux patches its sites with */
+#define GATE_CALL_LENGTH     7    /* LCALL ptr16:32, in the ROM */
 
 /* An alarm that comes oftener than this leaves a guest no time for anything else (lapic.h too). */
 #define SHORTEST_PERIOD (M->tsc_khz / 5u) /* cycles: 200 us */
@@ -147,28 +148,84 @@ static void return64(uint64_t value)
 	V->gpr[R_EDX] = value >> 32;
 }
 
-/* A new descriptor table: the processor state calls promise that it takes effect at once. */
-static void reload_segments(void)
+/* Load a data segment register anew; with NULL, if its descriptor cannot be used any more. */
+static void reload_segment(enum seg seg)
 {
-	static const uint8_t data[] = {SEG_ES, SEG_DS, SEG_FS, SEG_GS};
 	struct exception x;
 
-	for (unsigned i = 0; i < sizeof data; i++)
-		if (!load_segment(data[i], V->vsel[data[i]], virtual_cpl(), &x))
-			load_segment(data[i], 0, virtual_cpl(), &x);
+	if (!load_segment(seg, V->vsel[seg], virtual_cpl(), &x))
+		load_segment(seg, 0, virtual_cpl(), &x);
 }
 
-static bool write_ldt_entry(struct exception *x)
+static const uint8_t data_segments[] = {SEG_ES, SEG_DS, SEG_FS, SEG_GS};
+
+/* A new descriptor table: it takes effect at once. */
+static void reload_segments(void)
 {
-	uint32_t words[2] = {V->gpr[R_ECX], 0};
+	for (unsigned i = 0; i < sizeof data_segments; i++)
+		reload_segment(data_segments[i]);
+}
+
+/* Entry @index of a live table was written: of the LDT, or of the GDT. */
+static void reload_entry(unsigned index, bool ldt)
+{
+	for (unsigned i = 0; i < sizeof data_segments; i++) {
+		uint32_t selector = V->vsel[data_segments[i]];
+
+		if (selector >> 3 == index && !(selector & 4) == !ldt && selector & 0xfffc)
+			reload_segment(data_segments[i]);
+	}
+}
+
+static bool in_table(uint32_t va, uint32_t base, uint32_t limit)
+{
+	return va - base < limit && va - base + 7 <= limit;
+}
+
+/*
+ * The three calls are one: the address tells what is written (Linux 2.6.25 writes its LDTs by
+ * WriteIDTEntry).
+ */
+static bool write_entry(struct exception *x)
+{
+	uint32_t words[2] = {V->gpr[R_ECX], 0}, va = V->gpr[R_EAX] + V->gpr[R_EDX] * 8;
 
 	if (V->gpr[R_EDX] > DESCRIPTOR_INDEX_MAX)
 		return true;
 	if (!guest_read(V->gpr[R_ESP] + 4, &words[1], 4, false, x) ||
-	    !guest_write(V->gpr[R_EAX] + V->gpr[R_EDX] * 8, words, 8, false, x))
+	    !guest_write(va, words, 8, false, x))
 		return false;
-	segments_ldt_changed();
+	if (in_table(va, M->idt_base, M->idt_limit))
+		syscall_gate_changed();
+	if (in_table(va, M->gdt_base, M->gdt_limit))
+		reload_entry((va - M->gdt_base) / 8, false);
+	if (M->ldt_base && in_table(va, M->ldt_base, M->ldt_limit)) {
+		segments_ldt_changed();
+		reload_entry((va - M->ldt_base) / 8, true);
+	}
 	return true;
+}
+
+/* EAX: selector, its privilege bits cleared, EDX: ESP. Only if the selector is not the old one. */
+static bool update_kernel_stack(struct exception *x)
+{
+	uint32_t stack[2] = {V->gpr[R_EDX], V->gpr[R_EAX]};
+
+	if (!guest_write(M->tr_base + 4, stack, 8, false, x))
+		return false;
+	syscall_gate_changed();
+	return true;
+}
+
+/* EDX: EIP, ECX: ESP. The segments are those of SYSENTER_CS (SDM volume 2, SYSEXIT). */
+static bool sysexit(struct exception *x)
+{
+	uint32_t base = M->sysenter[0] & 0xfffc;
+
+	if (!base)
+		return raise_error(x, VECTOR_GP, 0);
+	return enter_user((base + 16) | 3, V->gpr[R_EDX], (base + 24) | 3, V->gpr[R_ECX],
+	                  V->eflags | V->iopl | EFLAGS_IF, x);
 }
 
 /* EAX: flags, ECX:EDX: expiry, period on the stack (regparm(3): EDX holds the low half). */
@@ -211,8 +268,14 @@ static bool other_call(unsigned number, struct exception *x)
 		stop_guest(STOP_RESET, "the guest asked for a reset (VMI_Reboot)");
 	case VMI_CALL_Shutdown:
 		stop_guest(STOP_POWEROFF, "the guest powered off (VMI_Shutdown)");
+	case VMI_CALL_SYSEXIT:
+		return sysexit(x);
+	case VMI_CALL_WriteGDTEntry:
 	case VMI_CALL_WriteLDTEntry:
-		return write_ldt_entry(x);
+	case VMI_CALL_WriteIDTEntry:
+		return write_entry(x);
+	case VMI_CALL_UpdateKernelStack:
+		return update_kernel_stack(x);
 	case VMI_CALL_FlushTLB:
 		if (V->gpr[R_EAX] & VMI_FLUSH_GLOBAL)
 			shadow_flush_global();
@@ -262,10 +325,17 @@ void vmi_call(unsigned number, uint32_t next)
 		ok = raise_error(&x, VECTOR_GP, 0);
 	else
 		ok = in.op == OP_NONE ? other_call(number, &x) : emulate(&in, next, &x);
-	if (ok && number == VMI_CALL_SetGDT)
+	if (ok && (number == VMI_CALL_SetGDT || number == VMI_CALL_SetLDT))
 		reload_segments();
 	if (ok)
 		return;
+	/* The handler may map what is missing and return: the far call is made again. */
+	if (x.vector == VECTOR_PF) {
+		V->eip = next - GATE_CALL_LENGTH;
+		V->gpr[R_ESP] = esp;
+		deliver_exception(&x);
+		return;
+	}
 	/* Rule 8: a fault belongs to the call, as it would to the instruction in its place. */
 	V->eip = next;
 	if (guest_peek(esp, &V->eip, 4))

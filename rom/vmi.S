@@ -94,19 +94,6 @@ ENTRY(rom_vmi_IRET)
 	jmp	rom_iret
 END(rom_vmi_IRET)
 
-/* EDX: user EIP, ECX: user ESP. STI;SYSEXIT in one: an IRET with the flat user segments. */
-ENTRY(rom_vmi_SYSEXIT)
-	popl	%ss:VCPU_IRET_SITE
-	subl	$CALL_LENGTH, %ss:VCPU_IRET_SITE
-	pushl	%ss:VCPU_USER_SS
-	pushl	%ecx
-	pushfl
-	orl	$IF_BIT, (%esp)
-	pushl	%ss:VCPU_USER_CS
-	pushl	%edx
-	jmp	rom_iret
-END(rom_vmi_SYSEXIT)
-
 /* ---- control registers: reads ---- */
 
 .macro read_word name, word
@@ -146,28 +133,49 @@ END(rom_vmi_GetCycleCounter)
 
 /* ---- descriptor tables: the guest's own memory; what is loaded is compared when used ---- */
 
-/* EAX: table, EDX: index, ECX: low word, 4(%esp): high word. */
-.macro write_entry name
-ENTRY(rom_vmi_\name)
+/*
+ * EAX: table, EDX: index, ECX: low word, 4(%esp): high word. Done here when the table is the live
+ * GDT and no data segment register holds the entry, which would have to be loaded anew.
+ */
+.macro unless_loaded register, otherwise
+	movl	%ss:\register, %ecx
+	shrl	$3, %ecx
+	cmpl	%edx, %ecx
+	je	\otherwise
+.endm
+
+ENTRY(rom_vmi_WriteGDTEntry)
+	cmpl	%ss:VCPU_GDT_BASE, %eax
+	jne	2f
 	cmpl	$8191, %edx			/* a table has at most 64 KiB */
-	ja	1f
+	ja	2f
+	pushl	%ecx
+	unless_loaded VCPU_VSEL_GS, 1f
+	unless_loaded VCPU_VSEL_FS, 1f
+	unless_loaded VCPU_VSEL_DS, 1f
+	unless_loaded VCPU_VSEL_ES, 1f
+	popl	%ecx
 	movl	%ecx, (%eax,%edx,8)
 	movl	4(%esp), %ecx
 	movl	%ecx, 4(%eax,%edx,8)
-1:	ret
-END(rom_vmi_\name)
-.endm
-
-write_entry WriteGDTEntry
-write_entry WriteIDTEntry
+	ret
+1:	popl	%ecx
+2:	GATE(GATE_VMI + VMI_CALL_WriteGDTEntry)
+	ret
+END(rom_vmi_WriteGDTEntry)
 
 /* EAX: SS selector, EDX: ESP for the next entry from user mode. */
 ENTRY(rom_vmi_UpdateKernelStack)
 	movl	%ss:VCPU_TSS, %ecx
 	testl	%ecx, %ecx
 	jz	1f
+	andl	$0xfffc, %eax			/* its privilege is the kernel's */
+	cmpw	%ax, 8(%ecx)
+	jne	2f
 	movl	%edx, 4(%ecx)
 1:	ret
+2:	GATE(GATE_VMI + VMI_CALL_UpdateKernelStack)
+	ret
 END(rom_vmi_UpdateKernelStack)
 
 /* EAX: IOPL in bits 12 and 13. It grants ports, never the flag (rule 7). */
@@ -246,6 +254,7 @@ SLOW(GetLDT)
 SLOW(GetIDT)
 SLOW(GetTR)
 SLOW(WriteLDTEntry)
+SLOW(WriteIDTEntry)
 SLOW(SetCR0)
 SLOW(SetCR2)
 SLOW(SetCR3)
@@ -255,6 +264,7 @@ SLOW(SetDR)
 SLOW(GetDR)
 SLOW(RDPMC)
 SLOW(CLTS)
+SLOW(SYSEXIT)
 SLOW(Halt)
 SLOW(Reboot)
 SLOW(Shutdown)

@@ -192,6 +192,9 @@ extern bool apic_in_use;      /* interrupts are acknowledged at the local APIC a
 	        "\nint $0x80\n" #name "_end: .popsection\n");                                      \
 	extern const uint8_t name[], name##_end[]
 
+/* ESP above the frame, and SS, of the last entry from user mode. */
+extern uint32_t last_kernel_esp, last_kernel_ss;
+
 /* user_run - run it with call_in's registers (EIP and ESP excepted); what ended it is in trapped */
 void user_run(const uint8_t *code, const uint8_t *end);
 #define USER_RUN(name) user_run(name, name##_end)

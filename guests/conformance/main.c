@@ -162,6 +162,7 @@ bool command_line_has(const char *word)
 void traps_setup(void);
 void traps_forget(void);
 void rom_setup(void);
+void memory_setup(void);
 
 void start_c(void);
 void start_c(void)
@@ -172,6 +173,7 @@ void start_c(void)
 		bail_out("not loaded by a multiboot loader");
 	traps_setup();
 	rom_setup();
+	memory_setup();
 	group_setup();
 	for (const struct test *t = tests_begin; t < tests_end; t++) {
 		failed = false;

@@ -76,11 +76,13 @@ void map_page(uint32_t va, uint32_t pa, uint32_t rights)
 
 static uint8_t *user_text, *user_stack;
 
-/* What start.S has mapped at 0, to turn paging on, is in the way of user mode. */
-static void user_setup(void)
+/* What start.S has mapped at 0, to turn paging on, is in the way. */
+void memory_setup(void);
+void memory_setup(void)
 {
 	for (uint32_t va = 0; va < MAPPED; va += 1u << DIRECTORY_SHIFT)
 		*directory_entry(va) = 0;
+	flush();
 	user_text = page_new();
 	user_stack = page_new();
 	map_page(USER_TEXT, physical(user_text), PTE_P | PTE_RW | PTE_USER);
@@ -100,8 +102,6 @@ struct registers user_registers(void)
 
 void user_load(const uint8_t *code, const uint8_t *end)
 {
-	if (!user_text)
-		user_setup();
 	for (unsigned i = 0; code + i < end; i++)
 		user_text[i] = code[i];
 }
@@ -113,4 +113,22 @@ void user_run(const uint8_t *code, const uint8_t *end)
 	user_load(code, end);
 	trapped.happened = false;
 	user_enter(&start);
+}
+
+/* ---- what the compiler calls ---- */
+
+void *memcpy(void *to, const void *from, size_t n);
+void *memcpy(void *to, const void *from, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		((uint8_t *)to)[i] = ((const uint8_t *)from)[i];
+	return to;
+}
+
+void *memset(void *to, int value, size_t n);
+void *memset(void *to, int value, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		((uint8_t *)to)[i] = (uint8_t)value;
+	return to;
 }

@@ -21,6 +21,7 @@ struct trapped trapped;
 bool expecting, apic_in_use;
 bool (*trap_hook)(struct frame *);
 struct frame last_interrupt;
+uint32_t last_kernel_esp, last_kernel_ss;
 static uint32_t counts[VECTORS - IRQ_VECTOR];
 static uint16_t mask_now;
 
@@ -192,6 +193,8 @@ void trap(struct frame *f)
 		return;
 	}
 	if ((f->cs & 3) == 3) {
+		last_kernel_esp = (uint32_t)(f + 1);
+		__asm__ volatile("movl %%ss, %0" : "=r"(last_kernel_ss));
 		keep(f);
 		go_on_at(user_back);
 	}
