@@ -51,11 +51,33 @@ void read_pdptes(void)
 		M->pdpte[i] = read_entry((V->cr3 & ~31u) + i * 8, true);
 }
 
+/*
+ * Bits that must be 0 in a present entry (SDM volume 3, 4.3 and 4.4): what CPUID says of physical
+ * addresses is 32 bits (main/cpuid.c), and there is no PSE-36. @hole: those of a large page's entry
+ * between PAT and its address.
+ */
+#define RESERVED_HIGH      0x7fffffff00000000ull
+#define RESERVED_LARGE     0x003fe000u
+#define RESERVED_LARGE_PAE 0x001fe000u
+
+static bool reserved(uint64_t entry, uint32_t hole)
+{
+	return entry & (RESERVED_HIGH | (M->efer & EFER_NX ? 0 : PTE_NX) | hole);
+}
+
+static bool reserved_fault(uint32_t va, bool write, bool user, struct exception *x)
+{
+	return raise_page_fault(
+	    x, va, PF_PRESENT | PF_RESERVED | (write ? PF_WRITE : 0) | (user ? PF_USER : 0));
+}
+
 static bool walk_large(uint32_t va, bool write, bool user, uint64_t at, struct translation *t,
                        struct exception *x)
 {
 	uint64_t mask = (1ull << region_shift()) - 1;
 
+	if (reserved(t->pde, V->cr4 & CR4_PAE ? RESERVED_LARGE_PAE : RESERVED_LARGE))
+		return reserved_fault(va, write, user, x);
 	t->writable = t->pde & PTE_W || (!user && !(V->cr0 & CR0_WP));
 	if ((user && !(t->pde & PTE_U)) || (write && !t->writable))
 		return protection(va, write, user, x);
@@ -85,11 +107,15 @@ bool walk(uint32_t va, bool write, bool user, struct translation *t, struct exce
 	if (t->pde & PTE_PS && (pae || V->cr4 & CR4_PSE))
 		return walk_large(va, write, user, at, t, x);
 
+	if (reserved(t->pde, 0))
+		return reserved_fault(va, write, user, x);
 	t->table = t->pde & PTE_ADDRESS;
 	entry = t->table + (pae ? (va >> 12 & 511) * 8 : (va >> 12 & 1023) * 4);
 	t->pte = read_entry(entry, pae);
 	if (!(t->pte & PTE_P))
 		return not_present(va, write, user, x);
+	if (reserved(t->pte, 0))
+		return reserved_fault(va, write, user, x);
 	t->writable = (t->pde & t->pte & PTE_W) || (!user && !(V->cr0 & CR0_WP));
 	if ((user && !(t->pde & t->pte & PTE_U)) || (write && !t->writable))
 		return protection(va, write, user, x);

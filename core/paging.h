@@ -15,10 +15,11 @@
 #define PTE_NX      0x8000000000000000ull
 #define PTE_ADDRESS 0x000ffffffffff000ull
 
-#define PF_PRESENT 1u
-#define PF_WRITE   2u
-#define PF_USER    4u
-#define PF_FETCH   16u
+#define PF_PRESENT  1u
+#define PF_WRITE    2u
+#define PF_USER     4u
+#define PF_RESERVED 8u
+#define PF_FETCH    16u
 
 /* What a successful walk found. */
 struct translation {

@@ -80,9 +80,14 @@ static uint8_t *user_text, *user_stack;
 void memory_setup(void);
 void memory_setup(void)
 {
+#ifdef PAE
+	page_root[0] = 0;
+	VMI(SetCR3, physical(page_root));
+#else
 	for (uint32_t va = 0; va < MAPPED; va += 1u << DIRECTORY_SHIFT)
 		*directory_entry(va) = 0;
 	flush();
+#endif
 	user_text = page_new();
 	user_stack = page_new();
 	map_page(USER_TEXT, physical(user_text), PTE_P | PTE_RW | PTE_USER);
