@@ -4,6 +4,8 @@
 
 #include "core/core.h"
 
+#include <asm/signal.h>
+
 static char *put_text(char *p, const char *s)
 {
 	while (*s)
@@ -26,6 +28,8 @@ void core_fault_inside(uint32_t signal, uint64_t vector, uint64_t error, uint64_
 {
 	char text[STOP_TEXT], *p = text;
 
+	if (signal == SIGBUS && (vector & 0xff) == VECTOR_PF)
+		stop_guest(STOP_MEMORY, OUT_OF_MEMORY);
 	p = put_text(p, "the core faulted: signal ");
 	p = put_hex(p, signal);
 	p = put_text(p, ", exception ");

@@ -121,6 +121,10 @@ static inline uint32_t virtual_cpl(void)
  */
 _Noreturn void stop_guest(enum stop_reason reason, const char *text);
 
+/* The reason with STOP_MEMORY: SIGBUS for a page of a file that is whole in size means just this.
+ */
+#define OUT_OF_MEMORY "the host has no memory left for the guest's"
+
 /** note_panic - the guest kernel enters panic(): keep its message and registers for the end */
 void note_panic(void);
 

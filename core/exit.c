@@ -452,6 +452,8 @@ void core_fault(const struct host_exception *e)
 	struct exception x;
 
 	count_signal(e->signal);
+	if (e->signal == HOST_SIGBUS && e->vector == VECTOR_PF)
+		stop_guest(STOP_MEMORY, OUT_OF_MEMORY);
 	if (e->vector != VECTOR_DB)
 		rom_user_fixup();
 	rom_iret_rewind();

@@ -372,6 +372,7 @@ static int report(const struct outcome *o)
 	case STOP_REQUEST:
 		complain("%s", o->text);
 		return EXIT_OK;
+	case STOP_MEMORY:
 	case STOP_HOST:
 		complain("%s", o->text);
 		return EXIT_HOST;
@@ -400,6 +401,18 @@ static int print_stats(const struct vm *vm, const struct run_options *o,
 	return 0;
 }
 
+/* A page of the shared files that the host cannot supply; in a cell: core/exit.c. */
+static void out_of_memory(int signal)
+{
+	static const char text[] = "ring1: the host has no memory left for the guest's\r\n";
+
+	(void)signal;
+	terminal_restore();
+	if (write(STDERR_FILENO, text, sizeof text - 1) < 0)
+		_exit(EXIT_HOST);
+	_exit(EXIT_HOST);
+}
+
 /* A triple fault resets a PC; a panic is the end, also of a kernel that then asks for a reset. */
 static bool wants_restart(const struct outcome *outcome)
 {
@@ -414,6 +427,7 @@ static int run_machine(struct vm *vm, const struct kernel *k, const struct run_o
 	static struct annotate_report annotation;
 	int status, r;
 
+	signal(SIGBUS, out_of_memory);
 	vm->machine->have_apic = o->apic;
 	if ((status = load(vm, k, o)) || (status = host_facts_fill(vm)) ||
 	    (status = annotate_loaded_kernel(k, o->traps_only, o->count_calls, o->deferred,

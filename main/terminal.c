@@ -28,7 +28,7 @@ static void restore_and_die(int signal)
 
 void terminal_raw(void)
 {
-	static const int fatal[] = {SIGSEGV, SIGBUS, SIGABRT, SIGFPE, SIGILL, SIGQUIT};
+	static const int fatal[] = {SIGSEGV, SIGABRT, SIGFPE, SIGILL, SIGQUIT};
 	struct sigaction a = {.sa_handler = restore_and_die,
 	                      .sa_flags = (int)SA_RESETHAND | SA_NODEFER};
 	struct termios raw;

@@ -84,6 +84,15 @@ static int make_memory(struct vm *vm)
 	return 0;
 }
 
+/* When the host must kill for memory, then a cell: main is left to say what happened. */
+static void volunteer(void)
+{
+	int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
+
+	if (fd >= 0 && write(fd, "500", 3) == 3)
+		close(fd);
+}
+
 /* In the child, between fork and exec: only async-signal-safe calls. Its status is an errno. */
 static _Noreturn void exec_nursery(const struct vm *vm, int program, int socket)
 {
@@ -109,6 +118,7 @@ static _Noreturn void exec_nursery(const struct vm *vm, int program, int socket)
 	signal(SIGPIPE, SIG_DFL);
 	/* A session of its own: what the terminal or `timeout` sends is for main to decide. */
 	setsid();
+	volunteer();
 	syscall(SYS_execveat, 7, "", argv, envp, AT_EMPTY_PATH);
 	_exit(errno);
 }
@@ -175,6 +185,10 @@ static void say_death(struct vm *vm, int status, char *why, size_t size)
 		snprintf(why, size,
 		         "a cell died of a system call that a filter around ring1 "
 		         "forbids; 'ring1 check' tells more");
+	} else if (number == SIGKILL) {
+		vm->host_refused = true;
+		snprintf(why, size,
+		         "a cell died (killed, perhaps because the host ran out of memory)");
 	} else {
 		snprintf(why, size, "a cell died (killed by signal %d, %s)", number,
 		         strsignal(number));

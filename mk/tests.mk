@@ -58,10 +58,16 @@ $(TEST)/fuzz/fuzz_%: tests/fuzz/fuzz_%.c $(TEST)/fuzz/tested.a $(GENERATED)
 # ---- system tests: build/ring1 with whole guests ----
 
 TEST_TOOLS := $(TEST)/pty $(TEST)/sizes $(TEST)/deny
+TEST_PRELOADS := $(TEST)/short_memory.so
 TEST_GUESTS := $(TEST)/hostile $(TEST)/counts
 TEST_INITRAMFS := $(TEST)/guests.cpio.gz
 SYSTEM_TESTS := $(sort $(wildcard tests/system/test_*.sh))
 SLOW_TESTS := $(sort $(wildcard tests/system/slow_*.sh))
+
+$(TEST_PRELOADS): $(TEST)/%.so: tests/tools/%.c
+	@mkdir -p $(@D)
+	@echo "  CC (test)   $<"
+	@$(CC) -std=gnu11 $(WARN) -O2 -g -fPIC -shared -o $@ $< -ldl
 
 $(TEST_TOOLS): $(TEST)/%: tests/tools/%.c include/ring1/*.h devices/ports.h
 	@mkdir -p $(@D)
@@ -99,7 +105,7 @@ $(TEST_INITRAMFS): $(GUESTS)/initramfs.list $(GUESTS)/mkinitramfs $(GUEST_INITRA
 RUN_TESTS = tests/run $(if $(ONLY),-o $(ONLY))
 FUZZERS_OR_SKIPS := $(or $(strip $(FUZZERS)),$(patsubst tests/fuzz/%.c,skip:%,$(wildcard tests/fuzz/fuzz_*.c)))
 
-test-build: all guests $(CONFORMANCE_KERNELS) $(MULTIBOOT) $(DELIVERY_GUEST) $(UNIT_TESTS) $(FUZZERS) $(TEST_TOOLS) $(TEST)/vmlinux $(TEST_INITRAMFS)
+test-build: all guests $(CONFORMANCE_KERNELS) $(MULTIBOOT) $(DELIVERY_GUEST) $(UNIT_TESTS) $(FUZZERS) $(TEST_TOOLS) $(TEST_PRELOADS) $(TEST)/vmlinux $(TEST_INITRAMFS)
 
 test: test-build
 	@FUZZ_SECONDS=5 $(RUN_TESTS) $(filter-out $(RUN_BY_OTHERS),$(UNIT_TESTS)) $(FUZZERS_OR_SKIPS) $(SYSTEM_TESTS)
