@@ -2,7 +2,6 @@
 #include "core/annotated.h"
 
 #include "core/emulate.h"
-#include "core/frames.h"
 #include "core/interrupt.h"
 #include "core/notes.h"
 #include "core/paging.h"
@@ -177,8 +176,10 @@ uint32_t redirect_to_stub(uint32_t va)
 	if (!M->redirects || !M->windows_applied)
 		return va;
 	stub = point_of(va);
-	M->redirects--;
-	iret_work_update();
+	if (--M->redirects)
+		V->iflag |= IF_IRET_WORK;
+	else if (!M->prefill.armed)
+		V->iflag &= ~IF_IRET_WORK;
 	return stub ? stub : va;
 }
 

@@ -23,13 +23,14 @@ struct pvclock_wall {
 	uint32_t version, sec, nsec;
 };
 
-#define PVCLOCK_TSC_STABLE 1
+#define PVCLOCK_TSC_STABLE    1
+#define PVCLOCK_GUEST_STOPPED 2 /* the guest clears it, and forgives its watchdogs */
 
 /*
  * The guest computes ns = system_ns + ((tsc - stamp) << shift) * mult >> 32. mult must fill
  * 32 bits for precision; tsc_mult is ns * 2^32 per tick and below 2^32 for any TSC above 1 GHz.
  */
-static void fill_time(struct pvclock_time *t)
+static void fill_time(struct pvclock_time *t, uint8_t flags)
 {
 	uint64_t mult = M->tsc_mult;
 	int8_t shift = 0;
@@ -43,13 +44,13 @@ static void fill_time(struct pvclock_time *t)
 		shift--;
 	}
 	t->tsc = rdtsc();
-	t->system_ns = (unsigned __int128)(t->tsc - M->tsc_base) * M->tsc_mult >> 32;
+	t->system_ns = (unsigned __int128)clock_ticks(t->tsc) * M->tsc_mult >> 32;
 	t->mult = mult;
 	t->shift = shift;
-	t->flags = PVCLOCK_TSC_STABLE;
+	t->flags = PVCLOCK_TSC_STABLE | flags;
 }
 
-static void write_time(uint64_t value)
+static void write_time(uint64_t value, uint8_t flags)
 {
 	struct pvclock_time *t = physical(value & ~1ull, sizeof *t);
 
@@ -57,7 +58,7 @@ static void write_time(uint64_t value)
 		return;
 	t->version = M->kvmclock_version | 1;
 	__asm__ volatile("" ::: "memory");
-	fill_time(t);
+	fill_time(t, flags);
 	__asm__ volatile("" ::: "memory");
 	M->kvmclock_version += 2;
 	t->version = M->kvmclock_version;
@@ -76,13 +77,18 @@ static void write_wall(uint64_t value)
 	w->nsec = boot % 1000000000u;
 }
 
+void kvmclock_update(void)
+{
+	write_time(M->kvmclock_msr, PVCLOCK_GUEST_STOPPED);
+}
+
 bool kvmclock_write(uint32_t msr, uint64_t value)
 {
 	switch (msr) {
 	case MSR_SYSTEM_TIME:
 	case MSR_SYSTEM_TIME_OLD:
 		M->kvmclock_msr = value;
-		write_time(value);
+		write_time(value, 0);
 		return true;
 	case MSR_WALL_CLOCK:
 	case MSR_WALL_CLOCK_OLD:

@@ -39,7 +39,6 @@
 #include "core/console.h"
 #include "core/debug.h"
 #include "core/emulate.h"
-#include "core/frames.h"
 #include "core/late_eoi.h"
 #include "core/paging.h"
 #include "core/segment.h"
@@ -157,7 +156,7 @@ static bool enter_gate(const struct gate *g, bool has_error, uint32_t error, str
 		image |= EFLAGS_RF;
 	frame_push(&f, image);
 	frame_push(&f, V->vsel[SEG_CS]);
-	frame_push(&f, from_user ? V->eip : frame_name(esp - 12));
+	frame_push(&f, V->eip);
 	if (has_error)
 		frame_push(&f, error);
 	if (!frame_write(&f, &esp, x))
@@ -388,6 +387,8 @@ void take_inbox(void)
 		stop_guest(STOP_REQUEST, "asked to stop");
 	if (bits & INBOX_BREAK)
 		uart_receive_break(&M->platform.uart, clock_now());
+	if (bits & INBOX_CLOCK)
+		kvmclock_update();
 	if (bits & INBOX_POWER)
 		pm_press_power_button(&M->platform.pm);
 }

@@ -302,6 +302,9 @@ static bool other_call(unsigned number, struct exception *x)
 		platform_mmio_write(&M->platform, apic_address(), 4, V->gpr[R_EDX], clock_now());
 		devices_run();
 		return true;
+	case VMI_CALL_WallclockUpdated:
+		V->gpr[R_EAX] = __atomic_exchange_n(&M->wall_set, 0, __ATOMIC_RELAXED) != 0;
+		return true;
 	case VMI_CALL_GetWallclockTime:
 		return64(clock_now() + M->wall_offset);
 		return true;

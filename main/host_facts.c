@@ -52,17 +52,15 @@ static void __attribute__((constructor)) first_reading(void)
 	read_pair(&first_tsc, &first_ns);
 }
 
-static void calibrate(struct machine *m, uint64_t *mono)
+static uint64_t calibrate(struct machine *m)
 {
 	uint64_t tsc, ns;
 
 	do
 		read_pair(&tsc, &ns);
 	while (ns - first_ns < 20000000);
-	m->tsc_mult = (uint64_t)(((unsigned __int128)(ns - first_ns) << 32) / (tsc - first_tsc));
 	m->tsc_khz = (uint32_t)((tsc - first_tsc) * 1000000 / (ns - first_ns));
-	m->tsc_base = tsc;
-	*mono = ns;
+	return (uint64_t)(((unsigned __int128)(ns - first_ns) << 32) / (tsc - first_tsc));
 }
 
 static void fill_xsave(struct machine *m)
@@ -115,9 +113,7 @@ int host_facts_fill(struct vm *vm)
 		    m->xsave_size);
 		return EXIT_HOST;
 	}
-	calibrate(m, &vm->mono_offset);
-	m->mono_offset = vm->mono_offset;
-	m->wall_offset = (int64_t)(nanoseconds(CLOCK_REALTIME) - vm_clock(vm));
+	vm_start_clock(vm, calibrate(m));
 	cpuid_fill(m);
 	return 0;
 }

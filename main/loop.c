@@ -502,6 +502,7 @@ void run_loop(struct vm *vm, struct outcome *outcome)
 	}
 	while (!l.done) {
 		wait_for_events(&l);
+		vm_keep_clock(vm);
 		if (l.fds[FD_DOORBELL].revents)
 			serve_doorbell(&l);
 		if (l.fds[FD_NURSERY].revents)

@@ -300,14 +300,6 @@ void vm_kick(struct vm *vm, uint32_t bits)
 		kill(vm->cell_pid[running], CELL_SIGNAL_KICK);
 }
 
-uint64_t vm_clock(const struct vm *vm)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec - vm->mono_offset;
-}
-
 static void close_file(int *fd)
 {
 	if (*fd >= 0)

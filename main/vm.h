@@ -7,6 +7,7 @@
 #define MAIN_VM_H
 
 #include "annotate/annotate.h"
+#include "common/guest_clock.h"
 #include "main/report.h"
 #include "ring1/annotations.h"
 #include "ring1/machine.h"
@@ -47,7 +48,7 @@ struct vm {
 	int cpu;           /* the host CPU of the cells, -1: any */
 	bool may_move;     /* the user did not choose it */
 
-	uint64_t mono_offset;   /* CLOCK_MONOTONIC ns at guest time 0 */
+	struct guest_clock clock;
 	int doorbell_event;     /* eventfd: the doorbell thread saw machine.doorbell change */
 	uint32_t doorbell_bits; /* taken from machine.doorbell by that thread, not yet served */
 	pthread_t doorbell_thread;
@@ -88,6 +89,17 @@ void vm_kick(struct vm *vm, uint32_t bits);
 
 /** vm_clock - guest time in ns */
 uint64_t vm_clock(const struct vm *vm);
+
+/**
+ * vm_keep_clock - keep guest time and the host's clocks together; to be called often
+ *
+ * Once a second the offsets that cells use are brought up to date. When the host slept and its TSC
+ * did not count, the clock is moved and the guest told.
+ */
+void vm_keep_clock(struct vm *vm);
+
+/** vm_start_clock - guest time 0 is now; @tsc_mult: ns = ticks * tsc_mult >> 32 */
+void vm_start_clock(struct vm *vm, uint64_t tsc_mult);
 
 /** host_facts_fill - TSC rate, clock offsets, CPUID, XSAVE: what the host gives the machine */
 int host_facts_fill(struct vm *vm);

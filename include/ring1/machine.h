@@ -28,6 +28,7 @@
 #define INBOX_STOP    4u  /* leave the guest now */
 #define INBOX_BREAK   8u  /* a serial break */
 #define INBOX_POWER   16u /* the power button is pressed */
+#define INBOX_CLOCK   32u /* the machine stood still; tsc_base may have changed */
 
 /* What the core asks of main: bits of machine.doorbell. */
 #define DOORBELL_DEADLINE 1u  /* machine.deadline moved forward */
@@ -77,7 +78,6 @@ struct byte_ring {
 	uint8_t data[RING_BYTES];
 };
 
-#define NAMED_FRAMES     32u
 #define INVALIDATION_LOG 4096u
 #define MAX_CPUID        96
 
@@ -104,12 +104,13 @@ struct machine {
 	uint32_t ncells;   /* cells forked so far; grows */
 	uint32_t user_top; /* first guest-virtual address user segments do not reach */
 	uint64_t tsc_mult; /* ns = (tsc - tsc_base) * tsc_mult >> 32 */
-	uint64_t tsc_base;
+	uint64_t tsc_base; /* main moves it when the TSC did not count while the host slept */
 	uint32_t tsc_khz;
 	uint32_t have_fsgsbase;
 	uint32_t have_apic;   /* the guest is to use the local APIC */
-	int64_t wall_offset;  /* UTC ns = guest ns + wall_offset */
-	uint64_t mono_offset; /* CLOCK_MONOTONIC ns = guest ns + mono_offset */
+	int64_t wall_offset;  /* UTC ns = guest ns + wall_offset; main keeps it up to date */
+	uint64_t mono_offset; /* CLOCK_MONOTONIC ns = guest ns + mono_offset; likewise */
+	uint32_t wall_set;    /* the host's time of day was set; taken by WallclockUpdated */
 	struct {
 		uint32_t eip, eax, ebx, esi, esp, gdt;
 		uint16_t gdt_limit;
@@ -144,13 +145,6 @@ struct machine {
 	struct stop panic; /* the state in which panic() was entered */
 	uint32_t panicked;
 	uint32_t redirects;  /* IRETs that still look for a return into a window */
-	/* Frames that show the kernel's address for one in the hole (core/frames.c). */
-	struct {
-		uint32_t at;  /* guest-virtual address of the frame's EIP */
-		uint32_t va;  /* what it shows */
-		uint32_t eip; /* what it means */
-	} named[NAMED_FRAMES];
-	uint32_t nnamed, named_next;
 	uint32_t vmi_active; /* VMI_Init was called */
 	uint32_t kernel_rpl; /* of the selectors the kernel finds in CS and SS: 0 or 1 */
 	uint32_t nm_pending; /* CR0.TS was set on the way to user mode: #NM first */
@@ -240,8 +234,8 @@ struct cell {
 	uint32_t number;
 	uint32_t inval_seen, inval_all_seen, resets_seen;
 	uint32_t ldt_seen;
-	uint32_t evict_next;     /* region where the next search for room begins */
-	uint32_t ldt_guest_base; /* of the guest LDT that ldt[] was filled from */
+	uint32_t evict_next;                /* region where the next search for room begins */
+	uint32_t ldt_guest_base;            /* of the guest LDT that ldt[] was filled from */
 	uint32_t debug_seen, debug_page[4]; /* watched pages kept from this cell; bit 0: valid */
 	uint64_t active[SHADOW_REGIONS / 64];
 	struct shadow_region region[SHADOW_REGIONS];
