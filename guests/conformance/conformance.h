@@ -148,6 +148,7 @@ struct trapped {
 	bool happened;
 	uint32_t vector, error, cr2; /* error: TRAP_NO_CODE without one */
 	uint32_t esp;                /* of what was interrupted */
+	uint32_t stack[6]; /* what was on it, kernel mode only */
 	struct frame frame;
 };
 

@@ -162,6 +162,8 @@ static void keep(struct frame *f)
 	trapped.vector = f->vector;
 	trapped.error = f->error;
 	__asm__ volatile("movl %%cr2, %0" : "=r"(trapped.cr2));
+	for (unsigned i = 0; i < 6 && !from_user; i++)
+		trapped.stack[i] = (&f->esp)[i];
 	trapped.esp = from_user ? f->esp : (uint32_t)&f->esp;
 }
 
