@@ -250,6 +250,14 @@ static uint32_t apic_address(void)
 	return PLATFORM_LAPIC_PA | (V->gpr[R_EAX] & VMI_APIC_REGISTER_MASK);
 }
 
+/* EAX: where. There is one processor, and it runs: the state is read and nothing starts with it. */
+static bool set_initial_ap_state(struct exception *x)
+{
+	struct vmi_ap_state state;
+
+	return guest_read(V->gpr[R_EAX], &state, sizeof state, false, x);
+}
+
 /* The calls that are no instruction. */
 static bool other_call(unsigned number, struct exception *x)
 {
@@ -293,6 +301,8 @@ static bool other_call(unsigned number, struct exception *x)
 	case VMI_CALL_CancelAlarm:
 		V->gpr[R_EAX] = vmitimer_cancel(&M->platform.vmitimer, V->gpr[R_EAX]);
 		return true;
+	case VMI_CALL_SetInitialAPState:
+		return set_initial_ap_state(x);
 	case VMI_CALL_APICRead:
 		late_eoi_collect();
 		V->gpr[R_EAX] = platform_mmio_read(&M->platform, apic_address(), 4, clock_now());

@@ -119,6 +119,8 @@ static inline uint32_t plain_call(unsigned number, uint32_t eax);
 /* For a call that loads segment registers anew, or sets IOPL: do not compare those. */
 extern bool call_loads_segments, call_sets_iopl;
 
+extern const struct vrom_header *rom;
+
 /* call_address - what the ROM says; 0: not CALL_REL */
 uint32_t call_address(unsigned number);
 struct vmi_relocation_info relocation(uint32_t number);

@@ -7,7 +7,7 @@
 typedef uint32_t __attribute__((regparm(1))) init_call(void);
 typedef uint64_t __attribute__((regparm(2))) relocation_call(uint32_t number);
 
-static const struct vrom_header *rom;
+const struct vrom_header *rom;
 static struct vmi_relocation_info answers[VMI_NR_CALLS];
 
 static const char *const names[] = {
