@@ -5,7 +5,7 @@
 
 #include <stdint.h>
 
-#define CELL_SIGNAL_KICK 10 /* SIGUSR1 */
+#include "cell/gate.h"
 
 /* File descriptors of the nursery; cells keep CELL_FD_RAM and CELL_FD_STATE (cell/host.h). */
 #define NURSERY_FD_ANNOT  5

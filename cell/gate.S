@@ -144,7 +144,14 @@ signal_entry:
 	hlt
 	/* 64-bit code above 4 GiB or on the gate's page is ours. Below, it is a guest program
 	 * that jumped to the host's selector: an exit like any other. */
-2:	cmpl	$0, UC_RIP+4(%rdx)
+2:	movabsq	$cell_resume, %rax
+	movq	UC_RIP(%rdx), %rcx
+	subq	%rax, %rcx
+	cmpq	$cell_resume_end - cell_resume, %rcx
+	jae	4f
+	cmpl	$CELL_SIGNAL_KICK, %edi		/* it cannot load what the guest has: an exit too */
+	jne	1b
+4:	cmpl	$0, UC_RIP+4(%rdx)
 	jne	3f
 	movl	UC_RIP(%rdx), %eax
 	subl	$HOLE_GATE, %eax

@@ -5,6 +5,8 @@
 
 #include "vmi/vmi.h"
 
+#define CELL_SIGNAL_KICK 10 /* SIGUSR1: main wants the running cell's attention */
+
 #define GATE_PAD_SIZE    32 /* bytes from one landing pad to the next */
 #define GATE_CALL_LENGTH 7  /* bytes of a far call: opcode, offset, selector */
 

@@ -68,6 +68,9 @@ void core_signal(uint32_t signal, const struct siginfo *info, const struct ucont
 	    .signal = signal, .vector = c->trapno, .error = c->err, .cr2 = c->cr2};
 
 	(void)info;
+	if (c->cs == HOST_CS64 && c->ip >= (uintptr_t)cell_resume &&
+	    c->ip < (uintptr_t)cell_resume_end)
+		core_bad_resume(&e);
 	take_registers(c);
 	if (c->cs == HOST_CS64) {
 		/* i386 has no 64-bit mode: end the excursion as a protection fault of the guest. */

@@ -81,20 +81,35 @@ static bool write_rm(const struct insn *in, uint32_t value, struct exception *x)
 	return guest_write(effective_address(in), &value, in->size, user_mode(), x);
 }
 
+/* Linear address of the stack's top and @delta bytes; user code may have any segment in SS. */
+static uint32_t stack_address(int32_t delta)
+{
+	uint32_t esp = V->gpr[R_ESP] + delta;
+
+	if (!user_mode())
+		return esp;
+	return segment_base(SEG_SS) + (segment_is_big(SEG_SS) ? esp : esp & 0xffff);
+}
+
+static void move_stack(int32_t delta)
+{
+	set_gpr(R_ESP, !user_mode() || segment_is_big(SEG_SS) ? 4 : 2, V->gpr[R_ESP] + delta);
+}
+
 static bool push(uint32_t value, unsigned size, struct exception *x)
 {
-	if (!guest_write(V->gpr[R_ESP] - size, &value, size, user_mode(), x))
+	if (!guest_write(stack_address(-(int32_t)size), &value, size, user_mode(), x))
 		return false;
-	V->gpr[R_ESP] -= size;
+	move_stack(-(int32_t)size);
 	return true;
 }
 
 static bool pop(uint32_t *value, unsigned size, struct exception *x)
 {
 	*value = 0;
-	if (!guest_read(V->gpr[R_ESP], value, size, user_mode(), x))
+	if (!guest_read(stack_address(0), value, size, user_mode(), x))
 		return false;
-	V->gpr[R_ESP] += size;
+	move_stack(size);
 	return true;
 }
 
@@ -332,13 +347,11 @@ static bool emulate_load_segment(const struct insn *in, uint32_t next, struct ex
 	uint32_t selector;
 
 	if (in->op == OP_POP_SEG) {
-		uint32_t esp = V->gpr[R_ESP];
-
 		selector = 0;
-		if (!guest_read(esp, &selector, 2, user_mode(), x) ||
+		if (!guest_read(stack_address(0), &selector, 2, user_mode(), x) ||
 		    !load_segment(in->reg, selector, virtual_cpl(), x))
 			return false;
-		V->gpr[R_ESP] = esp + in->size;
+		move_stack(in->size);
 		return done(next);
 	}
 	return read_rm(in, &selector, x) && load_segment(in->reg, selector, virtual_cpl(), x) &&
@@ -347,14 +360,21 @@ static bool emulate_load_segment(const struct insn *in, uint32_t next, struct ex
 
 static bool emulate_load_far(const struct insn *in, uint32_t next, struct exception *x)
 {
-	uint32_t va = effective_address(in), offset = 0;
+	uint32_t va = effective_address(in), offset = 0, base, ss = V->vsel[SEG_SS];
 	uint16_t selector;
 
 	if (!guest_read(va, &offset, in->size, user_mode(), x) ||
 	    !guest_read(va + in->size, &selector, 2, user_mode(), x) ||
 	    !load_segment(in->rm, selector, virtual_cpl(), x))
 		return false;
-	set_gpr(in->reg, in->size, offset);
+	/*
+	 * Linux returns to 16-bit stacks from a segment with a base (espfix, entry_32.S). The ROM
+	 * needs SS flat: stay on the old one, at the same linear address.
+	 */
+	base = in->rm == SEG_SS && !user_mode() ? segment_base(SEG_SS) : 0;
+	if (base && !load_segment(SEG_SS, ss, 0, x))
+		return false;
+	set_gpr(in->reg, in->size, base + offset);
 	return done(next);
 }
 
@@ -380,9 +400,8 @@ static bool emulate_far_transfer(const struct insn *in, uint32_t next, struct ex
 
 	if (!far_target(in, &offset, &selector, x))
 		return false;
-	if (in->op == OP_CALL_FAR && (!push(old, in->size, x) || !push(next, in->size, x)))
-		return false;
-	if (!load_code_segment(selector, virtual_cpl(), x)) {
+	if ((in->op == OP_CALL_FAR && (!push(old, in->size, x) || !push(next, in->size, x))) ||
+	    !load_code_segment(selector, offset, virtual_cpl(), x)) {
 		V->gpr[R_ESP] = esp;
 		return false;
 	}
@@ -394,11 +413,11 @@ static bool emulate_ret_far(const struct insn *in, struct exception *x)
 	uint32_t esp = V->gpr[R_ESP], eip, cs;
 
 	if (!pop(&eip, in->size, x) || !pop(&cs, in->size, x) ||
-	    !load_code_segment(cs, virtual_cpl(), x)) {
+	    !load_code_segment(cs, eip, virtual_cpl(), x)) {
 		V->gpr[R_ESP] = esp;
 		return false;
 	}
-	V->gpr[R_ESP] += in->imm;
+	move_stack(in->imm);
 	return done(eip);
 }
 

@@ -59,6 +59,9 @@ static _Noreturn void leave(void)
 	if (V->load_segments || SELF->ldt_seen != M->ldt_generation)
 		segments_prepare();
 	V->eflags = (V->eflags | EFLAGS_IF | EFLAGS_FIXED) & ~(EFLAGS_IOPL | EFLAGS_VM);
+	/* Only the guest's LDT gives a program such a stack. */
+	if (V->rsel[SEG_SS] < LDT_SELECTOR(LDT_TLS_ALTERNATIVE) && !segment_is_big(SEG_SS))
+		rom_resume_small();
 	cell_resume();
 }
 
@@ -82,8 +85,7 @@ static void set_stack_word(unsigned n, uint32_t v)
 	((volatile uint32_t *)(uintptr_t)V->gpr[R_ESP])[n] = v;
 }
 
-#define FAR_CALL_BYTES 7
-#define INT_BYTES      2
+#define INT_BYTES 2
 
 static void gate_site(void)
 {
@@ -188,7 +190,7 @@ static void gate_of_user(void)
 	uint32_t esp = V->gpr[R_ESP] + segment_base(SEG_SS), next;
 
 	if (guest_read(esp, &next, 4, true, &x)) {
-		V->eip = next - FAR_CALL_BYTES;
+		V->eip = next - GATE_CALL_LENGTH;
 		V->gpr[R_ESP] += 8;
 		user_astray(&x);
 	}
@@ -514,6 +516,25 @@ void core_excursion(const struct host_exception *e)
 	deliver_exception(&(struct exception){.vector = VECTOR_GP, .has_error = true});
 	take_inbox();
 	devices_run();
+	leave();
+}
+
+void core_bad_resume(const struct host_exception *e)
+{
+	struct exception x = {.vector = VECTOR_GP, .has_error = true, .error = e->error};
+	bool data = false;
+
+	count_signal(e->signal);
+	rom_user_fixup();
+	for (enum seg seg = SEG_ES; seg < SEG_COUNT; seg++)
+		if (seg != SEG_CS && seg != SEG_SS && e->error &&
+		    !((V->rsel[seg] ^ e->error) & 0xfffc)) {
+			clear_segment(seg);
+			data = true;
+		}
+	if (!data)
+		deliver_exception(&x);
+	V->load_segments = 1;
 	leave();
 }
 

@@ -23,6 +23,13 @@ _Noreturn void core_fault(const struct host_exception *e);
 /** core_excursion - guest code was found in 64-bit mode: #GP, whatever interrupted it */
 _Noreturn void core_excursion(const struct host_exception *e);
 
+/**
+ * core_bad_resume - the host's processor refused what cell_resume was to load
+ *
+ * A data segment becomes null; CS, SS or EIP are a #GP of the guest where it was to go on.
+ */
+_Noreturn void core_bad_resume(const struct host_exception *e);
+
 /** core_kick - main interrupted guest code */
 _Noreturn void core_kick(void);
 

@@ -164,7 +164,7 @@ static bool enter_gate(const struct gate *g, bool has_error, uint32_t error, str
 	if (from_user && !load_segment(SEG_SS, stack[1], 0, x))
 		return false;
 	if (((V->vsel[SEG_CS] ^ g->selector) & ~3u || from_user) &&
-	    !load_code_segment(g->selector, 0, x))
+	    !load_code_segment(g->selector, g->handler, 0, x))
 		return false;
 	if (from_user) {
 		V->real_kss = V->rsel[SEG_SS];

@@ -40,8 +40,8 @@ bool enter_user(uint16_t cs, uint32_t eip, uint16_t ss, uint32_t esp, uint32_t i
 	struct exception ignored;
 
 	segments_ldt_look();
-	if (!load_code_segment(cs, 3, x) || !load_segment(SEG_SS, ss, 3, x)) {
-		load_code_segment(old_cs, 0, &ignored);
+	if (!load_code_segment(cs, eip, 3, x) || !load_segment(SEG_SS, ss, 3, x)) {
+		load_code_segment(old_cs, 0, 0, &ignored);
 		load_segment(SEG_SS, old_ss, 0, &ignored);
 		return false;
 	}
@@ -51,10 +51,12 @@ bool enter_user(uint16_t cs, uint32_t eip, uint16_t ss, uint32_t esp, uint32_t i
 	segments_enter_user();
 	V->gpr[R_ESP] = esp;
 	V->eip = eip;
-	/* The ROM returns to the flat code segment only. */
-	V->user_cs = V->rsel[SEG_CS] == REAL_CS ? cs : SELECTOR_UNKNOWN;
-	V->user_ss = ss;
-	V->real_uss = V->rsel[SEG_SS];
+	/* The ROM enters and leaves the kernel for the flat segments only. */
+	if (V->rsel[SEG_CS] == REAL_CS && !(ss & 4)) {
+		V->user_cs = cs;
+		V->user_ss = ss;
+		V->real_uss = V->rsel[SEG_SS];
+	}
 	leave_idle();
 	if (V->cr0 & CR0_TS)
 		M->nm_pending = 1;
@@ -85,7 +87,7 @@ bool emulate_iret(struct exception *x)
 	} else {
 		if (!(frame[2] & EFLAGS_IF) && keep_promise())
 			return true;
-		if ((frame[1] ^ cs) & 0xfffc && !load_code_segment(frame[1], 0, x))
+		if ((frame[1] ^ cs) & 0xfffc && !load_code_segment(frame[1], frame[0], 0, x))
 			return false;
 		V->gpr[R_ESP] = esp + 12;
 		V->eip = frame[0];

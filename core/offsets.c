@@ -30,6 +30,8 @@ void offsets(void)
 	WORD(REAL_USS, real_uss);
 	WORD(REAL_KSS, real_kss);
 	WORD(USER_CS, user_cs);
+	WORD(SMALL_ESP, small_esp);
+	WORD(SMALL_EIP, small_eip);
 	WORD(USER_SS, user_ss);
 	WORD(KERNEL_CS, kernel_cs);
 	WORD(KERNEL_SS, kernel_ss);
@@ -82,6 +84,7 @@ void offsets(void)
 	WORD(COUNT_SITE, count_site);
 	WORD(COUNT_POPF_ENABLING, count_popf_enabling);
 	WORD(COUNT_MASK_ENABLING, count_mask_enabling);
+	DEFINE(REAL_CODE, REAL_CS);
 	DEFINE(REAL_USER_DS, LDT_SELECTOR(LDT_USER_BANK + 15));
 	DEFINE(REAL_KERNEL_USER_DS, LDT_SELECTOR(LDT_KERNEL_BANK + 15));
 	DEFINE(REAL_BANKS, LDT_SELECTOR(LDT_KERNEL_BANK));

@@ -265,7 +265,12 @@ bool load_segment(enum seg seg, uint16_t selector, unsigned cpl, struct exceptio
 	return true;
 }
 
-bool load_code_segment(uint16_t selector, unsigned cpl, struct exception *x)
+void clear_segment(enum seg seg)
+{
+	set_segment(seg, 0, (struct descriptor){0}, 3);
+}
+
+bool load_code_segment(uint16_t selector, uint32_t eip, unsigned cpl, struct exception *x)
 {
 	struct descriptor d;
 
@@ -277,6 +282,8 @@ bool load_code_segment(uint16_t selector, unsigned cpl, struct exception *x)
 		return raise_error(x, VECTOR_GP, selector & ~3u);
 	if (!(d.hi & DESC_PRESENT))
 		return raise_error(x, VECTOR_NP, selector & ~3u);
+	if (eip > descriptor_limit(d))
+		return raise_error(x, VECTOR_GP, 0);
 	mark_accessed(selector, &d);
 	set_segment(SEG_CS, selector, d, cpl);
 	return true;
@@ -572,7 +579,7 @@ void segments_reset(void)
 	struct exception x;
 
 	segments_table_changed();
-	load_code_segment(0x10, 0, &x);
+	load_code_segment(0x10, 0, 0, &x);
 	for (unsigned i = 0; i < 5; i++)
 		load_segment(data[i], 0x18, 0, &x);
 }

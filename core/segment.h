@@ -51,8 +51,11 @@ bool read_descriptor(uint16_t selector, struct descriptor *d);
  */
 bool load_segment(enum seg seg, uint16_t selector, unsigned cpl, struct exception *x);
 
-/** load_code_segment - check and load CS for a far transfer to privilege @cpl */
-bool load_code_segment(uint16_t selector, unsigned cpl, struct exception *x);
+/** load_code_segment - check and load CS for a far transfer to @eip at privilege @cpl */
+bool load_code_segment(uint16_t selector, uint32_t eip, unsigned cpl, struct exception *x);
+
+/** clear_segment - null ES, DS, FS or GS */
+void clear_segment(enum seg seg);
 
 /** segments_enter_user - DS ES FS GS on the way to CPL 3: null what CPL 3 may not hold */
 void segments_enter_user(void);

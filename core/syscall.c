@@ -158,8 +158,34 @@ static bool in_user_part(uint32_t eip)
 	       (eip >= ROM_SYSCALL_SLOW && eip < ROM_USER_END);
 }
 
+void rom_resume_small(void)
+{
+	if (V->eflags & EFLAGS_TF)
+		return; /* would be stepped here */
+	V->small_esp = V->gpr[R_ESP];
+	V->small_ss = V->rsel[SEG_SS];
+	V->small_eip = V->eip;
+	V->small_cs = V->rsel[SEG_CS];
+	V->eip = ROM_RESUME_SMALL;
+	V->rsel[SEG_SS] = V->real_kss;
+	V->rsel[SEG_CS] = REAL_CS;
+}
+
+/* Interrupted on that way: nothing was changed that the program could know. */
+static void undo_resume_small(void)
+{
+	V->gpr[R_ESP] = V->small_esp;
+	V->rsel[SEG_SS] = V->small_ss;
+	V->eip = V->small_eip;
+	V->rsel[SEG_CS] = V->small_cs;
+}
+
 void rom_user_fixup(void)
 {
+	if (V->eip == ROM_RESUME_SMALL || V->eip == ROM_RESUME_SMALL_SWITCHED) {
+		undo_resume_small();
+		return;
+	}
 	if (V->eip < HOLE_ROM || !user_mode())
 		return;
 	if (V->eip == ROM_IRET_SWITCHED) {

@@ -16,6 +16,9 @@ void syscall_finish(uint32_t eip);
  */
 void rom_user_fixup(void);
 
+/** rom_resume_small - let the ROM load SS:ESP and CS:EIP of user code on a 16-bit stack */
+void rom_resume_small(void);
+
 /**
  * rom_user_step - a single-stepped program has made the call in the vDSO
  * @x: the page fault of ROM_STEP_FAULT

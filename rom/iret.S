@@ -123,3 +123,15 @@ slow:
 	GATE(GATE_IRET)				/* does not return here */
 	hlt
 END(rom_iret)
+
+/*
+ * rom_resume_small - go on in user mode on a 16-bit stack. IRET loads the low half of ESP only
+ * then and leaves the core's own in the other (the leak that Linux's espfix is for); LSS loads
+ * all of it. In kernel mode until then, with the user's flags.
+ */
+ENTRY(rom_resume_small)
+	lss	%ss:VCPU_SMALL_ESP, %esp
+	.globl	rom_resume_small_switched
+rom_resume_small_switched:
+	ljmp	*%cs:VCPU_SMALL_EIP
+END(rom_resume_small)

@@ -26,10 +26,10 @@ rom_syscall_enter:
 rom_syscall_kernel:
 	movl	%ss:VCPU_TSS, %esp
 	movl	%ss:4(%esp), %esp		/* TSS.esp0 */
-	pushl	%ss:VCPU_VSEL_SS
+	pushl	%ss:VCPU_USER_SS		/* callers of the vDSO use the flat segments */
 	pushl	%ebp
 	pushfl					/* IF is 1 in it, as user mode always has it */
-	pushl	%ss:VCPU_VSEL_CS
+	pushl	%ss:VCPU_USER_CS
 	pushl	%edx
 	movl	%ss:VCPU_IOPL, %edx
 	orl	%edx, 8(%esp)
@@ -37,6 +37,7 @@ rom_syscall_kernel:
 	movl	%edx, %ss:VCPU_RSEL_SS
 	movl	%ss:VCPU_KERNEL_SS, %edx
 	movl	%edx, %ss:VCPU_VSEL_SS
+	movl	$REAL_CODE, %ss:VCPU_RSEL_CS	/* the core last saw the program elsewhere, maybe */
 
 	/* The IDT is the guest's memory: what is known of entry 0x80 must still be so. */
 	movl	%ss:VCPU_GATE80, %edx

@@ -110,6 +110,10 @@ struct vcpu {
 	uint64_t fs_base, gs_base; /* set by WRFSBASE/WRGSBASE after such a reload */
 	uint32_t gate_tf;          /* the far call was single-stepped */
 
+	/* Where rom_resume_small goes: far pointers. */
+	uint32_t small_esp, small_ss;
+	uint32_t small_eip, small_cs;
+
 	/* Counts kept by the ROM. */
 	uint32_t count_syscall_rom;
 	uint32_t count_iret_user_rom;
