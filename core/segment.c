@@ -413,6 +413,39 @@ static bool loadable(unsigned slot)
 	       (!(d.hi & DESC_CODE) || d.hi & DESC_RW);
 }
 
+/* What a segment register holds, as a descriptor. */
+static struct descriptor hidden_descriptor(enum seg seg)
+{
+	uint32_t base = M->hidden[seg].base, rights = M->hidden[seg].rights;
+	uint32_t limit = M->hidden[seg].limit >> (rights & DESC_PAGES ? 12 : 0);
+
+	return (struct descriptor){base << 16 | (limit & 0xffff),
+	                           (base & 0xff000000u) | (base >> 16 & 0xff) |
+	                               (rights & 0xf0ff00u) | (limit & 0xf0000u)};
+}
+
+/*
+ * CS and SS cannot be NULL: where the table has something else now, put back what is in force.
+ * Another register that shares the slot sees it too, which no guest has been seen to mind.
+ */
+static void keep_loaded(enum seg seg)
+{
+	unsigned slot = index_of(V->rsel[seg]);
+	struct ldt_slot *have = &SELF->ldt[slot];
+	uint32_t type = DESC_S | DESC_PRESENT | (seg == SEG_CS ? DESC_CODE : DESC_RW);
+	struct descriptor d;
+
+	if (!(V->rsel[seg] & 4) || slot >= LDT_SLOTS || (have->hi & (type | DESC_CODE)) == type)
+		return;
+	d = hidden_descriptor(seg);
+	d.hi = (d.hi & ~DESC_CODE) | type;
+	d = acceptable(in_bank(V->rsel[seg], LDT_KERNEL_BANK) ? d : confine(d));
+	if (!host_write_ldt(slot, d.lo, d.hi))
+		stop_guest(STOP_INTERNAL, "the host refuses the descriptor of CS or SS");
+	have->lo = d.lo;
+	have->hi = d.hi;
+}
+
 void segments_prepare(void)
 {
 	static const uint8_t data[4] = {SEG_ES, SEG_DS, SEG_FS, SEG_GS};
@@ -427,6 +460,8 @@ void segments_prepare(void)
 	for (unsigned i = 0; i < sizeof data; i++)
 		if (V->rsel[data[i]] & 4 && !loadable(index_of(V->rsel[data[i]])))
 			V->rsel[data[i]] = 0;
+	keep_loaded(SEG_CS);
+	keep_loaded(SEG_SS);
 	SELF->ldt_seen = M->ldt_generation;
 	V->fs_base = segment_base(SEG_FS);
 	V->gs_base = segment_base(SEG_GS);

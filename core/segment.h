@@ -13,6 +13,7 @@
 #define DESC_CODE        0x0800u
 #define DESC_CONFORMING  0x0400u
 #define DESC_EXPAND_DOWN DESC_CONFORMING /* of a data segment */
+#define DESC_PAGES       0x800000u       /* G: the limit counts pages */
 #define DESC_BIG         0x400000u       /* D of code, B of a stack or expand-down segment */
 #define DESC_RW          0x0200u         /* code: readable; data: writable */
 #define DESC_ACCESSED    0x0100u

@@ -131,3 +131,12 @@ $(DELIVERY_GUEST): $(DELIVERY_SOURCES) guests/delivery/guest.h guests/delivery/d
 	@echo "  CC (guest)  $@"
 	@$(CC) $(BARE_CFLAGS) -nostdlib -static -Wl,--build-id=none -no-pie -Wl,-z,noexecstack -Wl,-T,guests/delivery/delivery.lds \
 		-Wl,--no-warn-rwx-segments -o $@ $(DELIVERY_SOURCES)
+
+# ---- a bare kernel that does what kernels must not (guests/hostile_kernel) ----
+
+HOSTILE_KERNEL := $(GUESTS)/hostile_kernel.elf
+
+$(HOSTILE_KERNEL): guests/hostile_kernel/hostile_kernel.c guests/hostile_kernel/start.S $(CONFORMANCE)/link.lds include/vmi/vmi.h mk/guests.mk
+	@mkdir -p $(@D)
+	@echo "  CC (guest)  $<"
+	@$(CC) $(CONFORMANCE_CFLAGS) $(MULTIBOOT_LINK) -T $(CONFORMANCE)/link.lds -o $@ $(filter %.c %.S,$^)

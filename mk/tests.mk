@@ -105,7 +105,7 @@ $(TEST_INITRAMFS): $(GUESTS)/initramfs.list $(GUESTS)/mkinitramfs $(GUEST_INITRA
 RUN_TESTS = tests/run $(if $(ONLY),-o $(ONLY))
 FUZZERS_OR_SKIPS := $(or $(strip $(FUZZERS)),$(patsubst tests/fuzz/%.c,skip:%,$(wildcard tests/fuzz/fuzz_*.c)))
 
-test-build: all guests $(CONFORMANCE_KERNELS) $(MULTIBOOT) $(DELIVERY_GUEST) $(UNIT_TESTS) $(FUZZERS) $(TEST_TOOLS) $(TEST_PRELOADS) $(TEST)/vmlinux $(TEST_INITRAMFS)
+test-build: all guests $(CONFORMANCE_KERNELS) $(MULTIBOOT) $(DELIVERY_GUEST) $(HOSTILE_KERNEL) $(UNIT_TESTS) $(FUZZERS) $(TEST_TOOLS) $(TEST_PRELOADS) $(TEST)/vmlinux $(TEST_INITRAMFS)
 
 test: test-build
 	@FUZZ_SECONDS=5 $(RUN_TESTS) $(filter-out $(RUN_BY_OTHERS),$(UNIT_TESTS)) $(FUZZERS_OR_SKIPS) $(SYSTEM_TESTS)

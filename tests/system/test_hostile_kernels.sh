@@ -1,0 +1,78 @@
+#!/bin/sh
+# Kernels that do what kernels must not: each ends with a named reason, goes on, or can be ended; main neither crashes
+# nor spins, and nothing is left behind. HOSTILE_SEEDS=N tries that many random sequences of each kind (3).
+# shellcheck source=tests/system/lib.sh
+. "$(dirname "$0")/lib.sh"
+
+seeds=${HOSTILE_SEEDS:-3}
+hostile=build/guests/hostile_kernel.elf
+says() { tr -d '\r' <"$scratch/out" | tr -c '[:print:]\n' '?' | grep -aqE -- "$1"; }
+
+start_hostile() {
+	"$ring1" run -k "$hostile" -m 64M --no-defaults -a "$*" </dev/null >"$scratch/out" 2>&1 &
+	machine=$!
+}
+# The processes are listed while they run; who is faster than that has left nothing to list.
+ends_well() {
+	what=$1 limit=$2
+	appears ' begins' "$scratch/out" 10
+	all=$(family "$machine")
+	wait_for_end "$machine" "$limit"
+	# shellcheck disable=SC2086 # one word a process
+	check "$what: no process is left" all_gone 2 $all
+}
+# A guest that still runs after its time is ended by SIGTERM, which main must obey.
+named_end() {
+	case $status:$ended in
+	0:itself) says ' begins' ;;
+	1:itself) says '^ring1: guest' ;;
+	4:itself) says '^ring1: internal error: [a-z]' && ! says 'the core faulted|ended$' ;;
+	0:term) says '^ring1: ended by signal 15' ;;
+	*) false ;;
+	esac
+}
+
+for mode in code user ports registers cr3 pages memory hole tables rom; do
+	seed=1
+	while [ $seed -le "$seeds" ]; do
+		start_hostile "do=$mode seed=$seed rounds=2000"
+		ends_well "$mode, seed $seed" 5
+		check "$mode, seed $seed: a named end (status $status, $ended)" named_end
+		named_end || show "$scratch/out"
+		seed=$((seed + 1))
+	done
+done
+
+for mode in nowhere triple stack; do
+	start_hostile "do=$mode"
+	ends_well "$mode" 5
+	check "$mode: triple fault, status 1 (it was $status)" [ "$status" = 1 -a "$ended" = itself ]
+	check "$mode: and the registers" says '^  eip [0-9a-f]{8} eflags'
+done
+
+# Clock ticks (10 ms) of processor time a process has used.
+used() { sed 's/^.*) //' "/proc/$1/stat" | awk '{ print $12 + $13 }'; }
+
+# With interrupts off for ever, asleep for ever, and one that keeps ringing.
+for mode in spin sleep bell; do
+	start_hostile "do=$mode"
+	appears ' begins' "$scratch/out" 10
+	sleep 0.5
+	before=$(used "$machine")
+	sleep 2
+	spent=$(($(used "$machine") - before))
+	[ $mode = bell ] || check "$mode: main sleeps: it used $spent ticks in 200" [ "$spent" -lt 60 ]
+	kill -TERM "$machine"
+	ends_well "$mode" 3
+	check "$mode: SIGTERM ends it, status 0 (it was $status, $ended)" [ "$status" = 0 -a "$ended" = itself ]
+	check "$mode: which is said" says 'ring1: ended by signal 15'
+done
+
+# Ctrl-A x reaches main whatever the guest does.
+for mode in spin bell; do
+	"$pty" seconds=20 'expect= begins' 'sleep=300' 'send=\001x' -- \
+		"$ring1" run -k "$hostile" -m 64M --no-defaults -a "do=$mode" >"$scratch/out" 2>&1
+	check "$mode: Ctrl-A x leaves with status 0" says '^pty: exit 0$'
+	check "$mode: and a sane terminal" says '^pty: terminal restored$'
+done
+done_testing
