@@ -161,6 +161,17 @@ static uint32_t instruction_hits(uint32_t eip)
 	return hits;
 }
 
+void debug_step(void)
+{
+	if (M->debug.open)
+		return;
+	M->debug.open = 1;
+	M->debug.tf = V->eflags & EFLAGS_TF ? 1 : 0;
+	M->debug.hits = 0;
+	look_ahead();
+	V->eflags |= EFLAGS_TF;
+}
+
 bool debug_access(uint32_t va, uint32_t error, struct exception *x)
 {
 	struct host_rights rights = {.write = true, .execute = true};
@@ -177,11 +188,9 @@ bool debug_access(uint32_t va, uint32_t error, struct exception *x)
 		M->dr[6] |= hits;
 		return raise(x, VECTOR_DB);
 	}
-	M->debug.open = 1;
-	M->debug.tf = V->eflags & EFLAGS_TF ? 1 : 0;
-	M->debug.hits = fetch ? 0 : hits_of(va, 1, error & PF_WRITE);
-	look_ahead();
-	V->eflags |= EFLAGS_TF;
+	debug_step();
+	if (!fetch)
+		M->debug.hits |= hits_of(va, 1, error & PF_WRITE);
 	return true;
 }
 

@@ -40,6 +40,9 @@ bool debug_region(uint32_t va, uint64_t n);
  */
 bool debug_access(uint32_t va, uint32_t error, struct exception *x);
 
+/** debug_step - execute the instruction at EIP and come back: the guest is not to know */
+void debug_step(void);
+
 /**
  * debug_trap - an instruction was completed with the trap flag set, or under debug_access()
  *

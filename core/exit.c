@@ -15,6 +15,7 @@
 #include "core/debug.h"
 #include "core/emulate.h"
 #include "core/interrupt.h"
+#include "core/low.h"
 #include "core/mmio.h"
 #include "core/paging.h"
 #include "core/segment.h"
@@ -56,6 +57,8 @@ static _Noreturn void leave(void)
 	M->cause = STAT_deliver_exit;
 	if (V->iflag & IF_PENDING)
 		interrupt_waits();
+	if (is_low(V->eip))
+		low_enter_code();
 	if (V->load_segments || SELF->ldt_seen != M->ldt_generation)
 		segments_prepare();
 	V->eflags = (V->eflags | EFLAGS_IF | EFLAGS_FIXED) & ~(EFLAGS_IOPL | EFLAGS_VM);
@@ -200,6 +203,7 @@ static void gate_of_user(void)
 void core_gate(uint32_t gate)
 {
 	segments_sync();
+	low_close();
 	if (user_mode()) {
 		gate_of_user();
 		leave();
@@ -291,14 +295,43 @@ static bool refill(uint32_t va, uint32_t error, bool user, struct exception *x)
 	}
 	if (!debug_access(va, error, x))
 		return false;
-	if (shadow_map(va, &t, error & PF_FETCH))
+	if (!is_low(va) || !shadow_present(va, write))
+		shadow_map(va, &t, error & PF_FETCH);
+	if (!is_low(va) || low_access(va, error & PF_FETCH))
 		return true;
 	/* The guest allows it, the host does not: the program ends, the machine goes on. */
 	if (!user)
 		stop_guest(STOP_INTERNAL,
-		           "the guest kernel uses pages below 64 KiB, which the host "
-		           "does not map (sysctl vm.mmap_min_addr)");
+		           "the guest kernel uses pages below 64 KiB, which the host does not map "
+		           "(sysctl vm.mmap_min_addr), as its stack or by a vector of addresses");
 	return raise_error(x, VECTOR_GP, 0);
+}
+
+/*
+ * A fault of an instruction whose segments are moved, where they are moved to. What it does at
+ * the guest's address @va is looked at again; but for the page where the low ones end, which an
+ * access may reach from below.
+ */
+static bool refill_moved(uint32_t va, uint32_t error, uint32_t moved, struct exception *x)
+{
+	bool write = error & PF_WRITE, user = user_mode();
+	struct translation t;
+
+	if (is_low(va)) {
+		if (!refill(va, error & ~PF_FETCH, user, x))
+			return false;
+	} else {
+		if (!walk(va, write, user, &t, x))
+			return false;
+		if (!in_ram(t.pa & ~0xfffull, PAGE_SIZE) ||
+		    !low_spill(t.pa & ~0xfffu, t.writable && t.dirty))
+			return raise_error(x, VECTOR_GP, 0);
+		if (moved & LOW_DATA && !low_access(M->low.end - 1, false))
+			return raise_error(x, VECTOR_GP, 0);
+	}
+	if (moved & LOW_CODE_WIDE)
+		low_leave_code();
+	return true;
 }
 
 /* How many IRETs to look at: nested interrupts return before the handler does. */
@@ -316,11 +349,12 @@ static void expect_prefill(const struct exception *x)
 	V->iflag |= IF_IRET_WORK;
 }
 
-static void page_fault(uint32_t va, uint32_t error)
+static void page_fault(uint32_t va, uint32_t error, uint32_t moved)
 {
 	struct exception x;
 
-	if (refill(va, error, user_mode(), &x))
+	if (moved && low_address(va) != va ? refill_moved(low_address(va), error, moved, &x)
+	                                   : refill(va, error, user_mode(), &x))
 		return;
 	if (x.vector == VECTOR_PF)
 		expect_prefill(&x);
@@ -451,6 +485,7 @@ static void count_signal(uint32_t signal)
 void core_fault(const struct host_exception *e)
 {
 	bool repaired = segments_sync();
+	uint32_t low = low_close();
 	struct exception x;
 
 	count_signal(e->signal);
@@ -473,12 +508,15 @@ void core_fault(const struct host_exception *e)
 		if (e->cr2 != linear_eip() && user_astray(&x))
 			deliver_exception(&x);
 		else
-			page_fault(e->cr2, e->error);
+			page_fault(e->cr2, e->error, low);
 		break;
 	case VECTOR_GP:
 	case VECTOR_NP:
 	case VECTOR_SS:
-		protection_fault(e, repaired);
+		if (low & LOW_CODE && e->vector == VECTOR_GP && !e->error)
+			low_leave_code();
+		else
+			protection_fault(e, repaired);
 		break;
 	case VECTOR_BP:
 	case VECTOR_OF:
@@ -513,6 +551,7 @@ void core_excursion(const struct host_exception *e)
 {
 	count_signal(e->signal);
 	segments_sync();
+	low_close();
 	deliver_exception(&(struct exception){.vector = VECTOR_GP, .has_error = true});
 	take_inbox();
 	devices_run();
@@ -546,6 +585,7 @@ void core_kick(void)
 	M->cause = promised() ? STAT_deliver_bound : STAT_deliver_kick;
 	M->promise_due = 0; /* this is the look it was for, be it early by main's clock */
 	segments_sync();
+	low_close();
 	rom_user_fixup();
 	rom_iret_rewind();
 	if (user_astray(&x))
@@ -561,6 +601,7 @@ void core_syscall(void)
 
 	COUNT(signal_sys);
 	segments_sync();
+	low_close();
 	rom_user_fixup();
 	if (user_astray(&x)) {
 		V->eip -= INT_BYTES;
@@ -579,6 +620,7 @@ void core_undefined(void)
 {
 	COUNT(signal_sys);
 	segments_sync();
+	low_close();
 	plain_exception(VECTOR_UD);
 	leave();
 }

@@ -40,6 +40,7 @@
 #include "core/debug.h"
 #include "core/emulate.h"
 #include "core/late_eoi.h"
+#include "core/low.h"
 #include "core/paging.h"
 #include "core/segment.h"
 
@@ -218,6 +219,7 @@ void deliver(unsigned vector, bool has_error, uint32_t error, bool software)
 	struct exception x;
 
 	debug_abandon();
+	low_close();
 	if (vector == VECTOR_DB)
 		M->dr[7] &= ~DR7_GD;
 	if (try_deliver(vector, has_error, error, software, &x))

@@ -3,6 +3,7 @@
 
 #include "cell/host.h"
 #include "core/emulate.h"
+#include "core/low.h"
 #include "core/paging.h"
 
 #define TLS_FIRST 6u
@@ -120,6 +121,8 @@ static struct descriptor acceptable(struct descriptor d)
 /* What the host LDT must hold in @slot. False: the guest has nothing there. */
 static bool slot_content(unsigned slot, struct descriptor *d)
 {
+	if (low_descriptor(slot, &d->lo, &d->hi))
+		return true;
 	if (slot == LDT_FLAT_CODE) {
 		*d = (struct descriptor){FLAT_CODE_LO, FLAT_CODE_HI};
 		return true;
@@ -574,8 +577,11 @@ static bool bank_descriptor(enum seg seg, struct descriptor *d)
 
 uint32_t segment_base(enum seg seg)
 {
+	uint32_t base;
 	struct descriptor d;
 
+	if (low_base(V->rsel[seg], &base))
+		return base;
 	if (bank_descriptor(seg, &d))
 		return descriptor_base(d);
 	return is_null(V->vsel[seg]) ? 0 : M->hidden[seg].base;

@@ -3,6 +3,7 @@
 
 #include "cell/host.h"
 #include "core/debug.h"
+#include "core/low.h"
 
 /* Neighbours mapped along with a user page: the guest's own fault-around is 16 pages. */
 #define USER_AROUND 32u
@@ -11,9 +12,6 @@
 
 /* Pages to give back at least when the host is out of mappings: an eighth of Linux's default. */
 #define EVICT_PAGES 8192u
-
-/* No Linux default of vm.mmap_min_addr is above this. */
-#define LOWEST_MAPPABLE 0x10000u
 
 static bool pae(void)
 {
@@ -111,10 +109,43 @@ static void forget_region(uint32_t r)
 	clear_active(r);
 }
 
+/* How much of [va, va+n) is mapped in the hole instead (core/low.h). */
+static uint32_t low_part(uint32_t va, uint32_t n)
+{
+	if (!is_low(va))
+		return 0;
+	return n < M->low.end - va ? n : M->low.end - va;
+}
+
+static bool remove_range(uint32_t va, uint32_t n)
+{
+	uint32_t low = low_part(va, n);
+
+	return (!low || host_unmap(HOLE_LOW + va, low)) &&
+	       (low == n || host_unmap(va + low, n - low));
+}
+
+static bool place_ram(uint32_t va, uint32_t n, uint64_t pa, struct host_rights rights)
+{
+	uint32_t low = low_part(va, n);
+
+	return (!low || host_map_ram(HOLE_LOW + va, low, pa, rights)) &&
+	       (low == n || host_map_ram(va + low, n - low, pa + low, rights));
+}
+
+static bool change_rights(uint32_t va, uint32_t n, struct host_rights rights)
+{
+	uint32_t low = low_part(va, n);
+
+	return (!low || host_protect(HOLE_LOW + va, low, rights)) &&
+	       (low == n || host_protect(va + low, n - low, rights));
+}
+
 static void drop_all(void)
 {
 	/* The range ends at mappings' ends, so this call can only shrink their number. */
 	host_unmap(0, HOLE_BASE);
+	host_unmap(HOLE_LOW, HOLE_LOW_SIZE);
 	for (uint32_t w = 0; w < SHADOW_REGIONS / 64; w++)
 		while (SELF->active[w])
 			forget_region(w * 64 + __builtin_ctzll(SELF->active[w]));
@@ -151,7 +182,7 @@ static bool make_room(void)
 	COUNT(evict);
 	while (pages < EVICT_PAGES && next_user_region(&r)) {
 		/* A mapping may reach over the region's end, and there is no room to split it. */
-		if (!host_unmap(region_base(r), region_size()))
+		if (!remove_range(region_base(r), region_size()))
 			break;
 		pages += SELF->region[r].large ? EVICT_PAGES : SELF->region[r].mapped;
 		COUNT_N(evict_pages, SELF->region[r].mapped);
@@ -173,7 +204,7 @@ static void unmap_range(uint32_t va, uint32_t n)
 		return;
 	COUNT(unmap_runs);
 	/* Taking a page out of the middle of a mapping makes two of it. */
-	if (!host_unmap(va, n) && !(make_room() && host_unmap(va, n)))
+	if (!remove_range(va, n) && !(make_room() && remove_range(va, n)))
 		drop_all();
 }
 
@@ -199,32 +230,24 @@ static struct host_rights rights_of(uint32_t va, const struct translation *t)
 	return rights;
 }
 
-/*
- * False where the host maps nothing at all: the first pages (vm.mmap_min_addr), which old
- * programs and null-pointer tricks use. Nothing here emulates such accesses yet.
- */
-static bool map_pages(uint32_t va, uint32_t n, uint64_t pa, struct host_rights rights)
+static void map_pages(uint32_t va, uint32_t n, uint64_t pa, struct host_rights rights)
 {
 	n = below_hole(va, n);
 	if (!n)
-		return true;
+		return;
 	COUNT_N(map_pages, n / PAGE_SIZE);
-	if (host_map_ram(va, n, pa, rights))
-		return true;
-	if (va < LOWEST_MAPPABLE)
-		return false;
-	while (make_room())
-		if (host_map_ram(va, n, pa, rights))
-			return true;
-	stop_guest(STOP_INTERNAL, "the host refuses to map guest memory");
+	while (!place_ram(va, n, pa, rights))
+		if (!make_room())
+			stop_guest(STOP_INTERNAL, "the host refuses to map guest memory");
 }
 
 /* Guest-physical space without memory behind it: reads something, loses what is written. */
 static void map_void(uint32_t va)
 {
+	va &= ~0xfffu;
 	if (!below_hole(va, PAGE_SIZE))
 		return;
-	while (!host_map_void(va & ~0xfffu))
+	while (!host_map_void(is_low(va) ? HOLE_LOW + va : va))
 		if (!make_room())
 			stop_guest(STOP_INTERNAL, "the host refuses to map the void page");
 }
@@ -241,11 +264,7 @@ static void map_unpaged(uint32_t va)
 	} else {
 		if (n > M->ram_size - base)
 			n = M->ram_size - base;
-		/* The host forbids the first page(s): vm.mmap_min_addr. */
-		if (base == 0)
-			map_pages(LOWEST_MAPPABLE, n - LOWEST_MAPPABLE, LOWEST_MAPPABLE, all);
-		else
-			map_pages(base, n, base, all);
+		map_pages(base, n, base, all);
 	}
 	SELF->region[r].large = 1;
 	SELF->region[r].local = 1;
@@ -341,10 +360,10 @@ static bool gains_write(uint32_t r, unsigned k, const struct translation *t)
 
 	return copy && !((copy ^ t->pte) & (PTE_ADDRESS | PTE_NX)) && t->writable && t->dirty &&
 	       in_ram(t->pa & ~0xfffull, PAGE_SIZE) &&
-	       host_protect(page_base(r, k), PAGE_SIZE, rights_of(page_base(r, k), t));
+	       change_rights(page_base(r, k), PAGE_SIZE, rights_of(page_base(r, k), t));
 }
 
-static bool map_small(uint32_t va, const struct translation *t, bool again)
+static void map_small(uint32_t va, const struct translation *t, bool again)
 {
 	uint32_t r = region_index(va);
 	unsigned k = va >> 12 & (entries_per_table() - 1), from = k, to = k + 1, low, high;
@@ -371,37 +390,33 @@ static bool map_small(uint32_t va, const struct translation *t, bool again)
 		while (from > low &&
 		       continues(table, r, from - 1, t->pte, -(int)(k - from + 1), again))
 			from--;
-		if ((va & ~0xfffu) - (k - from) * PAGE_SIZE < LOWEST_MAPPABLE)
-			from = k;
-		if (!map_pages((va & ~0xfffu) - (k - from) * PAGE_SIZE, (to - from) * PAGE_SIZE,
-		               (t->pa & ~0xfffull) - (k - from) * PAGE_SIZE, rights_of(va, t)))
-			return false;
+		map_pages(page_base(r, from), (to - from) * PAGE_SIZE,
+		          (t->pa & ~0xfffull) - (k - from) * PAGE_SIZE, rights_of(va, t));
 		COUNT_N(map_around, to - from - 1);
 	}
 	g->pde = t->pde; /* making room may have forgotten it */
 	for (unsigned i = from; i < to; i++)
 		remember(r, i, i == k ? t->pte : table_get(table, i));
 	set_active(r);
-	return true;
 }
 
-bool shadow_map(uint32_t va, const struct translation *t, bool fetch)
+void shadow_map(uint32_t va, const struct translation *t, bool fetch)
 {
 	bool kernel_code = fetch && va >= M->user_top;
 	struct host_rights rights;
 
 	if (!debug_restrict(va, &rights))
-		return true;
+		return;
 	if (!paging_on()) {
 		map_unpaged(va);
-		return true;
+		return;
 	}
 	if (kernel_code)
 		SELF->region[region_index(va)].code = 1;
-	if (!t->large)
-		return map_small(va, t, kernel_code);
-	map_large(va, t);
-	return true;
+	if (t->large)
+		map_large(va, t);
+	else
+		map_small(va, t, kernel_code);
 }
 
 bool shadow_present(uint32_t va, bool write)
@@ -475,7 +490,7 @@ static void finish_run(struct run *run)
 
 	/* Splitting a mapping may exceed vm.max_map_count. */
 	if (run->what == DROP || (run->what == PROTECT && (debug_region(run->from, n) ||
-	                                                   !host_protect(run->from, n, rights))))
+	                                                   !change_rights(run->from, n, rights))))
 		unmap_range(run->from, n);
 	run->what = SAME;
 }
@@ -587,8 +602,8 @@ static void allow_write(uint32_t r, unsigned k, uint64_t now)
 
 	if (!M->debug.active && now & SELF->region[r].pde & PTE_W && now & PTE_D &&
 	    !(copy & PTE_W && copy & PTE_D) && in_ram(now & PTE_ADDRESS, PAGE_SIZE) &&
-	    host_protect(page_base(r, k), PAGE_SIZE,
-	                 (struct host_rights){.write = true, .execute = executable(r, now)}))
+	    change_rights(page_base(r, k), PAGE_SIZE,
+	                  (struct host_rights){.write = true, .execute = executable(r, now)}))
 		copy_set(r, k, now);
 }
 
@@ -600,7 +615,7 @@ static void hide_page(uint32_t r, unsigned k)
 {
 	uint32_t va = page_base(r, k);
 
-	if (below_hole(va, PAGE_SIZE) && host_hide(va, PAGE_SIZE))
+	if (below_hole(va, PAGE_SIZE) && !is_low(va) && host_hide(va, PAGE_SIZE))
 		SELF->region[r].hidden = 1;
 	else
 		unmap_range(va, PAGE_SIZE);

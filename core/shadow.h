@@ -16,10 +16,8 @@
  * shadow_map - make the page of a successful walk accessible
  * @fetch: for an instruction fetch. Pages of the kernel half are not executable before the first:
  *         user code that jumps there by mistake shall fault at once, and most of that half is data.
- *
- * False: the host maps nothing at that address (vm.mmap_min_addr).
  */
-bool shadow_map(uint32_t va, const struct translation *t, bool fetch);
+void shadow_map(uint32_t va, const struct translation *t, bool fetch);
 
 /** shadow_present - is @va mapped from its page table already, writable if @write? */
 bool shadow_present(uint32_t va, bool write);

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/auxv.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <time.h>
@@ -94,8 +95,34 @@ static int check_host(void)
 	return 0;
 }
 
+/*
+ * From where on the host lets this process, and so the cells, map memory: vm.mmap_min_addr, unless
+ * CAP_SYS_RAWIO or a security module say otherwise.
+ */
+static int find_lowest(uint32_t *lowest)
+{
+	for (uint32_t at = 0; at <= HOLE_LOW_SIZE; at += PAGE_SIZE) {
+		void *p = mmap((void *)(uintptr_t)at, PAGE_SIZE, PROT_NONE,
+		               MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
+
+		*lowest = at;
+		if (p == MAP_FAILED && errno != EEXIST)
+			continue;
+		if (p != MAP_FAILED)
+			munmap(p, PAGE_SIZE);
+		return 0;
+	}
+	complain(
+	    "the host lets processes map nothing below address 0x%x (sysctl vm.mmap_min_addr); "
+	    "ring1 needs all above 64 KiB",
+	    HOLE_LOW_SIZE + PAGE_SIZE);
+	return EXIT_HOST;
+}
+
 int host_facts_fill(struct vm *vm)
 {
+	int status;
+
 	struct machine *m = vm->machine;
 	uint32_t eax, ebx, ecx, edx;
 
@@ -105,6 +132,8 @@ int host_facts_fill(struct vm *vm)
 	}
 	if (check_host())
 		return EXIT_HOST;
+	if ((status = find_lowest(&m->low.end)))
+		return status;
 	m->have_fsgsbase = !!(getauxval(AT_HWCAP2) & HWCAP2_FSGSBASE);
 	fill_xsave(m);
 	if (m->xsave_size > sizeof m->xsave) {

@@ -43,7 +43,8 @@
 struct run_options {
 	const char *kernel, *initrd, *arguments, *stats_path;
 	uint64_t memory;
-	bool stats, count_calls, bare, traps_only, no_vmi, deferred, apic, no_acpi, restart;
+	bool stats, count_calls, bare, traps_only, no_vmi, deferred, low_moved, apic, no_acpi,
+	    restart;
 	int cpu;
 };
 
@@ -73,6 +74,9 @@ static void usage(FILE *to)
 	    "                        off: adds" NO_ACPI_ARGUMENTS ")\n"
 	    "      --apic=on|off     local APIC and IO-APIC (on; off adds" NO_APIC_ARGUMENTS ")\n"
 	    "      --reboot=exit|restart  when the guest reboots: leave, or start it anew (exit)\n"
+	    "      --low-memory=auto|moved  map the guest's first 64 KiB where they belong as far\n"
+	    "                        as the host lets processes map them, or nothing of them "
+	    "(auto)\n"
 	    "      --traps-only      rewrite nothing: every sensitive instruction traps (slow)\n"
 	    "  -h, --help            this text\n\n"
 	    "Ctrl-A x leaves, Ctrl-A h lists the keys.\n"
@@ -140,6 +144,7 @@ enum {
 	OPTION_STATS = 256,
 	OPTION_NO_DEFAULTS,
 	OPTION_CPU,
+	OPTION_LOW_MEMORY,
 	OPTION_TRAPS_ONLY,
 	OPTION_VMI,
 	OPTION_COUNT,
@@ -177,6 +182,7 @@ static int parse_options(int argc, char **argv, struct run_options *o)
 	    {"acpi", required_argument, NULL, OPTION_ACPI},
 	    {"apic", required_argument, NULL, OPTION_APIC},
 	    {"reboot", required_argument, NULL, OPTION_REBOOT},
+	    {"low-memory", required_argument, NULL, OPTION_LOW_MEMORY},
 	    {"traps-only", no_argument, NULL, OPTION_TRAPS_ONLY},
 	    {"help", no_argument, NULL, 'h'},
 	    {0}};
@@ -238,6 +244,11 @@ static int parse_options(int argc, char **argv, struct run_options *o)
 		case OPTION_DELIVERY:
 			if ((status = parse_choice("delivery", optarg, "immediate", "deferred",
 			                           &o->deferred)))
+				return status;
+			break;
+		case OPTION_LOW_MEMORY:
+			if ((status = parse_choice("low-memory", optarg, "auto", "moved",
+			                           &o->low_moved)))
 				return status;
 			break;
 		case OPTION_TRAPS_ONLY:
@@ -433,6 +444,8 @@ static int run_machine(struct vm *vm, const struct kernel *k, const struct run_o
 	    (status = annotate_loaded_kernel(k, o->traps_only, o->count_calls, o->deferred,
 	                                     vm->annotations, vm->stubs, &annotation)))
 		return status;
+	if (o->low_moved)
+		vm->machine->low.end = HOLE_LOW_SIZE;
 	if (o->deferred)
 		vm->vcpu->delivery = DELIVERY_DEFERRED | DELIVERY_BOUNDED;
 	vm->module_options = annotation_options(o->traps_only, o->count_calls, o->deferred);

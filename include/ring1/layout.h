@@ -26,6 +26,8 @@
 #define HOLE_STUBS_SIZE   0x007f0000 /* bytes; nothing is mapped behind what is used */
 #define HOLE_MODULES      0xff800000 /* the same for modules that are loaded; mapped whole */
 #define HOLE_MODULES_SIZE 0x00400000 /* bytes */
+#define HOLE_LOW          0xffe00000 /* guest pages that hosts map no lower (core/low.h) */
+#define HOLE_LOW_SIZE     0x10000    /* bytes; and a page behind them, for a moment */
 #define HOLE_GUARD        0xfffff000 /* never mapped: %gs:-4 with a zero base must fault */
 
 /* Host selector of 64-bit user code: what a far call to the gate names. */

@@ -180,6 +180,15 @@ struct machine {
 		uint32_t rights; /* the descriptor's high word */
 	} hidden[SEG_COUNT];
 
+	/* Pages that are mapped in the hole: core/low.h. */
+	struct {
+		uint32_t end;              /* bytes at address 0 the host maps nothing at */
+		uint32_t saved[SEG_COUNT]; /* V->rsel of the segments that are moved */
+		uint32_t base[4], lo[4], hi[4];
+		uint8_t moved;   /* a bit for each segment register */
+		uint8_t spilled; /* the page behind the last low one is mapped there as well */
+	} low;
+
 	/* A page fault was injected: fill in the page when its handler returns. */
 	struct {
 		uint32_t va, eip, cr3;

@@ -29,6 +29,7 @@
 	X(map_upgrade, "mappings", "pages mapped read-only that became writable")                  \
 	X(evict, "mappings", "times the host was out of mappings")                                 \
 	X(evict_pages, "mappings", "pages given back then")                                        \
+	X(low_access, "mappings", "instructions executed with segments moved to low pages")        \
 	X(unmap_runs, "mappings", "runs dropped")                                                  \
 	X(tables_compared, "mappings", "page-table pages compared")                                \
 	X(invlpg, "mappings", "INVLPG")                                                            \

@@ -39,7 +39,8 @@ enum gpr { R_EAX, R_ECX, R_EDX, R_EBX, R_ESP, R_EBP, R_ESI, R_EDI, R_COUNT };
  */
 #define LDT_KERNEL_BANK    512 /* + GDT index */
 #define LDT_USER_BANK      544 /* + GDT index */
-#define LDT_SLOTS          576
+#define LDT_LOW            576 /* + 0..3: segments moved up into the hole (core/low.h) */
+#define LDT_SLOTS          580
 #define GDT_ENTRIES        32
 #define LDT_SELECTOR(slot) (((slot) << 3) | 7)
 #define SELECTOR_UNKNOWN   0xffffffffu
