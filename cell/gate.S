@@ -87,7 +87,8 @@ cell_resume:
 	wrfsbase %rax
 	movq	(VCPU_GS_BASE - HOLE_VCPU)(%rbx), %rax
 	wrgsbase %rax
-1:	movl	(VCPU_RSEL_SS - HOLE_VCPU)(%rbx), %eax
+1:	movabsq	$CELL_SELF + CELL_IRET_FRAME + 40, %rsp
+	movl	(VCPU_RSEL_SS - HOLE_VCPU)(%rbx), %eax
 	pushq	%rax
 	movl	(VCPU_ESP - HOLE_VCPU)(%rbx), %eax
 	pushq	%rax

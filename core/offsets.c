@@ -105,6 +105,7 @@ void offsets(void)
 	DEFINE(MACHINE_FSGSBASE, offsetof(struct machine, have_fsgsbase));
 	DEFINE(MACHINE_XSAVE, offsetof(struct machine, xsave));
 	DEFINE(MACHINE_XSAVE_MASK, offsetof(struct machine, xsave_mask));
+	DEFINE(CELL_IRET_FRAME, offsetof(struct cell, iret_frame));
 	DEFINE(CELL_STACK_OFFSET, offsetof(struct cell, stack));
 	DEFINE(CELL_SELF_END, CELL_SELF + ROUND_PAGE(sizeof(struct cell)));
 }

@@ -17,6 +17,7 @@
 #include "vmi/vmi.h"
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #define MACHINE_MAX_CELLS 1280
@@ -240,6 +241,13 @@ struct ldt_slot {
 };
 
 struct cell {
+	/*
+	 * What IRETQ enters the guest from. To a 16-bit stack it leaves the upper bits of RSP as
+	 * they are: were they those of the signal stack, the host would take the guest to be on it,
+	 * and kill the cell at the next signal (get_sigframe). So not in the 64 KiB of any part of
+	 * it.
+	 */
+	uint64_t iret_frame[5];
 	uint32_t number;
 	uint32_t inval_seen, inval_all_seen, resets_seen;
 	uint32_t ldt_seen;
@@ -250,9 +258,13 @@ struct cell {
 	struct shadow_region region[SHADOW_REGIONS];
 	struct ldt_slot ldt[LDT_SLOTS];                 /* what the host holds */
 	struct ldt_slot guest_ldt[LDT_TLS_ALTERNATIVE]; /* the guest's, as it was last seen */
-	uint8_t stack[CELL_STACK_SIZE] __attribute__((aligned(4096)));
 	uint8_t copy[SHADOW_REGIONS][4096] __attribute__((aligned(4096)));
+	uint8_t stack[CELL_STACK_SIZE] __attribute__((aligned(4096)));
 };
+
+_Static_assert(offsetof(struct cell, stack) >= 0x10000 &&
+                   offsetof(struct cell, iret_frame) + 5 * 8 < 0x10000,
+               "the IRET frame shares 64 KiB with the signal stack");
 
 /* Offsets in the state file. */
 #define STATE_VCPU    0
