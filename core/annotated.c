@@ -178,7 +178,7 @@ uint32_t redirect_to_stub(uint32_t va)
 	stub = point_of(va);
 	if (--M->redirects)
 		V->iflag |= IF_IRET_WORK;
-	else if (!M->prefill.armed)
+	else if (!M->prefill.armed && !M->nested_tasks)
 		V->iflag &= ~IF_IRET_WORK;
 	return stub ? stub : va;
 }

@@ -43,6 +43,7 @@
 #include "core/low.h"
 #include "core/paging.h"
 #include "core/segment.h"
+#include "core/task.h"
 
 /* Longer than a tick of an idle Linux takes here, in ns. */
 #define IDLE_TICK_NS 200000u
@@ -195,8 +196,7 @@ static bool try_deliver(unsigned vector, bool has_error, uint32_t error, bool so
 	if (!read_gate(vector, software, &g, x))
 		return false;
 	if (g.type == GATE_TASK)
-		stop_guest(STOP_TRIPLE, vector == VECTOR_DF ? "double fault"
-		                                            : "an exception leads to a task gate");
+		return task_enter(g.selector, has_error, error, x);
 	g.fault = !software && is_fault(vector);
 	if (!enter_gate(&g, has_error, error, x))
 		return false;

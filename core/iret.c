@@ -6,6 +6,7 @@
 #include "core/paging.h"
 #include "core/segment.h"
 #include "core/shadow.h"
+#include "core/task.h"
 
 /* Fill in the page a page-fault handler has just installed, before its code runs again. */
 static void prefill(void)
@@ -19,12 +20,12 @@ static void prefill(void)
 		/* A nested return; or the handler went elsewhere (a fixup, another process). */
 		if (--M->prefill.armed)
 			return;
-		if (!M->redirects)
+		if (!M->redirects && !M->nested_tasks)
 			V->iflag &= ~IF_IRET_WORK;
 		return;
 	}
 	M->prefill.armed = 0;
-	if (!M->redirects)
+	if (!M->redirects && !M->nested_tasks)
 		V->iflag &= ~IF_IRET_WORK;
 	if (shadow_present(M->prefill.va, M->prefill.write) ||
 	    !walk(M->prefill.va, M->prefill.write, M->prefill.user, &t, &x))
@@ -77,6 +78,8 @@ bool emulate_iret(struct exception *x)
 	uint32_t cs = V->vsel[SEG_CS];
 
 	COUNT(iret_core);
+	if (task_nested())
+		return task_return(x);
 	if (!guest_read(esp, frame, 12, false, x))
 		return false;
 	if (frame[2] & EFLAGS_VM)

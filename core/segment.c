@@ -147,7 +147,8 @@ static bool slot_content(unsigned slot, struct descriptor *d)
 		return false;
 	}
 	*d = acceptable(*d);
-	return (d->hi & (DESC_S | DESC_PRESENT)) == (DESC_S | DESC_PRESENT);
+	/* LAR and LSL know of a segment that is not present; loading it is #NP. */
+	return d->hi & DESC_S && (d->hi & DESC_PRESENT || slot < LDT_TLS_ALTERNATIVE);
 }
 
 /* Bring one slot of this cell's LDT up to date. Returns whether it had to be written. */
@@ -562,13 +563,19 @@ void segments_table_changed(void)
 	V->gdt_limit = M->gdt_limit;
 }
 
-/* The guest's descriptor of a GDT segment that is in use; the ROM loads such from the cache
- * without telling the core. */
+/*
+ * The descriptor of a segment in use that the hidden part is no good for: the ROM loads GDT
+ * segments from the cache, and the flat code segment, without telling the core.
+ */
 static bool bank_descriptor(enum seg seg, struct descriptor *d)
 {
 	uint32_t real = V->rsel[seg];
 	unsigned index = (index_of(real) - LDT_KERNEL_BANK) % GDT_ENTRIES;
 
+	if (real == REAL_CS) {
+		*d = (struct descriptor){FLAT_CODE_LO, FLAT_CODE_HI};
+		return true;
+	}
 	if (!in_bank(real, LDT_KERNEL_BANK) && !in_bank(real, LDT_USER_BANK))
 		return false;
 	*d = (struct descriptor){V->ksel[index].lo, V->ksel[index].hi};
@@ -593,7 +600,7 @@ bool segment_is_big(enum seg seg)
 
 	if (bank_descriptor(seg, &d))
 		return d.hi & DESC_BIG;
-	return V->rsel[seg] == REAL_CS || M->hidden[seg].rights & DESC_BIG;
+	return M->hidden[seg].rights & DESC_BIG;
 }
 
 bool segment_allows(enum seg seg, uint32_t offset, uint32_t n)

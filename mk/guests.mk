@@ -106,10 +106,10 @@ conformance: $(CONFORMANCE_KERNELS)
 
 # ---- a bare multiboot kernel, as an ELF file and as bytes with address fields ----
 
-MULTIBOOT := $(GUESTS)/multiboot/plain.elf $(GUESTS)/multiboot/plain.bin
+MULTIBOOT := $(GUESTS)/multiboot/plain.elf $(GUESTS)/multiboot/plain.bin $(GUESTS)/multiboot/tasks.elf
 MULTIBOOT_LINK := -m32 -static -nostdlib -no-pie -Wl,--build-id=none,-z,noexecstack,--no-warn-rwx-segments
 
-$(GUESTS)/multiboot/plain.elf: guests/multiboot/plain.c guests/multiboot/plain.lds mk/guests.mk
+$(GUESTS)/multiboot/%.elf: guests/multiboot/%.c guests/multiboot/plain.lds mk/guests.mk
 	@mkdir -p $(@D)
 	@echo "  CC (guest)  $<"
 	@$(CC) $(CONFORMANCE_CFLAGS) $(MULTIBOOT_LINK) -T guests/multiboot/plain.lds -o $@ $<
