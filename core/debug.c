@@ -57,6 +57,14 @@ static void apply(void)
 	SELF->debug_seen = M->debug.generation;
 }
 
+#define DR6_HITS 0xfu
+
+void debug_status(uint32_t bits)
+{
+	if (bits)
+		M->dr[6] = (M->dr[6] & ~DR6_HITS) | bits;
+}
+
 void debug_registers_changed(void)
 {
 	bool any = false;
@@ -185,7 +193,7 @@ bool debug_access(uint32_t va, uint32_t error, struct exception *x)
 		return true;
 	hits = fetch ? instruction_hits(linear_eip()) : 0;
 	if (hits) {
-		M->dr[6] |= hits;
+		debug_status(hits);
 		return raise(x, VECTOR_DB);
 	}
 	debug_step();

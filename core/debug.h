@@ -14,6 +14,16 @@
 #define DR6_BS 0x4000u /* single step */
 #define DR7_GD 0x2000u
 
+/**
+ * debug_status - DR6 for a #DB
+ * @bits: what happened; 0: nothing, and DR6 stays
+ *
+ * Processors clear the hits of the #DB before (SDM volume 3, 17.2.3: "may clear bits 0-3"), and
+ * Linux before 2.6.33, which never clears them itself, needs it: it takes a single step
+ * that shows a hit, when no breakpoint is set any more, for a stale trap.
+ */
+void debug_status(uint32_t bits);
+
 /** debug_registers_changed - DR0..DR3 or DR7 were written */
 void debug_registers_changed(void);
 

@@ -327,7 +327,7 @@ static bool emulate_mov_dr(const struct insn *in, uint32_t next, struct exceptio
 	if (n != in->reg && V->cr4 & 8)
 		return raise(x, VECTOR_UD);
 	if (M->dr[7] & DR7_GD) {
-		M->dr[6] |= DR6_BD;
+		debug_status(DR6_BD);
 		return raise(x, VECTOR_DB);
 	}
 	if (in->op == OP_MOV_TO_DR) {

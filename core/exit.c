@@ -384,7 +384,7 @@ static bool fetch(struct insn *in, uint32_t *next)
 
 static void deliver_debug(uint32_t bits)
 {
-	M->dr[6] |= bits;
+	debug_status(bits);
 	if (bits)
 		deliver_exception(&(struct exception){.vector = VECTOR_DB});
 }
