@@ -7,7 +7,7 @@
 #include <sys/ptrace.h>
 #include <sys/user.h>
 
-enum { ROUNDS = 50, HIT0 = 1, HIT1 = 2, BS = 0x4000 };
+enum { ROUNDS = 50, HIT0 = 1, HIT1 = 2, BS = 0x4000, RF = 0x10000 };
 enum { EXECUTE = 0, WRITE = 1, ACCESS = 3, LEN1 = 0, LEN2 = 1, LEN4 = 3 };
 
 // The watched words share a page with others that are used all the time.
@@ -66,7 +66,7 @@ static void watch(pid_t child, unsigned n, const volatile void *address, unsigne
 }
 
 // Runs on; true when it stopped for a breakpoint, false when it ended well.
-static bool next_hit(pid_t child, enum __ptrace_request how)
+static bool next_hit(pid_t child, int how)
 {
 	siginfo_t info;
 	int status;
@@ -81,8 +81,9 @@ static bool next_hit(pid_t child, enum __ptrace_request how)
 		diag("status 0x%x", status);
 	require(WIFSTOPPED(status) && WSTOPSIG(status) == SIGTRAP);
 	require(ptrace(PTRACE_GETSIGINFO, child, NULL, &info) == 0);
+	// Linux before 2.6.28 calls any #DB a breakpoint.
 	if (how == PTRACE_CONT)
-		expect_equal(info.si_code, TRAP_HWBKPT);
+		expect_equal(info.si_code, kernel_is_at_least(2, 6, 28) ? TRAP_HWBKPT : TRAP_BRKPT);
 	return true;
 }
 
@@ -195,8 +196,21 @@ static void executions(void)
 		expect_equal(get_register(child, 6) & 0xf, last ? HIT1 : HIT0);
 		expect_equal(registers.ecx, (long)(ROUNDS - hits));
 		require(set_register(child, 6, 0));
+		if (kernel_is_at_least(2, 6, 33))
+			continue;
+		// To get past the breakpoint is the debugger's business there.
+		registers.eflags |= RF;
+		require(ptrace(PTRACE_SETREGS, child, NULL, &registers) == 0);
 	}
 	expect_equal(hits, ROUNDS + 1);
+}
+
+// Where kernels report a step by themselves, without a #DB.
+static bool behind_system_call(pid_t child)
+{
+	long before = ptrace(PTRACE_PEEKTEXT, child, registers_of(child).eip - 2, NULL);
+
+	return (before & 0xffff) == 0x80cd; // int $0x80
 }
 
 // A stepped process with a watched word: every instruction is one step, and says what it hit.
@@ -211,7 +225,7 @@ static void watched_steps(void)
 
 		require(next_hit(child, PTRACE_SINGLESTEP));
 		status = get_register(child, 6);
-		expect(status & BS);
+		expect(status & BS || behind_system_call(child));
 		if (status & HIT0) {
 			expect_equal(registers_of(child).eip, (long)(uintptr_t)after_store);
 			hits++;

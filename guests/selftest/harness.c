@@ -228,6 +228,13 @@ unsigned meminfo_mib(const char *field)
 	return kib / 1024;
 }
 
+uint8_t *move_break(intptr_t by)
+{
+	uintptr_t old = (uintptr_t)syscall(SYS_brk, 0), wanted = old + (uintptr_t)by;
+
+	return (uintptr_t)syscall(SYS_brk, wanted) == wanted ? (uint8_t *)old : NULL;
+}
+
 void *guarded_pages(size_t count)
 {
 	uint8_t *area =

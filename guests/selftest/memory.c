@@ -282,17 +282,17 @@ static void discarded(void)
 
 static void program_break(void)
 {
-	uint8_t *start_of_heap = sbrk(0);
+	uint8_t *start_of_heap = move_break(0);
 
-	require(sbrk(4 << 20) != (void *)-1);
+	require(move_break(4 << 20) != NULL);
 	for (unsigned i = 0; i < 4u << 20; i += PAGE)
 		start_of_heap[i] = (uint8_t)(i >> 12);
 	for (unsigned i = 0; i < 4u << 20; i += PAGE)
 		require(start_of_heap[i] == (uint8_t)(i >> 12));
-	require(sbrk(-(4 << 20)) != (void *)-1);
-	require(sbrk(0) == start_of_heap);
+	require(move_break(-(4 << 20)) != NULL);
+	require(move_break(0) == start_of_heap);
 	expect(!readable(start_of_heap + 2 * PAGE));
-	require(sbrk(4 << 20) != (void *)-1);
+	require(move_break(4 << 20) != NULL);
 	expect_equal(start_of_heap[2 * PAGE], 0);
 }
 

@@ -91,6 +91,10 @@ bool on_i386_kernel(void);      // false when run natively on an x86-64 host
 bool kernel_is_at_least(unsigned major, unsigned minor, unsigned patch); // uname's release
 unsigned meminfo_mib(const char *field);
 
+// The program break, moved by that many bytes; NULL when the kernel refuses. Not every libc's sbrk
+// does it.
+uint8_t *move_break(intptr_t by);
+
 // Writable memory with a page at each end that is not.
 void *guarded_pages(size_t count);
 

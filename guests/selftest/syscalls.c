@@ -167,8 +167,8 @@ static void own_maps(void)
 	int here;
 
 	require(file != NULL);
-	require(sbrk(PAGE) != (void *)-1);
-	heap_end = (uintptr_t)sbrk(0);
+	require(move_break(PAGE) != NULL);
+	heap_end = (uintptr_t)move_break(0);
 	while (next_map(file, &map)) {
 		expect(map.start >= before && map.end > map.start);
 		expect_equal((map.start | map.end) % PAGE, 0);
