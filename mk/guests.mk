@@ -1,6 +1,8 @@
 # Guests: what ring1 boots in the demo and the tests.
 #   deps     install the Debian packages that are missing
 #   guests   Debian's i386 kernels and an initramfs with busybox and the self-test, below build/guests
+#   guests-old  the initramfs for kernels on which Debian's libc does not run (before 2.6.29): OLD_CC compiles and links
+#            static i386 programs against another libc, as musl's wrapper does; OLD_BUSYBOX is a busybox made with it
 #   demo     all of it from scratch, then a guest in this terminal (or the self-test when there is none)
 
 GUESTS := build/guests
@@ -15,7 +17,7 @@ SELFTEST_CFLAGS := -m32 -std=gnu11 -O2 -g -Wall -Wextra -pthread -fno-pie -fno-t
 # The guest's clock must not be before the moment the program was built.
 SELFTEST_BUILT := $(or $(SOURCE_DATE_EPOCH),$(shell date +%s))
 
-.PHONY: deps guests demo selftest-native FORCE
+.PHONY: deps guests guests-old demo selftest-native FORCE
 
 deps:
 	@scripts/deps
@@ -56,6 +58,35 @@ $(GUESTS)/mkinitramfs: guests/mkinitramfs.c
 $(GUESTS)/initramfs.list: guests/init/initramfs.list $(GUESTS)/fetched
 	@{ cat $<; $(GUESTS)/root/bin/busybox --list | sed '/^busybox$$/d; s,.*,link bin/& busybox,'; } >$@.new
 	@mv $@.new $@
+
+# ---- the same for old kernels ----
+
+OLD_SELFTEST_OBJECTS := $(SELFTEST_SOURCES:guests/selftest/%.c=$(GUESTS)/old/%.o)
+
+guests-old: $(GUESTS)/old.cpio.gz
+
+$(GUESTS)/old/%.o: guests/selftest/%.c guests/selftest/selftest.h mk/guests.mk
+	@mkdir -p $(@D)
+	@echo "  CC (old)    $<"
+	@$(or $(OLD_CC),$(error OLD_CC is not set: see mk/guests.mk)) $(SELFTEST_CFLAGS) \
+		-DSELFTEST_BUILT=$(SELFTEST_BUILT)LL -c -o $@ $<
+
+$(GUESTS)/old/selftest: $(OLD_SELFTEST_OBJECTS)
+	@echo "  LD (old)    $@"
+	@$(OLD_CC) -m32 -static -no-pie -pthread -o $@ $^ -lm
+
+# Without the dynamic programs: their checks are skipped.
+$(GUESTS)/old/initramfs.list: guests/init/initramfs.list
+	@mkdir -p $(@D)
+	@{ sed -e '/^# Dynamic/,$$d' -e 's,build/guests/root/bin/busybox,$(or $(OLD_BUSYBOX),$(error OLD_BUSYBOX is not set)),' \
+		-e 's,build/guests/selftest,$(GUESTS)/old/selftest,' $<; \
+	   $(OLD_BUSYBOX) --list | sed '/^busybox$$/d; s,.*,link bin/& busybox,'; } >$@.new
+	@mv $@.new $@
+
+$(GUESTS)/old.cpio.gz: $(GUESTS)/old/initramfs.list $(GUESTS)/mkinitramfs $(GUESTS)/old/selftest guests/init/init guests/init/profile
+	@echo "  INITRAMFS   $@"
+	@$(GUESTS)/mkinitramfs $< >$@.raw
+	@gzip -9nc $@.raw >$@.new && rm $@.raw && mv $@.new $@
 
 $(GUEST_INITRAMFS): $(GUESTS)/initramfs.list $(GUESTS)/mkinitramfs $(SELFTEST) guests/init/init guests/init/profile
 	@echo "  INITRAMFS   $@"
