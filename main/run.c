@@ -294,9 +294,22 @@ static bool copies_instructions(const struct kernel *k, bool vmi)
 	       (major < 4 || (major == 4 && minor < 20));
 }
 
-static const char *acpi_arguments(const struct run_options *o)
+/*
+ * Linux 2.6.30 to 2.6.34 maps its firmware's tables where the fixed mappings were before
+ * reservetop= moved them, and faults (fixed by its commit e67a807f3d9a). With a VMI ROM they move
+ * earlier. Without one the kernel must not find a table.
+ */
+static bool cannot_map_tables(const struct kernel *k, bool vmi)
 {
-	return o->no_acpi ? NO_ACPI_ARGUMENTS : ACPI_ARGUMENTS;
+	int minor = 0;
+
+	return !(vmi && k->speaks_vmi) && sscanf(k->version, "2.6.%d", &minor) == 1 &&
+	       minor >= 30 && minor <= 34;
+}
+
+static const char *acpi_arguments(bool acpi)
+{
+	return acpi ? ACPI_ARGUMENTS : NO_ACPI_ARGUMENTS;
 }
 
 static int load(struct vm *vm, const struct kernel *k, const struct run_options *o)
@@ -307,9 +320,10 @@ static int load(struct vm *vm, const struct kernel *k, const struct run_options 
 	struct boot_result result;
 	struct loader_error e;
 	struct machine *m = vm->machine;
+	bool tables = !cannot_map_tables(k, !o->no_vmi), acpi = tables && !o->no_acpi;
 	bool is_linux = k->format != KERNEL_MULTIBOOT, bare = o->bare || !is_linux;
 	int n = snprintf(arguments, sizeof arguments, "%s%s%s%s%s%s", bare ? "" : DEFAULT_ARGUMENTS,
-	                 bare ? "" : acpi_arguments(o), bare || o->apic ? "" : NO_APIC_ARGUMENTS,
+	                 bare ? "" : acpi_arguments(acpi), bare || o->apic ? "" : NO_APIC_ARGUMENTS,
 	                 !bare && copies_instructions(k, !o->no_vmi) ? " noreplace-paravirt" : "",
 	                 bare || !*o->arguments ? "" : " ", o->arguments);
 
@@ -318,7 +332,7 @@ static int load(struct vm *vm, const struct kernel *k, const struct run_options 
 		return EXIT_USAGE;
 	}
 	request.command_line = arguments;
-	request.rsdp_pa = o->no_acpi ? 0 : ACPI_PA;
+	request.rsdp_pa = acpi ? ACPI_PA : 0;
 	if (k->wants_video)
 		complain("%s: asks for a video mode; there is none", k->path);
 	if (is_linux && !strstr(arguments, "reservetop=") && !k->speaks_vmi)
@@ -327,8 +341,9 @@ static int load(struct vm *vm, const struct kernel *k, const struct run_options 
 		    "its address space, which ring1 needs: expect it to fail");
 	if (kernel_load(k, &request, &result, &e))
 		return status_of(&e);
-	mptable_write(vm->ram, o->apic);
-	if (!o->no_acpi)
+	if (tables)
+		mptable_write(vm->ram, o->apic);
+	if (acpi)
 		acpi_write(vm->ram, o->apic);
 	if (!o->no_vmi)
 		vrom_write(vm->ram);
