@@ -2,6 +2,7 @@
 #include "core/annotated.h"
 
 #include "core/emulate.h"
+#include "core/frames.h"
 #include "core/interrupt.h"
 #include "core/notes.h"
 #include "core/paging.h"
@@ -176,10 +177,8 @@ uint32_t redirect_to_stub(uint32_t va)
 	if (!M->redirects || !M->windows_applied)
 		return va;
 	stub = point_of(va);
-	if (--M->redirects)
-		V->iflag |= IF_IRET_WORK;
-	else if (!M->prefill.armed && !M->nested_tasks)
-		V->iflag &= ~IF_IRET_WORK;
+	M->redirects--;
+	iret_work_update();
 	return stub ? stub : va;
 }
 

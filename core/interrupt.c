@@ -39,6 +39,7 @@
 #include "core/console.h"
 #include "core/debug.h"
 #include "core/emulate.h"
+#include "core/frames.h"
 #include "core/late_eoi.h"
 #include "core/low.h"
 #include "core/paging.h"
@@ -158,7 +159,7 @@ static bool enter_gate(const struct gate *g, bool has_error, uint32_t error, str
 		image |= EFLAGS_RF;
 	frame_push(&f, image);
 	frame_push(&f, V->vsel[SEG_CS]);
-	frame_push(&f, V->eip);
+	frame_push(&f, from_user ? V->eip : frame_name(esp - 12));
 	if (has_error)
 		frame_push(&f, error);
 	if (!frame_write(&f, &esp, x))

@@ -2,6 +2,7 @@
 /* IRET, whole: what the ROM's fast path (rom/iret.S) stands for. SDM volume 2, IRET. */
 #include "core/debug.h"
 #include "core/emulate.h"
+#include "core/frames.h"
 #include "core/interrupt.h"
 #include "core/paging.h"
 #include "core/segment.h"
@@ -20,13 +21,11 @@ static void prefill(void)
 		/* A nested return; or the handler went elsewhere (a fixup, another process). */
 		if (--M->prefill.armed)
 			return;
-		if (!M->redirects && !M->nested_tasks)
-			V->iflag &= ~IF_IRET_WORK;
+		iret_work_update();
 		return;
 	}
 	M->prefill.armed = 0;
-	if (!M->redirects && !M->nested_tasks)
-		V->iflag &= ~IF_IRET_WORK;
+	iret_work_update();
 	if (shadow_present(M->prefill.va, M->prefill.write) ||
 	    !walk(M->prefill.va, M->prefill.write, M->prefill.user, &t, &x))
 		return;
@@ -93,7 +92,7 @@ bool emulate_iret(struct exception *x)
 		if ((frame[1] ^ cs) & 0xfffc && !load_code_segment(frame[1], frame[0], 0, x))
 			return false;
 		V->gpr[R_ESP] = esp + 12;
-		V->eip = frame[0];
+		V->eip = frame_return(esp, frame[0]);
 		set_eflags(frame[2]);
 		V->eip = redirect_to_stub(V->eip);
 	}

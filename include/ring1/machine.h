@@ -79,6 +79,7 @@ struct byte_ring {
 	uint8_t data[RING_BYTES];
 };
 
+#define NAMED_FRAMES     32u
 #define INVALIDATION_LOG 4096u
 #define MAX_CPUID        96
 
@@ -146,6 +147,13 @@ struct machine {
 	struct stop panic; /* the state in which panic() was entered */
 	uint32_t panicked;
 	uint32_t redirects;  /* IRETs that still look for a return into a window */
+	/* Frames that show the kernel's address for one in the hole (core/frames.c). */
+	struct {
+		uint32_t at;  /* guest-virtual address of the frame's EIP */
+		uint32_t va;  /* what it shows */
+		uint32_t eip; /* what it means */
+	} named[NAMED_FRAMES];
+	uint32_t nnamed, named_next;
 	uint32_t vmi_active; /* VMI_Init was called */
 	uint32_t kernel_rpl; /* of the selectors the kernel finds in CS and SS: 0 or 1 */
 	uint32_t nm_pending; /* CR0.TS was set on the way to user mode: #NM first */
