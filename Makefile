@@ -20,7 +20,7 @@ CELL_SRC := $(filter-out core/offsets.c,$(wildcard core/*.c)) $(wildcard cell/*.
 CELL_OBJ := $(CELL_SRC:%.c=$(BUILD)/cell/%.o) $(patsubst %.S,$(BUILD)/cell/%.o,$(wildcard cell/*.S)) $(BUILD)/cell/rom_image.o
 ROM_OBJ := $(patsubst %.S,$(BUILD)/%.o,$(wildcard rom/*.S))
 HOST_SRC := $(wildcard main/*.c) $(wildcard common/*.c) $(wildcard loader/*.c) $(wildcard annotate/*.c) core/decode.c core/operand.c
-HOST_OBJ := $(HOST_SRC:%.c=$(BUILD)/host/%.o) $(BUILD)/host/main/embedded.o $(BUILD)/host/main/option_rom.o
+HOST_OBJ := $(HOST_SRC:%.c=$(BUILD)/host/%.o) $(BUILD)/host/main/embedded.o $(BUILD)/host/main/option_rom.o $(BUILD)/host/main/rom_image.o
 GENERATED := $(BUILD)/asm_offsets.h $(BUILD)/rom_symbols.h $(BUILD)/cell_filter.h
 
 .PHONY: all test clean install
@@ -67,6 +67,11 @@ $(BUILD)/option.bin: $(BUILD)/rom/option/header.o
 $(BUILD)/host/main/option_rom.o: $(BUILD)/option.bin
 	@mkdir -p $(@D)
 	@printf '.section .rodata\n.globl option_rom,option_rom_end\noption_rom:\n.incbin "%s"\noption_rom_end:\n.section .note.GNU-stack,"",@progbits\n' $< | as --64 -o $@ -
+
+# Once more for main, which reads there what the ROM answers (main/rom_answers.c).
+$(BUILD)/host/main/rom_image.o: $(BUILD)/rom.bin
+	@mkdir -p $(@D)
+	@printf '.section .rodata\n.globl rom_image,rom_image_end\nrom_image:\n.incbin "%s"\nrom_image_end:\n.section .note.GNU-stack,"",@progbits\n' $< | as --64 -o $@ -
 
 $(BUILD)/cell/rom_image.o: $(BUILD)/rom.bin
 	@mkdir -p $(@D)

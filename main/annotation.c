@@ -41,6 +41,20 @@ static struct annotate_section *sections_of(const struct kernel *k, size_t *n)
 	return s;
 }
 
+bool annotation_input(const struct kernel *k, struct annotate_input *in)
+{
+	*in = (struct annotate_input){.kernel_base = k->kernel_base,
+	                              .entry = k->entry_pa + k->kernel_base};
+	in->sections = sections_of(k, &in->nsections);
+	return in->sections;
+}
+
+void annotation_input_free(struct annotate_input *in)
+{
+	free((void *)in->sections);
+	*in = (struct annotate_input){0};
+}
+
 static const struct annotate_rom rom = {
     .gate_site = HOLE_GATE + GATE_SITE * GATE_PAD_SIZE,
     .deliver = ROM_DELIVER,
@@ -82,19 +96,16 @@ int annotate_loaded_kernel(const struct kernel *k, bool traps_only, bool count, 
 	struct annotate_options options =
 	    annotation_options(traps_only || is_mixed(k), count, deferred);
 	char error[ANNOTATE_ERROR_SIZE] = "";
-	struct annotate_input in = {.kernel_base = k->kernel_base,
-	                            .entry = k->entry_pa + k->kernel_base};
-	struct annotate_section *sections = sections_of(k, &in.nsections);
+	struct annotate_input in;
 	int r;
 
-	if (!sections) {
+	if (!annotation_input(k, &in)) {
 		complain("out of memory");
 		return EXIT_HOST;
 	}
-	in.sections = sections;
 	r = annotate_kernel_cached(&in, &options, k->build_id, k->build_id_size, out, stubs, report,
 	                           error);
-	free(sections);
+	annotation_input_free(&in);
 	if (r) {
 		complain("%s: %s", k->path, error);
 		return EXIT_USAGE;

@@ -22,6 +22,14 @@ struct annotate_options annotation_options(bool traps_only, bool count, bool def
 int annotate_loaded_kernel(const struct kernel *k, bool traps_only, bool count, bool deferred,
                            struct annotations *out, uint8_t *stubs, struct annotate_report *report);
 
+/**
+ * annotation_input - a kernel's sections as annotate/ wants them; they point into @k
+ *
+ * False when memory is short. annotation_input_free() is due in any case.
+ */
+bool annotation_input(const struct kernel *k, struct annotate_input *in);
+void annotation_input_free(struct annotate_input *in);
+
 /** annotation_json - the counts by kind as a JSON object, the caller's */
 json_t *annotation_json(const struct annotate_report *report);
 

@@ -5,6 +5,7 @@
 /* Subcommands: argv[0] is the subcommand's name; the result is the exit status. */
 int command_run(int argc, char **argv);
 int command_inspect(int argc, char **argv);
+int command_vmi(int argc, char **argv);
 int command_check(int argc, char **argv);
 
 #endif

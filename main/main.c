@@ -14,6 +14,7 @@ static const struct {
 } commands[] = {
     {"run", command_run, "boot a kernel; its serial console is this terminal"},
     {"inspect", command_inspect, "say what a kernel is and how it would be annotated"},
+    {"vmi", command_vmi, "print the VMI calls: what the ROM answers, what a kernel uses"},
     {"check", command_check, "say what this host offers, and whether guests can run here"},
 };
 
