@@ -23,7 +23,7 @@ HOST_SRC := $(wildcard main/*.c) $(wildcard common/*.c) $(wildcard loader/*.c) $
 HOST_OBJ := $(HOST_SRC:%.c=$(BUILD)/host/%.o) $(BUILD)/host/main/embedded.o $(BUILD)/host/main/option_rom.o $(BUILD)/host/main/rom_image.o
 GENERATED := $(BUILD)/asm_offsets.h $(BUILD)/rom_symbols.h $(BUILD)/cell_filter.h
 
-.PHONY: all test clean install
+.PHONY: all test clean install tour
 .DELETE_ON_ERROR:
 all: $(BUILD)/ring1
 
@@ -120,6 +120,10 @@ $(BUILD)/ring1: $(HOST_OBJ)
 install: all
 	install -D -m 755 $(BUILD)/ring1 $(DESTDIR)$(PREFIX)/bin/ring1
 	install -D -m 644 docs/ring1.1 $(DESTDIR)$(PREFIX)/share/man/man1/ring1.1
+
+# The sources in reading order, with a pager where somebody reads.
+tour:
+	@if [ -t 1 ]; then scripts/tour | $${PAGER:-less}; else scripts/tour; fi
 
 clean:
 	rm -rf $(BUILD)

@@ -53,6 +53,7 @@ gate_common:
 	movabsq	$core_gate, %rax
 	call	*%rax
 	hlt
+	.size	gate_common, . - gate_common
 
 	.text
 /*
