@@ -159,6 +159,9 @@ _Noreturn void nursery_main(void)
 			reply(NURSERY_FAILED, 0, 0, -12);
 			continue;
 		}
+		/* Its children inherit it; a program run from memory has no good name. */
+		if (!have)
+			host_call(__NR_prctl, PR_SET_NAME, (long)M->title, 0, 0, 0, 0);
 		grow(&have, q.cells, me);
 	}
 }

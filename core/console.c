@@ -59,7 +59,8 @@ static void receive(uint64_t now)
 	struct uart *uart = &M->platform.uart;
 	uint8_t byte;
 
-	while (uart_receive_room(uart) && ring_get(&M->console_in, &byte))
+	/* What is typed before the guest has opened its port waits until it does. */
+	while (uart_listens(uart) && uart_receive_room(uart) && ring_get(&M->console_in, &byte))
 		uart_receive(uart, byte, now);
 }
 

@@ -210,6 +210,8 @@ static uint8_t read_lsr(struct uart *uart)
 {
 	uint8_t status = line_status(uart);
 
+	if (uart->polls < UART_POLLS)
+		uart->polls++;
 	uart->overrun = 0;
 	if (head_is_break(uart))
 		uart->rx_breaks &= (uint16_t) ~(1u << slot(uart->rx_head));
@@ -342,6 +344,7 @@ void uart_write(struct uart *uart, unsigned reg, uint8_t value, uint64_t now)
 {
 	bool dlab = uart->lcr & LCR_DLAB;
 
+	uart->polls = 0;
 	switch (reg & 7) {
 	case UART_THR:
 		if (dlab)
@@ -370,6 +373,11 @@ void uart_write(struct uart *uart, unsigned reg, uint8_t value, uint64_t now)
 	default: /* LSR and MSR are read-only outside factory tests */
 		break;
 	}
+}
+
+bool uart_listens(const struct uart *uart)
+{
+	return uart->ier & IER_RDA || uart->polls >= UART_POLLS;
 }
 
 bool uart_transmit(struct uart *uart, uint8_t *byte)

@@ -17,7 +17,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define UART_FIFO 16
+#define UART_FIFO  16
+#define UART_POLLS 64
 
 #define UART_RBR 0 /* read; with DLAB the divisor's low byte */
 #define UART_THR 0 /* write; likewise */
@@ -50,6 +51,7 @@ struct uart {
 	uint8_t overrun;      /* LSR bit 1 */
 	uint8_t thre_pending; /* the THRE interrupt waits for an IIR read or a THR write */
 	uint8_t timed_out;    /* character timeout indication */
+	uint8_t polls;        /* reads of LSR since a register was written, up to UART_POLLS */
 };
 
 /* Master reset (data sheet table III): FIFOs off and empty, interrupts off, divisor 1. */
@@ -93,6 +95,13 @@ void uart_update(struct uart *uart, uint64_t now);
 
 /* Absolute ns of the pending character timeout; UINT64_MAX if none would interrupt. */
 uint64_t uart_next_deadline(const struct uart *uart);
+
+/*
+ * Whether anybody will take a byte that arrives now: the guest has the receive interrupt on, or
+ * polls, that is, has read LSR UART_POLLS times and done nothing else. A driver that opens the
+ * port clears what came before (Linux, serial8250_startup), so whoever can wait should.
+ */
+bool uart_listens(const struct uart *uart);
 
 /* Level of the interrupt line as the PC wires it: gated by MCR.OUT2, which loopback forces off. */
 bool uart_intr(const struct uart *uart);

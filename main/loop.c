@@ -10,6 +10,7 @@
 #include "main/loop.h"
 
 #include "main/modules.h"
+#include "main/monitor.h"
 #include "main/placement.h"
 #include "main/terminal.h"
 
@@ -27,6 +28,7 @@
 #include <unistd.h>
 
 #define OUTPUT_BYTES     65536u
+#define INPUT_BYTES      65536u   /* so much may be typed ahead of a guest that does not listen */
 #define REKICK_NS        2000000u /* a deadline the core has not moved on from: look again */
 #define HALTED_SLACK_NS  20000000u
 #define LONGEST_SLEEP_NS 1000000000u
@@ -34,14 +36,18 @@
 #define LAST_WORDS_MS    300
 #define JOIN_RETRY_NS    5000000
 
-enum { FD_DOORBELL, FD_NURSERY, FD_SIGNAL, FD_INPUT, FD_OUTPUT, FD_COUNT };
+enum { FD_DOORBELL, FD_NURSERY, FD_SIGNAL, FD_INPUT, FD_OUTPUT, FD_CLIENT, FD_COUNT };
 
 struct loop {
 	struct vm *vm;
 	struct outcome *outcome;
 	struct pollfd fds[FD_COUNT];
-	bool escape, input_eof, done, power_pressed;
-	uint8_t input[4096]; /* typed, not yet taken by the guest's ring */
+	struct console *console;
+	const char *name;
+	struct monitor monitor;
+	bool keys; /* Ctrl-A means something: the console is this terminal */
+	bool escape, done, power_pressed;
+	uint8_t input[INPUT_BYTES]; /* typed, not yet taken by the guest's ring */
 	size_t input_at, input_n;
 	uint8_t output[OUTPUT_BYTES];
 	size_t output_at, output_n;
@@ -124,17 +130,21 @@ static size_t ring_give(struct byte_ring *r, const uint8_t *from, size_t n)
 static void write_output(struct loop *l)
 {
 	while (l->output_n) {
-		struct pollfd p = {.fd = STDOUT_FILENO, .events = POLLOUT};
+		struct pollfd p = {.fd = l->console->out, .events = POLLOUT};
 		size_t n = l->output_n < 512 ? l->output_n : 512;
 		ssize_t w;
 
-		if (poll(&p, 1, 0) != 1)
+		if (p.fd < 0 || poll(&p, 1, 0) != 1)
 			return;
-		w = write(STDOUT_FILENO, l->output + l->output_at, n);
+		w = write(p.fd, l->output + l->output_at, n);
 		if (w < 0 && errno == EINTR)
 			continue;
 		if (w < 0 && errno == EAGAIN)
 			return;
+		if (w < 0 && console_lasts(l->console)) {
+			console_gone(l->console); /* the next client gets it */
+			return;
+		}
 		if (w < 0) {
 			l->output_n = 0; /* nobody reads any more; the guest runs on */
 			break;
@@ -150,8 +160,14 @@ static void drain_console(struct loop *l)
 	struct byte_ring *r = &l->vm->machine->console_out;
 	bool was_full = ring_fill(r) == RING_BYTES;
 
-	if (l->output_at && !l->output_n)
-		l->output_at = 0;
+	/* With no client the last of it is kept for the next one, and the guest does not wait. */
+	if (l->console->out < 0 && l->output_n > OUTPUT_BYTES / 2) {
+		l->output_at += l->output_n - OUTPUT_BYTES / 2;
+		l->output_n = OUTPUT_BYTES / 2;
+	}
+	if (l->output_at)
+		memmove(l->output, l->output + l->output_at, l->output_n);
+	l->output_at = 0;
 	if (l->output_at + l->output_n < OUTPUT_BYTES)
 		l->output_n += ring_take(r, l->output + l->output_at + l->output_n,
 		                         OUTPUT_BYTES - l->output_at - l->output_n);
@@ -174,7 +190,7 @@ static void drain_log(struct loop *l)
 		for (size_t i = 0; i < n; i++)
 			if ((text[i] < ' ' && text[i] != '\n') || text[i] > '~')
 				text[i] = '?';
-		fprintf(stderr, "ring1: %s\r", text);
+		fprintf(stderr, "%s%s\r", complain_prefix(), text);
 	}
 }
 
@@ -183,11 +199,11 @@ static void print_help(void)
 	static const char text[] = "\r\nring1 keys:  Ctrl-A x  leave, ending the guest\r\n"
 	                           "             Ctrl-A b  send a serial break\r\n"
 	                           "             Ctrl-A p  press the power button\r\n"
+	                           "             Ctrl-A c  ask about the machine, and back\r\n"
 	                           "             Ctrl-A h  this help\r\n"
 	                           "             Ctrl-A Ctrl-A  send Ctrl-A\r\n";
 
-	if (write(STDERR_FILENO, text, sizeof text - 1) < 0)
-		return;
+	monitor_say(text, sizeof text - 1);
 }
 
 static void give_input(struct loop *l)
@@ -203,6 +219,12 @@ static void give_input(struct loop *l)
 		vm_kick(l->vm, INBOX_CONSOLE);
 }
 
+static void leave(struct loop *l, const char *how)
+{
+	l->outcome->asked = true;
+	finish(l, STOP_REQUEST, how);
+}
+
 /*
  * As with a real one, the guest decides what a press means; a second press does not ask.
  * Whether it listens is the guest's word, and only good for a hint.
@@ -210,8 +232,7 @@ static void give_input(struct loop *l)
 static void press_power_button(struct loop *l)
 {
 	if (l->power_pressed) {
-		l->outcome->asked = true;
-		finish(l, STOP_REQUEST, "power cut by a second press of the power button");
+		leave(l, "power cut by a second press of the power button");
 		return;
 	}
 	l->power_pressed = true;
@@ -221,29 +242,57 @@ static void press_power_button(struct loop *l)
 	vm_kick(l->vm, INBOX_POWER);
 }
 
+/* A byte typed at the terminal. */
+static void take_key(struct loop *l, uint8_t byte)
+{
+	switch (terminal_key(&l->escape, byte)) {
+	case KEY_BYTE:
+		if (!l->monitor.on)
+			l->input[l->input_n++] = byte;
+		else if (monitor_type(&l->monitor, l->vm, byte) == MONITOR_QUIT)
+			leave(l, "left by quit");
+		break;
+	case KEY_QUIT:
+		leave(l, "left by Ctrl-A x");
+		break;
+	case KEY_HELP:
+		print_help();
+		break;
+	case KEY_BREAK:
+		vm_kick(l->vm, INBOX_BREAK);
+		break;
+	case KEY_POWER:
+		press_power_button(l);
+		break;
+	case KEY_MONITOR:
+		monitor_toggle(&l->monitor, l->name);
+		break;
+	case KEY_NOTHING:
+		break;
+	}
+}
+
 static void read_input(struct loop *l)
 {
-	enum terminal_command command;
-	ssize_t n = read(STDIN_FILENO, l->input, sizeof l->input);
+	uint8_t typed[4096];
+	size_t room = sizeof l->input - l->input_n;
+	ssize_t n;
 
+	if (l->console->in < 0)
+		return;
+	n = read(l->console->in, typed, room < sizeof typed ? room : sizeof typed);
 	if (n <= 0) {
 		if (n == 0 || (errno != EINTR && errno != EAGAIN))
-			l->input_eof = true;
+			console_gone(l->console);
 		return;
 	}
+	memmove(l->input, l->input + l->input_at, l->input_n);
 	l->input_at = 0;
-	l->input_n = isatty(STDIN_FILENO)
-	                 ? terminal_filter(&l->escape, l->input, (size_t)n, &command)
-	                 : (command = TERMINAL_NONE, (size_t)n);
-	if (command == TERMINAL_QUIT) {
-		l->outcome->asked = true;
-		finish(l, STOP_REQUEST, "left by Ctrl-A x");
-	} else if (command == TERMINAL_HELP) {
-		print_help();
-	} else if (command == TERMINAL_BREAK) {
-		vm_kick(l->vm, INBOX_BREAK);
-	} else if (command == TERMINAL_POWER) {
-		press_power_button(l);
+	for (ssize_t i = 0; i < n && !l->done; i++) {
+		if (l->keys)
+			take_key(l, typed[i]);
+		else
+			l->input[l->input_n++] = typed[i];
 	}
 	give_input(l);
 }
@@ -468,9 +517,10 @@ static void wait_for_events(struct loop *l)
 	t = (struct timespec){.tv_sec = (time_t)(ns / 1000000000u),
 	                      .tv_nsec = (long)(ns % 1000000000u)};
 	l->fds[FD_INPUT] =
-	    (struct pollfd){.fd = l->input_eof || l->input_n ? -1 : STDIN_FILENO, .events = POLLIN};
+	    (struct pollfd){.fd = l->input_n < INPUT_BYTES ? l->console->in : -1, .events = POLLIN};
 	l->fds[FD_OUTPUT] =
-	    (struct pollfd){.fd = l->output_n ? STDOUT_FILENO : -1, .events = POLLOUT};
+	    (struct pollfd){.fd = l->output_n ? l->console->out : -1, .events = POLLOUT};
+	l->fds[FD_CLIENT] = (struct pollfd){.fd = l->console->event, .events = POLLIN};
 	if (ppoll(l->fds, FD_COUNT, &t, NULL) < 0)
 		for (int i = 0; i < FD_COUNT; i++)
 			l->fds[i].revents = 0;
@@ -483,19 +533,25 @@ static void wait_for_events(struct loop *l)
 static void flush_output(struct loop *l)
 {
 	while (l->output_n) {
-		struct pollfd p[] = {{.fd = STDOUT_FILENO, .events = POLLOUT}, l->fds[FD_SIGNAL]};
+		struct pollfd p[] = {{.fd = l->console->out, .events = POLLOUT}, l->fds[FD_SIGNAL]};
 
-		if (poll(p, 2, l->outcome->asked ? LAST_WORDS_MS : -1) <= 0 || !p[0].revents)
+		if (p[0].fd < 0 || poll(p, 2, l->outcome->asked ? LAST_WORDS_MS : -1) <= 0 ||
+		    !p[0].revents)
 			return;
 		write_output(l);
 	}
 }
 
-void run_loop(struct vm *vm, struct outcome *outcome)
+void run_loop(struct vm *vm, struct console *console, const char *name, struct outcome *outcome)
 {
 	static struct loop l;
 
-	l = (struct loop){.vm = vm, .outcome = outcome, .kicked_deadline = UINT64_MAX};
+	l = (struct loop){.vm = vm,
+	                  .outcome = outcome,
+	                  .console = console,
+	                  .name = name,
+	                  .keys = console->kind == CONSOLE_STDIO && isatty(STDIN_FILENO),
+	                  .kicked_deadline = UINT64_MAX};
 	if (!open_loop(&l)) {
 		close_loop(&l);
 		return;
@@ -509,12 +565,14 @@ void run_loop(struct vm *vm, struct outcome *outcome)
 			serve_nursery(&l);
 		if (l.fds[FD_SIGNAL].revents)
 			serve_signal(&l);
+		if (l.fds[FD_INPUT].revents)
+			read_input(&l);
+		if (l.fds[FD_CLIENT].revents)
+			console_event(console, name);
 		if (l.fds[FD_OUTPUT].revents) {
 			write_output(&l);
 			drain_console(&l);
 		}
-		if (l.fds[FD_INPUT].revents)
-			read_input(&l);
 		give_input(&l);
 		watch_panic(&l);
 		review_placement(&l);

@@ -2,6 +2,7 @@
 #ifndef MAIN_LOOP_H
 #define MAIN_LOOP_H
 
+#include "main/console.h"
 #include "main/vm.h"
 
 /** What a finished guest left behind, copied out of shared memory and checked. */
@@ -14,10 +15,12 @@ struct outcome {
 
 /**
  * run_loop - serve the guest until it stops: console, timers, cells
- * @stop_signals: read these by signalfd: SIGINT, SIGTERM, SIGHUP end the guest
+ * @console: where the guest's serial port leads
+ * @name: of the machine, for whoever is told of it
  *
+ * SIGINT, SIGTERM and SIGHUP end the guest.
  * The virtual CPU must have been started (machine.cell[0].go).
  */
-void run_loop(struct vm *vm, struct outcome *outcome);
+void run_loop(struct vm *vm, struct console *console, const char *name, struct outcome *outcome);
 
 #endif

@@ -408,7 +408,7 @@ static void look_cells(struct finding *f)
 	static struct vm vm;
 	uint64_t start = now_ns();
 
-	if (vm_create(&vm, 64u << 20) || vm_fork_cells(&vm, INITIAL_CELLS))
+	if (vm_create(&vm, 64u << 20, NULL) || vm_fork_cells(&vm, INITIAL_CELLS))
 		say(f, PROBE_MISSING, "cannot be started (the reason is above)");
 	else if (vm.ncells < INITIAL_CELLS)
 		say(f, PROBE_LESS, "only %u of %u", vm.ncells, INITIAL_CELLS);

@@ -4,6 +4,21 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+static char machine[80];
+
+void complain_as(const char *name)
+{
+	snprintf(machine, sizeof machine, " %s", name);
+}
+
+const char *complain_prefix(void)
+{
+	static char prefix[100];
+
+	snprintf(prefix, sizeof prefix, "ring1%s: ", machine);
+	return prefix;
+}
+
 void complain(const char *format, ...)
 {
 	char text[2048];
@@ -12,5 +27,5 @@ void complain(const char *format, ...)
 	va_start(args, format);
 	vsnprintf(text, sizeof text, format, args);
 	va_end(args);
-	fprintf(stderr, "ring1: %s\r\n", text);
+	fprintf(stderr, "%s%s\r\n", complain_prefix(), text);
 }

@@ -14,4 +14,10 @@ enum exit_status {
 /** complain - "ring1: ..." on standard error, with a carriage return for raw terminals */
 void complain(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
+/** complain_as - from now on "ring1 NAME: ..."; @name is printable */
+void complain_as(const char *name);
+
+/** complain_prefix - what such a message begins with, the blank included */
+const char *complain_prefix(void);
+
 #endif

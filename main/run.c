@@ -21,6 +21,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
@@ -37,11 +38,12 @@
 #define NO_ACPI_ARGUMENTS " acpi=off"
 #define NO_APIC_ARGUMENTS " noapic nolapic"
 #define DEFAULT_MEMORY    (512ull << 20)
+#define NAME_LENGTH_MAX   64
 #define MEMORY_MIN        (64ull << 20)
 #define MEMORY_MAX        (3ull << 30)
 
 struct run_options {
-	const char *kernel, *initrd, *arguments, *stats_path;
+	const char *kernel, *initrd, *arguments, *stats_path, *console, *name;
 	uint64_t memory;
 	bool stats, count_calls, bare, traps_only, no_vmi, deferred, low_moved, apic, no_acpi,
 	    restart;
@@ -61,6 +63,9 @@ static void usage(FILE *to)
 	    "                        %s\n"
 	    "      --no-defaults     do not add those\n"
 	    "  -m, --memory SIZE     guest memory, 64M to 3G (512M)\n"
+	    "  -n, --name NAME       what messages and process lists call the machine\n"
+	    "      --console WHERE   its first serial port: stdio (default), pty, file:PATH\n"
+	    "                        (appended) or unix:PATH (a socket, one client at a time)\n"
 	    "      --stats[=FILE]    at the end, print what was counted (FILE: as JSON)\n"
 	    "      --count=calls|exits  with --stats, count each VMI call and each rewritten\n"
 	    "                        instruction (calls, the default), or only what leaves the\n"
@@ -127,6 +132,22 @@ bad:
 	return EXIT_USAGE;
 }
 
+/* It stands in messages, titles and, one day, in file names. */
+static bool is_name(const char *text)
+{
+	static const char allowed[] =
+	    "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-";
+	size_t n = strlen(text);
+
+	if (n >= 1 && n <= NAME_LENGTH_MAX && strspn(text, allowed) == n && *text != '-' &&
+	    *text != '.')
+		return true;
+	complain("-n %s: a name has 1 to %d letters, digits, '.', '_' and '-', and begins with "
+	         "none of the last three but '_'",
+	         text, NAME_LENGTH_MAX);
+	return false;
+}
+
 static int parse_cpu(const char *text, int *cpu)
 {
 	char *end;
@@ -142,6 +163,7 @@ static int parse_cpu(const char *text, int *cpu)
 
 enum {
 	OPTION_STATS = 256,
+	OPTION_CONSOLE,
 	OPTION_NO_DEFAULTS,
 	OPTION_CPU,
 	OPTION_LOW_MEMORY,
@@ -184,14 +206,16 @@ static int parse_options(int argc, char **argv, struct run_options *o)
 	    {"reboot", required_argument, NULL, OPTION_REBOOT},
 	    {"low-memory", required_argument, NULL, OPTION_LOW_MEMORY},
 	    {"traps-only", no_argument, NULL, OPTION_TRAPS_ONLY},
+	    {"console", required_argument, NULL, OPTION_CONSOLE},
+	    {"name", required_argument, NULL, 'n'},
 	    {"help", no_argument, NULL, 'h'},
 	    {0}};
 	bool exits_only = false;
 	int c, status;
 
 	*o = (struct run_options){
-	    .memory = DEFAULT_MEMORY, .arguments = "", .cpu = -1, .apic = true};
-	while ((c = getopt_long(argc, argv, "k:i:a:m:h", options, NULL)) != -1) {
+	    .memory = DEFAULT_MEMORY, .arguments = "", .cpu = -1, .apic = true, .console = "stdio"};
+	while ((c = getopt_long(argc, argv, "k:i:a:m:n:h", options, NULL)) != -1) {
 		switch (c) {
 		case 'k':
 			o->kernel = optarg;
@@ -201,6 +225,14 @@ static int parse_options(int argc, char **argv, struct run_options *o)
 			break;
 		case 'a':
 			o->arguments = optarg;
+			break;
+		case 'n':
+			if (!is_name(optarg))
+				return EXIT_USAGE;
+			o->name = optarg;
+			break;
+		case OPTION_CONSOLE:
+			o->console = optarg;
 			break;
 		case 'm':
 			if ((status = parse_memory(optarg, &o->memory)))
@@ -447,7 +479,7 @@ static bool wants_restart(const struct outcome *outcome)
 
 /* One life of the machine. *again: the guest rebooted, and is to be started anew. */
 static int run_machine(struct vm *vm, const struct kernel *k, const struct run_options *o,
-                       bool *again)
+                       struct console *console, bool *again)
 {
 	static struct outcome outcome;
 	static struct annotate_report annotation;
@@ -468,9 +500,10 @@ static int run_machine(struct vm *vm, const struct kernel *k, const struct run_o
 	placement_start(vm, o->cpu);
 	if ((status = vm_fork_cells(vm, INITIAL_CELLS)))
 		return status;
-	terminal_raw();
+	if (console->kind == CONSOLE_STDIO)
+		terminal_raw();
 	start_guest(vm);
-	run_loop(vm, &outcome);
+	run_loop(vm, console, o->name ? o->name : "this machine", &outcome);
 	*again = o->restart && wants_restart(&outcome);
 	if (*again) {
 		complain("%s; it starts anew", outcome.text);
@@ -484,30 +517,48 @@ static int run_machine(struct vm *vm, const struct kernel *k, const struct run_o
 	return status ? status : r;
 }
 
+/* In messages, and in what ps(1) shows: as much of it as the host keeps, 15 bytes. */
+static void name_machine(const char *name)
+{
+	char title[16];
+
+	complain_as(name);
+	snprintf(title, sizeof title, "ring1:%s", name);
+	prctl(PR_SET_NAME, title);
+}
+
 int command_run(int argc, char **argv)
 {
 	struct run_options o;
 	struct loader_error e;
 	struct kernel k = {0};
+	struct console console;
 	struct vm vm;
 	bool again, opened = false;
 	int status = parse_options(argc, argv, &o);
 
 	if (status)
 		return status;
+	if (o.name)
+		name_machine(o.name);
+	if ((status = console_open(&console, o.console))) {
+		console_close(&console);
+		return status;
+	}
 	do {
 		again = false;
 		/* First the nursery, while there is little to inherit and to map. */
-		if (!(status = vm_create(&vm, o.memory))) {
+		if (!(status = vm_create(&vm, o.memory, o.name))) {
 			if (!opened && kernel_open(o.kernel, &k, &e))
 				status = status_of(&e);
 			else
-				status = run_machine(&vm, &k, &o, &again);
+				status = run_machine(&vm, &k, &o, &console, &again);
 			opened = true;
 		}
 		vm_destroy(&vm);
 	} while (again);
 	terminal_restore();
+	console_close(&console);
 	kernel_close(&k);
 	return status;
 }

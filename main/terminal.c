@@ -44,38 +44,28 @@ void terminal_raw(void)
 	tcsetattr(STDIN_FILENO, TCSANOW, &raw);
 }
 
-size_t terminal_filter(bool *escape, uint8_t *bytes, size_t n, enum terminal_command *command)
+enum terminal_key terminal_key(bool *escape, uint8_t byte)
 {
-	size_t kept = 0;
-
-	*command = TERMINAL_NONE;
-	for (size_t i = 0; i < n; i++) {
-		if (!*escape) {
-			if (bytes[i] == CTRL_A)
-				*escape = true;
-			else
-				bytes[kept++] = bytes[i];
-			continue;
-		}
-		*escape = false;
-		switch (bytes[i]) {
-		case CTRL_A: /* twice: one for the guest */
-			bytes[kept++] = CTRL_A;
-			break;
-		case 'x':
-			*command = TERMINAL_QUIT;
-			break;
-		case 'h':
-		case '?':
-			*command = TERMINAL_HELP;
-			break;
-		case 'b':
-			*command = TERMINAL_BREAK;
-			break;
-		case 'p':
-			*command = TERMINAL_POWER;
-			break;
-		}
+	if (!*escape) {
+		*escape = byte == CTRL_A;
+		return *escape ? KEY_NOTHING : KEY_BYTE;
 	}
-	return kept;
+	*escape = false;
+	switch (byte) {
+	case CTRL_A: /* twice: one for the guest */
+		return KEY_BYTE;
+	case 'x':
+		return KEY_QUIT;
+	case 'h':
+	case '?':
+		return KEY_HELP;
+	case 'b':
+		return KEY_BREAK;
+	case 'p':
+		return KEY_POWER;
+	case 'c':
+		return KEY_MONITOR;
+	default:
+		return KEY_NOTHING;
+	}
 }

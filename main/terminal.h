@@ -13,22 +13,14 @@ void terminal_raw(void);
 /** terminal_restore - put back what terminal_raw changed; safe in a signal handler */
 void terminal_restore(void);
 
-enum terminal_command {
-	TERMINAL_NONE,
-	TERMINAL_QUIT,
-	TERMINAL_HELP,
-	TERMINAL_BREAK,
-	TERMINAL_POWER
-};
+enum terminal_key { KEY_NOTHING, KEY_BYTE, KEY_QUIT, KEY_HELP, KEY_BREAK, KEY_POWER, KEY_MONITOR };
 
 /**
- * terminal_filter - take Ctrl-A sequences out of typed bytes
+ * terminal_key - what a typed byte means, alone or behind Ctrl-A
  * @escape: state between calls, false at first
- * @bytes, @n: what was typed; what remains is moved to the front
- * @command: set when a sequence asks for something; bytes behind it are kept
  *
- * Returns how many bytes remain for the guest.
+ * KEY_BYTE: the byte itself is for the guest, or for whoever has the keyboard.
  */
-size_t terminal_filter(bool *escape, uint8_t *bytes, size_t n, enum terminal_command *command);
+enum terminal_key terminal_key(bool *escape, uint8_t byte);
 
 #endif

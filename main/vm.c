@@ -149,7 +149,7 @@ static int start_nursery(struct vm *vm)
 	return 0;
 }
 
-int vm_create(struct vm *vm, uint64_t ram_size)
+int vm_create(struct vm *vm, uint64_t ram_size, const char *name)
 {
 	int status;
 
@@ -163,6 +163,8 @@ int vm_create(struct vm *vm, uint64_t ram_size)
 	if ((status = make_memory(vm)) || (status = start_nursery(vm)))
 		return status;
 	vm->machine->ram_size = ram_size;
+	snprintf(vm->machine->title, sizeof vm->machine->title, "%s%s",
+	         name ? "cell:" : "ring1-cell", name ? name : "");
 	vm->machine->deadline = UINT64_MAX;
 	return 0;
 }

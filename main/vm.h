@@ -59,10 +59,11 @@ struct vm {
 /**
  * vm_create - shared memory and the nursery, while this process is still small
  * @ram_size: bytes, a multiple of 4096
+ * @name: what the processes are called in lists, or NULL
  *
  * Returns 0 or an exit status, with the reason printed.
  */
-int vm_create(struct vm *vm, uint64_t ram_size);
+int vm_create(struct vm *vm, uint64_t ram_size, const char *name);
 
 /** vm_destroy - kill what is left of the machine and free it; any partly made vm is fine */
 void vm_destroy(struct vm *vm);

@@ -102,6 +102,7 @@ struct cell_slot {
 
 struct machine {
 	/* Set by main before the first cell runs. */
+	char title[16];    /* of the nursery and the cells in process lists */
 	uint64_t ram_size; /* bytes */
 	uint32_t ncells;   /* cells forked so far; grows */
 	uint32_t user_top; /* first guest-virtual address user segments do not reach */

@@ -123,7 +123,7 @@ start_machine() {
 	show "$scratch/words"
 	return 1
 }
-# A guest whose shell gets one line; waits for its end. What is typed before a shell is there would be lost, as on a PC.
+# A guest whose shell gets one line; waits for its end.
 shell_does() {
 	line=$1
 	shift

@@ -417,6 +417,44 @@ static void timeout_follows_the_frame_length(void **state)
 	assert_in_range(uart_next_deadline(&uart), 4 * 1249996, 4 * 1250000);
 }
 
+/* Linux clears the FIFO when it opens the port: who can hold bytes back does so until then. */
+static void it_listens_with_the_interrupt_on_or_while_it_polls(void **state)
+{
+	struct uart uart = open_uart(0, 0);
+
+	(void)state;
+	assert_false(uart_listens(&uart));
+	uart_write(&uart, UART_IER, 0x0e, 0); /* all but received data */
+	assert_false(uart_listens(&uart));
+	uart_write(&uart, UART_IER, 0x01, 0);
+	assert_true(uart_listens(&uart));
+	uart_write(&uart, UART_IER, 0, 0);
+	assert_false(uart_listens(&uart));
+
+	/* printing polls, too, but writes each time */
+	for (int i = 0; i < 10 * UART_POLLS; i++) {
+		uart_read(&uart, UART_LSR, 0);
+		uart_read(&uart, UART_LSR, 0);
+		uart_write(&uart, UART_THR, 'x', 0);
+		assert_false(uart_listens(&uart));
+	}
+	for (int i = 0; i < UART_POLLS; i++) {
+		assert_false(uart_listens(&uart));
+		uart_read(&uart, UART_LSR, 0);
+	}
+	assert_true(uart_listens(&uart));
+	/* and goes on while it reads, */
+	for (int i = 0; i < 1000; i++) {
+		assert_true(uart_receive(&uart, 'a', 0));
+		assert_int_equal(uart_read(&uart, UART_LSR, 0) & 1, 1);
+		assert_int_equal(uart_read(&uart, UART_RBR, 0), 'a');
+		assert_true(uart_listens(&uart));
+	}
+	/* until it does something else. */
+	uart_write(&uart, UART_THR, 'x', 0);
+	assert_false(uart_listens(&uart));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -441,6 +479,7 @@ int main(void)
 	    cmocka_unit_test(fcr_clears_only_what_it_names),
 	    cmocka_unit_test(disabled_sources_do_not_interrupt),
 	    cmocka_unit_test(timeout_follows_the_frame_length),
+	    cmocka_unit_test(it_listens_with_the_interrupt_on_or_while_it_polls),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Joins standard input and output to a machine's console: a socket or a terminal device.
+ *
+ * usage: connect PATH
+ *
+ * Ends with 0 when the other side closes, with 1 when PATH cannot be opened.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+static int open_it(const char *path)
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	struct stat st;
+	int fd;
+
+	if (stat(path, &st))
+		return -1;
+	if (!S_ISSOCK(st.st_mode))
+		return open(path, O_RDWR | O_NOCTTY);
+	if (strlen(path) >= sizeof address.sun_path) {
+		errno = ENAMETOOLONG;
+		return -1;
+	}
+	strcpy(address.sun_path, path);
+	fd = socket(AF_UNIX, SOCK_STREAM, 0);
+	return fd >= 0 && connect(fd, (struct sockaddr *)&address, sizeof address) ? -1 : fd;
+}
+
+/* False: nothing more will come. */
+static bool copy(int from, int to)
+{
+	char bytes[4096];
+	ssize_t n = read(from, bytes, sizeof bytes);
+
+	return n > 0 && write(to, bytes, (size_t)n) == n;
+}
+
+int main(int argc, char **argv)
+{
+	int fd = argc == 2 ? open_it(argv[1]) : -1;
+	struct pollfd p[] = {{.fd = fd, .events = POLLIN}, {.fd = STDIN_FILENO, .events = POLLIN}};
+
+	if (fd < 0) {
+		perror(argc == 2 ? argv[1] : "usage: connect PATH");
+		return 1;
+	}
+	for (;;) {
+		if (poll(p, 2, -1) < 0)
+			continue;
+		if (p[0].revents && !copy(fd, STDOUT_FILENO))
+			return 0;
+		if (p[1].revents && !copy(STDIN_FILENO, fd))
+			p[1].fd = -1;
+	}
+}
