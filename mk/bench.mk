@@ -47,3 +47,27 @@ $(BENCH_INITRAMFS): $(BENCH)/initramfs.list $(GUEST_INITRAMFS) $(BENCH_WORKLOAD)
 	@echo "  INITRAMFS   $@"
 	@$(GUESTS)/mkinitramfs $< >$@.raw
 	@gzip -9nc $@.raw >$@.new && rm $@.raw && mv $@.new $@
+
+# Delivery of interrupts: the study of docs/delivery.md. DELIVERY_ARGS are bench/delivery/run's options.
+# RING1_VMI_KERNELS=DIRECTORY adds VMI kernels, DIRECTORY/NAME/bzImage or vmlinux.
+DELIVERY_BENCH := $(BENCH)/delivery
+DELIVERY_LOAD := $(DELIVERY_BENCH)/load
+DELIVERY_INITRAMFS := $(DELIVERY_BENCH)/load.cpio.gz
+
+.PHONY: delivery delivery-files
+
+delivery: all delivery-files
+	@bench/delivery/run $(DELIVERY_ARGS)
+
+delivery-files: $(DELIVERY_GUEST) $(DELIVERY_INITRAMFS) $(GUEST_KERNELS)
+
+$(DELIVERY_LOAD): guests/load/load.c mk/bench.mk
+	@mkdir -p $(@D)
+	@echo "  CC (guest)  $<"
+	@$(CC) $(BENCH_WORKLOAD_CFLAGS) -static -no-pie -o $@ $< -lm
+
+$(DELIVERY_INITRAMFS): $(GUESTS)/initramfs.list $(GUEST_INITRAMFS) $(DELIVERY_LOAD)
+	@echo "  INITRAMFS   $@"
+	@{ cat $<; echo "file bin/load 0755 $(DELIVERY_LOAD)"; } >$(DELIVERY_BENCH)/load.list
+	@$(GUESTS)/mkinitramfs $(DELIVERY_BENCH)/load.list >$@.raw
+	@gzip -9nc $@.raw >$@.new && rm $@.raw && mv $@.new $@

@@ -1,8 +1,8 @@
 #!/usr/bin/awk -f
 # The instructions that a function executes, by mnemonic, from `objdump -d --no-show-raw-insn`:
-#   path.awk -v subject=NAME [-v taken="MNEMONIC..."] LISTING
-# Conditional jumps are not taken unless their mnemonic is in taken; JMP and CALL are followed. It ends at the function's RET,
-# or where control leaves the listing (a jump through memory, a far call).
+#   path.awk -v subject=FUNCTION [-v taken="WORD..."] LISTING
+# Conditional jumps are not taken unless their mnemonic, or their number on the way (1, 2, ...), is in taken; JMP and CALL are
+# followed. It ends at the function's RET, or where control leaves the listing (a jump through memory, a far call).
 /^[0-9a-f]+ <.*>:$/ {
 	name = $2
 	gsub(/[<>:]/, "", name)
@@ -23,24 +23,25 @@
 }
 END {
 	if (!(subject in start)) {
-		print "no function " subject > "/dev/stderr"
+		print "no function " subject >"/dev/stderr"
 		exit 1
 	}
 	n = split(taken, list, " ")
 	for (i = 1; i <= n; i++) is_taken[list[i]] = 1
 	at = start[subject]
 	sub(/^0+/, "", at)
-	depth = 0
 	for (steps = 0; steps < 200 && at in mnemonic; steps++) {
 		m = mnemonic[at]
 		printf "%s%s", steps ? " " : "", m
-		if (m == "ret" || m == "retl") {
+		if (m ~ /^retl?$/) {
 			if (!depth) break
 			at = back[depth--]
 		} else if (m == "call") {
 			back[++depth] = following[at]
 			at = target[at]
-		} else if (m == "jmp" || (m ~ /^j/ && m in is_taken)) {
+		} else if (m == "jmp") {
+			at = target[at]
+		} else if (m ~ /^j/ && ((++jumps in is_taken) || (m in is_taken))) {
 			at = target[at]
 		} else {
 			at = following[at]

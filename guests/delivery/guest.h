@@ -34,12 +34,22 @@ void put(const char *text);
 void put_number(uint32_t n);
 
 /* As many as have been taken since the last raise(). */
-extern volatile uint32_t timer_taken, serial_taken, depth_max;
+extern volatile uint32_t timer_taken, serial_taken, local_taken, depth_max;
 extern volatile uint32_t others_taken; /* interrupts and exceptions nobody asked for */
 
 /* raise() - with interrupts off: let the timer's interrupt become pending (and the UART's) */
 void raise_timer(void);
 void raise_serial(void);
+
+/* The local APIC's registers; an interrupt sent to oneself. */
+#define APIC(offset) (*(volatile uint32_t *)(0xfee00000u + (offset)))
+
+static inline void send_to_self(uint32_t vector)
+{
+	APIC(0x300) = 0x40000 | vector; /* ICR: shorthand self, fixed, edge */
+}
+
+#define LOCAL_VECTOR 0x40
 
 /* What the handlers return with: 0 for IRET, or VMI_IRET. */
 extern uint32_t vmi_iret;

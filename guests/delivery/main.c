@@ -20,7 +20,7 @@
 #define VECTOR_BASE 0x20
 #define VECTOR_UD   6
 
-volatile uint32_t timer_taken, serial_taken, depth_max, others_taken;
+volatile uint32_t timer_taken, serial_taken, local_taken, depth_max, others_taken;
 static volatile uint32_t depth;
 uint32_t vmi_iret;
 struct vmi vmi;
@@ -29,7 +29,8 @@ static struct gate {
 	uint16_t low, selector, type, high;
 } idt[256];
 
-void timer_entry(void), serial_entry(void), spurious_entry(void), undefined_entry(void);
+void timer_entry(void), serial_entry(void), local_entry(void), spurious_entry(void),
+    undefined_entry(void);
 
 void put(const char *text)
 {
@@ -84,6 +85,13 @@ void serial_interrupt(void)
 	leave();
 }
 
+void local_interrupt(void);
+void local_interrupt(void)
+{
+	local_taken++;
+	APIC(0xb0) = 0; /* end of interrupt */
+}
+
 void spurious_interrupt(void);
 void spurious_interrupt(void)
 {
@@ -109,6 +117,7 @@ static void open_interrupts(void)
 	set_gate(VECTOR_UD, undefined_entry);
 	set_gate(VECTOR_BASE + TIMER_IRQ, timer_entry);
 	set_gate(VECTOR_BASE + SERIAL_IRQ, serial_entry);
+	set_gate(LOCAL_VECTOR, local_entry);
 	__asm__ volatile("lidt %0" : : "m"(idtr));
 	outb(PIC1, 0x11);
 	outb(PIC1 + 1, VECTOR_BASE);

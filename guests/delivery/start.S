@@ -34,6 +34,7 @@ _start:
 	incl	%ecx
 	cmpl	$16, %ecx
 	jne	2b
+	movl	$0xfec00000 + LARGE, page_directory + 0xfec00000 / 0x400000 * 4 /* the APICs */
 	movl	$page_directory, %eax
 	movl	%eax, %cr3
 	movl	%cr0, %eax
@@ -79,6 +80,7 @@ go_on:	call	delivery_main
 
 handler timer_entry, timer_interrupt
 handler serial_entry, serial_interrupt
+handler local_entry, local_interrupt
 handler spurious_entry, spurious_interrupt
 
 /* #UD: go on behind the two bytes of UD2. */

@@ -76,6 +76,42 @@ static uint8_t unseen_cli[] = {0xfa, 0xc3};
 
 #define LEFT_TRIES 100
 
+static void test_self(bool deferred)
+{
+	uint32_t taken, left = 0;
+
+	APIC(0xf0) = 0x1ff;  /* on; spurious vector 0xff */
+	APIC(0x350) = 0x700; /* LINT0: what the PIC says, as a BIOS leaves it */
+	local_taken = 0;
+	sti();
+	send_to_self(LOCAL_VECTOR);
+	taken = local_taken;
+	cli();
+	check("an interrupt sent to oneself with IF set: before the next instruction", taken == 1);
+
+	local_taken = 0;
+	send_to_self(LOCAL_VECTOR);
+	sti();
+	cli();
+	check("an interrupt sent to oneself, then STI, CLI: it came through", local_taken == 1);
+
+	for (unsigned i = 0; i < LEFT_TRIES; i++) {
+		local_taken = 0;
+		send_to_self(LOCAL_VECTOR);
+		sti();
+		taken = local_taken;
+		__asm__ volatile("" : "+r"(taken) : : "memory");
+		cli();
+		left += !taken;
+	}
+	if (deferred)
+		check("an interrupt sent to oneself, then STI: not yet, nearly always",
+		      left > LEFT_TRIES / 2);
+	else
+		check("an interrupt sent to oneself, then STI: before the next instruction, always",
+		      !left);
+}
+
 void test(bool deferred)
 {
 	uint32_t image, taken, left = 0;
@@ -211,6 +247,7 @@ void test(bool deferred)
 	check("two that wait both come through a window", timer_taken == 1 && serial_taken == 1);
 	check("CLI in a handler does not let the second into the first", depth_max == 1);
 
+	test_self(deferred);
 	plan();
 }
 

@@ -68,5 +68,6 @@ is_path rom_vmi_SetInterruptMask_deferred je 'test je cmpl jae andl ret'
 is_path rom_enable_keep '' 'pushf orl js popf ret'
 is_path rom_disable_keep_deferred '' 'pushf cmpl jae andl popf ret'
 enable=$(grep -A1 '<rom_vmi_EnableInterrupts>:' "$scratch/rom" | sed -n '2s/^[^\t]*\t//p' | tr -s ' ')
+# shellcheck disable=SC2016 # a dollar of the assembler
 check "EnableInterrupts sets the flag in the word whose sign says that something waits" [ "$enable" = 'orl $0x200,%ss:0xff000000' ]
 done_testing
