@@ -187,3 +187,22 @@ bool module_has_code(const struct module_image *m)
 			return true;
 	return false;
 }
+
+void module_write(const struct annotations *a, const struct guest_view *view)
+{
+	uint8_t bytes[15];
+
+	for (uint32_t i = 0; i < a->nsites; i++) {
+		const struct annot_site *s = &a->sites[i];
+
+		if (!(s->flags & ANNOT_SITE_TRAP))
+			continue;
+		annotate_trap_bytes(s, bytes);
+		guest_view_write(view, s->va, bytes, s->length);
+	}
+	for (uint32_t i = 0; i < a->nwindows; i++) {
+		const struct annot_window *w = &a->windows[i];
+
+		guest_view_write(view, w->va, w->bytes, w->length);
+	}
+}

@@ -38,4 +38,10 @@ void module_close(struct module_image *m);
 /* module_has_code() - is there anything to annotate? */
 bool module_has_code(const struct module_image *m);
 
+/**
+ * module_write() - put traps and windows into a module's text
+ * @a: result of annotate_kernel() for it
+ */
+void module_write(const struct annotations *a, const struct guest_view *view);
+
 #endif

@@ -55,25 +55,6 @@ static int annotate(struct vm *vm, const struct module_image *m, struct placing 
 	return annotate_kernel(&m->in, &options, &scratch, scratch_stubs, report, error);
 }
 
-static void write_text(const struct guest_view *view)
-{
-	uint8_t bytes[15];
-
-	for (uint32_t i = 0; i < scratch.nsites; i++) {
-		const struct annot_site *s = &scratch.sites[i];
-
-		if (!(s->flags & ANNOT_SITE_TRAP))
-			continue;
-		annotate_trap_bytes(s, bytes);
-		guest_view_write(view, s->va, bytes, s->length);
-	}
-	for (uint32_t i = 0; i < scratch.nwindows; i++) {
-		const struct annot_window *w = &scratch.windows[i];
-
-		guest_view_write(view, w->va, w->bytes, w->length);
-	}
-}
-
 static void add_up(struct annotate_report *sum, const struct annotate_report *r)
 {
 	for (int i = 0; i < ANNOTATE_NKINDS; i++) {
@@ -126,7 +107,7 @@ static void load(struct vm *vm, const struct module_request *r)
 		} else {
 			parts_add(vm->annotations, &scratch, &p.room, scratch_stubs,
 			          vm->module_stubs);
-			write_text(&view);
+			module_write(&scratch, &view);
 			add_up(&vm->modules.all, &report);
 			vm->modules.loaded++;
 		}
