@@ -203,8 +203,10 @@ static uint32_t real_selector(enum seg seg, uint16_t selector, struct descriptor
 static void set_segment(enum seg seg, uint16_t selector, struct descriptor d, unsigned cpl)
 {
 	V->vsel[seg] = selector;
-	if (!cpl && (seg == SEG_CS || seg == SEG_SS))
+	if (!cpl && (seg == SEG_CS || seg == SEG_SS)) {
 		V->vsel[seg] = (selector & ~3u) | M->kernel_rpl;
+		M->kernel_selector[seg == SEG_SS] = V->vsel[seg];
+	}
 	V->rsel[seg] = real_selector(seg, selector, d, cpl);
 	M->hidden[seg].base = is_null(selector) ? 0 : descriptor_base(d);
 	M->hidden[seg].limit = is_null(selector) ? 0 : descriptor_limit(d);

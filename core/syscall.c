@@ -257,8 +257,8 @@ void rom_iret_rewind(void)
 	V->eip = ROM_IRET_RESTART;
 	V->gpr[R_ESP] = V->iret_esp;
 	/* CS and SS may have been named the user's already; the mode is still the kernel's. */
-	V->vsel[SEG_CS] = V->kernel_cs;
-	V->vsel[SEG_SS] = V->kernel_ss;
+	V->vsel[SEG_CS] = M->kernel_selector[0];
+	V->vsel[SEG_SS] = M->kernel_selector[1];
 }
 
 bool rom_single_step(void)

@@ -31,6 +31,8 @@ void vmi_init(void)
 	M->kernel_rpl = VMI_KERNEL_RPL;
 	V->vsel[SEG_CS] |= VMI_KERNEL_RPL;
 	V->vsel[SEG_SS] |= VMI_KERNEL_RPL;
+	M->kernel_selector[0] = V->vsel[SEG_CS];
+	M->kernel_selector[1] = V->vsel[SEG_SS];
 	V->iflag &= ~IF_BIT;
 	V->gpr[R_EAX] = 0;
 	syscall_gate_changed();

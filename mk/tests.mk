@@ -57,7 +57,7 @@ $(TEST)/fuzz/fuzz_%: tests/fuzz/fuzz_%.c $(TEST)/fuzz/tested.a $(GENERATED)
 
 # ---- system tests: build/ring1 with whole guests ----
 
-TEST_TOOLS := $(TEST)/pty $(TEST)/connect $(TEST)/sizes $(TEST)/deny
+TEST_TOOLS := $(TEST)/pty $(TEST)/connect $(TEST)/sizes $(TEST)/kick_each $(TEST)/deny
 TEST_PRELOADS := $(TEST)/short_memory.so
 TEST_GUESTS := $(TEST)/hostile $(TEST)/counts
 TEST_INITRAMFS := $(TEST)/guests.cpio.gz
@@ -105,7 +105,7 @@ $(TEST_INITRAMFS): $(GUESTS)/initramfs.list $(GUESTS)/mkinitramfs $(GUEST_INITRA
 RUN_TESTS = tests/run $(if $(ONLY),-o $(ONLY))
 FUZZERS_OR_SKIPS := $(or $(strip $(FUZZERS)),$(patsubst tests/fuzz/%.c,skip:%,$(wildcard tests/fuzz/fuzz_*.c)))
 
-test-build: all guests $(CONFORMANCE_KERNELS) $(MULTIBOOT) $(DELIVERY_GUEST) $(HOSTILE_KERNEL) $(UNIT_TESTS) $(FUZZERS) $(TEST_TOOLS) $(TEST_PRELOADS) $(TEST)/vmlinux $(TEST_INITRAMFS)
+test-build: all guests $(CONFORMANCE_KERNELS) $(KICKED) $(MULTIBOOT) $(DELIVERY_GUEST) $(HOSTILE_KERNEL) $(UNIT_TESTS) $(FUZZERS) $(TEST_TOOLS) $(TEST_PRELOADS) $(TEST)/vmlinux $(TEST_INITRAMFS)
 
 test: test-build
 	@FUZZ_SECONDS=5 $(RUN_TESTS) $(filter-out $(RUN_BY_OTHERS),$(UNIT_TESTS)) $(FUZZERS_OR_SKIPS) $(SYSTEM_TESTS)
@@ -115,3 +115,10 @@ test-slow: test-build
 
 fuzz: $(FUZZERS)
 	@FUZZ_SECONDS=$(FUZZ_SECONDS) $(RUN_TESTS) -t $$(($(FUZZ_SECONDS) + 120)) $(FUZZERS_OR_SKIPS)
+
+# ---- docs/vmi-conformance.md: from a run of the suite ----
+
+.PHONY: conformance-doc
+conformance-doc: all conformance $(KICKED) $(TEST)/kick_each
+	-@$(RUN_TESTS) tests/system/test_conformance.sh tests/system/test_conformance_at_every_instruction.sh
+	@scripts/conformance-doc $(TEST)/conformance >docs/vmi-conformance.md

@@ -148,6 +148,76 @@ user_back:
 	popa
 	ret
 
+/*
+ * void return_enter(void): IRET or SYSEXIT as Linux has it, a patched CALL where the instruction
+ * stood, with nothing to go back to. return_frame holds return_words words of the frame, the first
+ * one at the lowest address.
+ */
+	.globl	return_enter
+return_enter:
+	pusha
+	pushl	%gs
+	pushl	%fs
+	pushl	%es
+	pushl	%ds
+	pushfl
+	/* Where call_recover and user_back look for it. */
+	movl	%esp, call_saved_esp
+	movl	%esp, user_saved_esp
+	movl	return_words, %ecx
+1:	jecxz	2f
+	decl	%ecx
+	pushl	return_frame(,%ecx,4)
+	jmp	1b
+2:	movl	%esp, return_esp
+	movl	call_in + GS, %eax
+	movl	%eax, %gs
+	movl	call_in + FS, %eax
+	movl	%eax, %fs
+	movl	call_in + ES, %eax
+	movl	%eax, %es
+	movl	call_in + EBX, %ebx
+	movl	call_in + ESI, %esi
+	movl	call_in + EDI, %edi
+	movl	call_in + EBP, %ebp
+	movl	call_in + ECX, %ecx
+	movl	call_in + EDX, %edx
+	pushl	call_in + EFLAGS
+	movl	call_in + DS, %eax
+	movl	%eax, %ds
+	movl	%ss:call_in + EAX, %eax
+	popfl
+	jmp	return_site
+
+/* A place in the kernel to return to: keeps what it finds. */
+	.globl	kernel_code
+kernel_code:
+	pushfl
+	popl	%ss:landed + EFLAGS
+	movl	%eax, %ss:landed + EAX
+	movl	%ecx, %ss:landed + ECX
+	movl	%edx, %ss:landed + EDX
+	movl	%ebx, %ss:landed + EBX
+	movl	%esp, %ss:landed + ESP
+	movl	%ebp, %ss:landed + EBP
+	movl	%esi, %ss:landed + ESI
+	movl	%edi, %ss:landed + EDI
+	movl	%ds, %eax
+	movl	%eax, %ss:landed + DS
+	movl	%es, %eax
+	movl	%eax, %ss:landed + ES
+	movl	%fs, %eax
+	movl	%eax, %ss:landed + FS
+	movl	%gs, %eax
+	movl	%eax, %ss:landed + GS
+	movl	%cs, %eax
+	movl	%eax, %ss:landed + CS
+	movl	%ss, %eax
+	movl	%eax, %ss:landed + SS
+	incl	%ss:landings
+	cli
+	jmp	call_recover
+
 /* The site that a guest kernel would have patched: in data, so that nobody else rewrites it. */
 	.data
 	.p2align 4
@@ -155,6 +225,23 @@ user_back:
 call_site:
 	.byte	0xe8, 0, 0, 0, 0		/* CALL rel32 */
 	jmp	call_back
+
+	.p2align 4
+	.globl	return_site, return_frame, return_esp, return_words, landed, landings
+return_site:
+	.byte	0xe8, 0, 0, 0, 0
+	hlt
+	.p2align 2
+return_frame:
+	.fill	6, 4, 0
+return_esp:
+	.long	0
+return_words:
+	.long	0
+landed:
+	.fill	15, 4, 0
+landings:
+	.long	0
 
 	.globl	call_in, call_out, call_stack, call_saved_esp, user_saved_esp
 	.p2align 2

@@ -104,7 +104,8 @@ uint64_t call(unsigned number, uint32_t eax, uint32_t edx, uint32_t ecx, uint32_
 
 /*
  * call_everywhere - make the call with interrupts off and on, all arithmetic flags clear and set,
- * and all combinations of null, user and kernel selectors that its contract allows
+ * and all combinations of null, user and kernel selectors that its contract allows; leaves
+ * interrupts off
  */
 void call_everywhere(unsigned number, uint32_t eax, uint32_t edx, uint32_t ecx, uint32_t stack0,
                      uint32_t stack1);
@@ -203,6 +204,21 @@ void user_run(const uint8_t *code, const uint8_t *end);
 #define USER_RUN(name) user_run(name, name##_end)
 void user_load(const uint8_t *code, const uint8_t *end); /* only put it in its place */
 struct registers user_registers(void);                   /* a good start for call_in */
+
+/* ---- returning by a call ---- */
+
+/* The frame, its first word at the lowest address, and where it was put on the stack. */
+extern uint32_t return_frame[6], return_esp, return_words;
+extern uint8_t return_site[5]; /* where IRET and SYSEXIT are called from */
+
+/* A place in the kernel to return to, what it found, and how often it was reached. */
+extern const uint8_t kernel_code[];
+extern struct registers landed;
+extern uint32_t landings;
+
+/* return_by - IRET or SYSEXIT with call_in's registers and @words of return_frame on the stack */
+void return_by(unsigned number, unsigned words);
+void return_enter(void); /* call.S */
 
 /* ---- machine ---- */
 

@@ -3,68 +3,6 @@
 #include "conformance.h"
 
 #define MSR_SYSENTER_CS 0x174
-#define FRAME_MAX       6
-
-/*
- * IRET as Linux has it: a patched CALL where the instruction stood, with nothing to go back to.
- * return_frame holds the frame, its first word at the lowest address.
- */
-uint32_t return_frame[FRAME_MAX], return_esp, return_words;
-extern uint8_t return_site[5];
-extern const uint8_t kernel_code[];
-void return_enter(void);
-/* What kernel_code found. */
-struct registers landed;
-uint32_t landings;
-
-__asm__(".pushsection .data\n"
-        ".globl return_site\n"
-        "return_site: .byte 0xe8, 0, 0, 0, 0\n"
-        "hlt\n"
-        ".popsection\n"
-        ".pushsection .text\n"
-        /* Keeps what must survive where call_recover and user_back look for it. */
-        "return_enter:\n"
-        "pusha; pushl %gs; pushl %fs; pushl %es; pushl %ds; pushfl\n"
-        "movl %esp, call_saved_esp\n"
-        "movl %esp, user_saved_esp\n"
-        "movl return_words, %ecx\n"
-        "1: jecxz 2f\n"
-        "decl %ecx\n"
-        "pushl return_frame(,%ecx,4)\n"
-        "jmp 1b\n"
-        "2: movl %esp, return_esp\n"
-        "movl call_in + 48, %eax; movl %eax, %gs\n"
-        "movl call_in + 44, %eax; movl %eax, %fs\n"
-        "movl call_in + 40, %eax; movl %eax, %es\n"
-        "movl call_in + 12, %ebx; movl call_in + 24, %esi; movl call_in + 28, %edi\n"
-        "movl call_in + 20, %ebp; movl call_in + 4, %ecx; movl call_in + 8, %edx\n"
-        "pushl call_in + 32\n"
-        "movl call_in + 36, %eax; movl %eax, %ds\n"
-        "movl %ss:call_in, %eax\n"
-        "popfl\n"
-        "jmp return_site\n"
-        ".globl kernel_code\n"
-        "kernel_code:\n"
-        "pushfl; popl %ss:landed + 32\n"
-        "movl %eax, %ss:landed; movl %ecx, %ss:landed + 4; movl %edx, %ss:landed + 8\n"
-        "movl %ebx, %ss:landed + 12; movl %esp, %ss:landed + 16; movl %ebp, %ss:landed + 20\n"
-        "movl %esi, %ss:landed + 24; movl %edi, %ss:landed + 28\n"
-        "movl %ds, %eax; movl %eax, %ss:landed + 36; movl %es, %eax; movl %eax, %ss:landed + 40\n"
-        "movl %fs, %eax; movl %eax, %ss:landed + 44; movl %gs, %eax; movl %eax, %ss:landed + 48\n"
-        "movl %cs, %eax; movl %eax, %ss:landed + 52; movl %ss, %eax; movl %eax, %ss:landed + 56\n"
-        "incl %ss:landings\n"
-        "cli\n"
-        "jmp call_recover\n"
-        ".popsection\n");
-
-static void aim(unsigned number)
-{
-	uint32_t distance = call_address(number) - (uint32_t)return_site - 5;
-
-	for (unsigned i = 0; i < 4; i++)
-		return_site[1 + i] = (uint8_t)(distance >> 8 * i);
-}
 
 static uint32_t kernel_cs(void)
 {
@@ -76,11 +14,8 @@ static uint32_t kernel_cs(void)
 
 static void go(unsigned number, unsigned words)
 {
-	aim(number);
-	return_words = words;
-	trapped.happened = false;
 	landings = 0;
-	return_enter();
+	return_by(number, words);
 }
 
 /* To user mode, with the registers call_reset() or user_registers() chose. */
@@ -354,12 +289,9 @@ TEST(IRET, "keeps interrupts out when the frame says so")
 
 static void refused(unsigned number, unsigned words, uint32_t vector, uint32_t error)
 {
-	aim(number);
-	return_words = words;
-	trapped.happened = false;
 	landings = 0;
 	expecting = true;
-	return_enter();
+	return_by(number, words);
 	expecting = false;
 	check(trapped.happened);
 	check_equal(landings, 0);

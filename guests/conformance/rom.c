@@ -173,6 +173,17 @@ static void aim(unsigned number)
 		call_site[1 + i] = (uint8_t)((to - from) >> 8 * i);
 }
 
+void return_by(unsigned number, unsigned words)
+{
+	uint32_t distance = call_address(number) - (uint32_t)return_site - sizeof return_site;
+
+	for (unsigned i = 0; i < 4; i++)
+		return_site[1 + i] = (uint8_t)(distance >> 8 * i);
+	return_words = words;
+	trapped.happened = false;
+	return_enter();
+}
+
 uint64_t call_with(unsigned number)
 {
 	aim(number);
@@ -251,4 +262,5 @@ void call_everywhere(unsigned number, uint32_t eax, uint32_t edx, uint32_t ecx, 
 			call_in.ds = call_in.es = USER_DS;
 		call_with(number);
 	}
+	plain_call(VMI_CALL_DisableInterrupts, 0);
 }

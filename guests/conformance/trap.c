@@ -96,6 +96,8 @@ void timer_stop(void)
 
 void timer_pend(void)
 {
+	if (get_eflags() & EFLAGS_IF)
+		bail_out("timer_pend() with interrupts on: nobody would see it pending");
 	timer_start(SHORTEST);
 	while (!pic_requests(TIMER_IRQ))
 		;

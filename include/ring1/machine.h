@@ -157,6 +157,7 @@ struct machine {
 	uint32_t nnamed, named_next;
 	uint32_t vmi_active; /* VMI_Init was called */
 	uint32_t kernel_rpl; /* of the selectors the kernel finds in CS and SS: 0 or 1 */
+	uint32_t kernel_selector[2]; /* CS and SS as the kernel last had them loaded by the core */
 	uint32_t nm_pending; /* CR0.TS was set on the way to user mode: #NM first */
 
 	/* The system registers; the control registers are in struct vcpu. */
