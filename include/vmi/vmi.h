@@ -1074,7 +1074,7 @@ _Static_assert(sizeof(struct vmi_table_register) == 6, "size of struct vmi_table
  *   deferral  MMU queue
  *   errors    #PF on the place. ring1: it is an ordinary store, and the place need not be in a
  *             known table nor aligned. Flags that do not fit are harmless. An entry with reserved
- *             bits, or for a page that does not exist, faults when it is used.
+ *             bits faults when it is used; a page without memory reads anything and keeps nothing.
  *   if NONE   the guest writes its tables itself
  *   Linux     wrapped, kernels without PAE
  *   source    P5, ROMH; 13.x had no flags and the first two arguments the other way round.
