@@ -9,6 +9,8 @@
 #include <linux/futex.h>
 #include <linux/mman.h>
 #include <linux/time_types.h>
+#include <linux/ioctl.h>
+#include <linux/userfaultfd.h>
 
 static bool map(uint32_t va, uint32_t n, long prot, long fd, uint64_t offset)
 {
@@ -42,6 +44,24 @@ bool host_protect(uint32_t va, uint32_t n, struct host_rights rights)
 {
 	COUNT(host_mprotect);
 	return host_call(__NR_mprotect, va, n, protection_of(rights), 0, 0, 0) == 0;
+}
+
+bool host_window(uint32_t va, uint32_t n)
+{
+	struct uffdio_register r = {.range = {.start = va, .len = n},
+	                            .mode =
+	                                UFFDIO_REGISTER_MODE_MISSING | UFFDIO_REGISTER_MODE_MINOR};
+
+	COUNT(host_ioctl);
+	return host_call(__NR_ioctl, CELL_FD_UFFD, UFFDIO_REGISTER, (long)&r, 0, 0, 0) == 0;
+}
+
+bool host_window_page(uint32_t va)
+{
+	struct uffdio_continue c = {.range = {.start = va, .len = PAGE_SIZE}};
+
+	COUNT(host_ioctl);
+	return host_call(__NR_ioctl, CELL_FD_UFFD, UFFDIO_CONTINUE, (long)&c, 0, 0, 0) == 0;
 }
 
 bool host_hide(uint32_t va, uint32_t n)

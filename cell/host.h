@@ -17,6 +17,7 @@
 /* File descriptors of a cell. There are no others. */
 #define CELL_FD_RAM   3
 #define CELL_FD_STATE 4
+#define CELL_FD_UFFD  5 /* this cell's userfaultfd, if the host has it and main wants it */
 
 /* Readable in any case. */
 struct host_rights {
@@ -56,6 +57,22 @@ bool host_unmap(uint32_t va, uint32_t n);
  * #seccomp mprotect a0<4G a0+a1<=4G a2&~7
  */
 bool host_protect(uint32_t va, uint32_t n, struct host_rights rights);
+
+/**
+ * host_window - make a window of what host_map_ram has just mapped in [va, va+n): nothing of it
+ * is accessible but what host_window_page installs
+ *
+ * #seccomp ioctl a0=5 a1=3223366144
+ */
+bool host_window(uint32_t va, uint32_t n);
+
+/**
+ * host_window_page - install the page at @va of a window; false where there is no window, or the
+ * host has no such page of the file yet
+ *
+ * #seccomp ioctl a0=5 a1=3223366151
+ */
+bool host_window_page(uint32_t va);
 
 /** host_hide - take all rights from what is mapped in [va, va+n); false when the host refuses */
 bool host_hide(uint32_t va, uint32_t n);

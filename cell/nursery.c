@@ -20,9 +20,11 @@
 #include <asm/signal.h>
 #include <asm/unistd.h>
 #include <linux/fcntl.h>
+#include <linux/ioctl.h>
 #include <linux/mman.h>
 #include <linux/prctl.h>
 #include <linux/signalfd.h>
+#include <linux/userfaultfd.h>
 
 #define SIGNAL_CHILD 17
 #define SIGNAL_KILL  9
@@ -73,6 +75,24 @@ static _Noreturn void die(int status)
 	host_exit(status);
 }
 
+/* A userfaultfd of this process, for faults of user mode only: what needs no privilege. */
+static bool open_userfaultfd(void)
+{
+	struct uffdio_api api = {.api = UFFD_API,
+	                         .features = UFFD_FEATURE_SIGBUS | UFFD_FEATURE_MISSING_SHMEM |
+	                                     UFFD_FEATURE_MINOR_SHMEM};
+	long fd = host_call(__NR_userfaultfd, UFFD_USER_MODE_ONLY, 0, 0, 0, 0, 0);
+
+	if (fd < 0)
+		return false;
+	host_call(__NR_dup2, fd, CELL_FD_UFFD, 0, 0, 0, 0);
+	host_call(__NR_close, fd, 0, 0, 0, 0, 0);
+	if (host_call(__NR_ioctl, CELL_FD_UFFD, UFFDIO_API, (long)&api, 0, 0, 0) == 0)
+		return true;
+	host_call(__NR_close, CELL_FD_UFFD, 0, 0, 0, 0, 0);
+	return false;
+}
+
 /*
  * In the child. Until the filter is in place this runs on the nursery's stack, which is
  * private: the cell's own is in shared memory, where a hostile cell could rewrite it.
@@ -90,6 +110,9 @@ static _Noreturn void become_cell(uint32_t number, long nursery_pid)
 	SELF->number = number;
 	host_call(__NR_close_range, CELL_FD_STATE + 1, ~0u, 0, 0, 0, 0);
 	host_call(__NR_close_range, 0, CELL_FD_RAM - 1, 0, 0, 0, 0);
+	SELF->windows = M->windows != WINDOWS_OFF && open_userfaultfd();
+	if (SELF->windows)
+		M->windows = WINDOWS_ON;
 	install_signals();
 	/* Main may have kicked this cell already. */
 	host_call(__NR_rt_sigprocmask, 2 /* SIG_SETMASK */, (long)&empty, 0, 8, 0, 0);

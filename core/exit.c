@@ -489,7 +489,8 @@ void core_fault(const struct host_exception *e)
 	struct exception x;
 
 	count_signal(e->signal);
-	if (e->signal == HOST_SIGBUS && e->vector == VECTOR_PF)
+	/* In a window (core/shadow.c) SIGBUS is what SIGSEGV is elsewhere. */
+	if (e->signal == HOST_SIGBUS && e->vector == VECTOR_PF && !shadow_missing(e->cr2))
 		stop_guest(STOP_MEMORY, OUT_OF_MEMORY);
 	if (e->vector != VECTOR_DB)
 		rom_user_fixup();

@@ -363,6 +363,64 @@ static bool gains_write(uint32_t r, unsigned k, const struct translation *t)
 	       change_rights(page_base(r, k), PAGE_SIZE, rights_of(page_base(r, k), t));
 }
 
+/* Fewest and most pages of a window: opening one costs as much as mapping two. */
+#define WINDOW_MIN 8u
+#define WINDOW_MAX 64u
+
+/* Open a window from entry @k as far as nothing is mapped. */
+static bool open_window(uint32_t r, unsigned k, uint64_t pa, struct host_rights rights)
+{
+	struct shadow_region *g = &SELF->region[r];
+	uint32_t va = page_base(r, k);
+	unsigned n = 1;
+
+	while (n < WINDOW_MAX && k + n < entries_per_table() && !copy_get(r, k + n) &&
+	       in_ram(pa + n * PAGE_SIZE, PAGE_SIZE) && page_base(r, k + n) < M->user_top)
+		n++;
+	if (n < WINDOW_MIN || !host_map_ram(va, n * PAGE_SIZE, pa, rights))
+		return false;
+	if (!host_window(va, n * PAGE_SIZE)) {
+		unmap_range(va, n * PAGE_SIZE);
+		return false;
+	}
+	COUNT(window_open);
+	g->window_from = k;
+	g->window_to = k + n;
+	g->window_pa = pa - k * PAGE_SIZE;
+	g->window_write = rights.write;
+	g->window_execute = rights.execute;
+	return true;
+}
+
+/*
+ * Pages that a program touches in order often lie in order in physical memory as well. After two
+ * such a window is opened: a mapping of what would follow, none of it accessible; its pages are
+ * installed by one call each, cheaper than a mapping, and without a fault of the host's.
+ */
+static bool map_in_window(uint32_t r, unsigned k, uint64_t pa, struct host_rights rights)
+{
+	struct shadow_region *g = &SELF->region[r];
+	uint64_t before = k ? copy_get(r, k - 1) : 0;
+
+	if (!SELF->windows || is_low(page_base(r, k)))
+		return false;
+	bool inside = k >= g->window_from && k < g->window_to;
+	bool fits = inside && g->window_pa + k * PAGE_SIZE == pa &&
+	            g->window_write == rights.write && g->window_execute == rights.execute;
+
+	/* In order, but from elsewhere: the next batch of pages has begun. */
+	if (!fits && !(before && (inside || (before & PTE_ADDRESS) + PAGE_SIZE == pa) &&
+	               open_window(r, k, pa, rights)))
+		return false;
+	if (host_window_page(page_base(r, k))) {
+		COUNT(window_page);
+		COUNT(map_pages);
+		return true;
+	}
+	g->window_to = g->window_from;
+	return false;
+}
+
 static void map_small(uint32_t va, const struct translation *t, bool again)
 {
 	uint32_t r = region_index(va);
@@ -390,8 +448,10 @@ static void map_small(uint32_t va, const struct translation *t, bool again)
 		while (from > low &&
 		       continues(table, r, from - 1, t->pte, -(int)(k - from + 1), again))
 			from--;
-		map_pages(page_base(r, from), (to - from) * PAGE_SIZE,
-		          (t->pa & ~0xfffull) - (k - from) * PAGE_SIZE, rights_of(va, t));
+		if (to - from > 1 || va >= M->user_top ||
+		    !map_in_window(r, k, t->pa & ~0xfffull, rights_of(va, t)))
+			map_pages(page_base(r, from), (to - from) * PAGE_SIZE,
+			          (t->pa & ~0xfffull) - (k - from) * PAGE_SIZE, rights_of(va, t));
 		COUNT_N(map_around, to - from - 1);
 	}
 	g->pde = t->pde; /* making room may have forgotten it */
@@ -417,6 +477,14 @@ void shadow_map(uint32_t va, const struct translation *t, bool fetch)
 		map_large(va, t);
 	else
 		map_small(va, t, kernel_code);
+}
+
+bool shadow_missing(uint32_t va)
+{
+	uint32_t r = region_index(va);
+
+	return paging_on() && va < M->user_top && !SELF->region[r].large &&
+	       !copy_get(r, va >> 12 & (entries_per_table() - 1));
 }
 
 bool shadow_present(uint32_t va, bool write)

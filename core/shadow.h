@@ -19,6 +19,9 @@
  */
 void shadow_map(uint32_t va, const struct translation *t, bool fetch);
 
+/** shadow_missing - is nothing mapped at @va, of the user half? */
+bool shadow_missing(uint32_t va);
+
 /** shadow_present - is @va mapped from its page table already, writable if @write? */
 bool shadow_present(uint32_t va, bool write);
 

@@ -45,8 +45,8 @@
 struct run_options {
 	const char *kernel, *initrd, *arguments, *stats_path, *console, *name;
 	uint64_t memory;
-	bool stats, count_calls, bare, traps_only, no_vmi, deferred, low_moved, apic, no_acpi,
-	    restart;
+	bool stats, count_calls, bare, traps_only, no_vmi, deferred, low_moved, no_userfaultfd,
+	    apic, no_acpi, restart;
 	int cpu;
 };
 
@@ -82,6 +82,8 @@ static void usage(FILE *to)
 	    "      --low-memory=auto|moved  map the guest's first 64 KiB where they belong as far\n"
 	    "                        as the host lets processes map them, or nothing of them "
 	    "(auto)\n"
+	    "      --userfaultfd=on|off  map the guest's pages with its help, if the host has it "
+	    "(on)\n"
 	    "      --traps-only      rewrite nothing: every sensitive instruction traps (slow)\n"
 	    "  -h, --help            this text\n\n"
 	    "Ctrl-A x leaves, Ctrl-A h lists the keys.\n"
@@ -167,6 +169,7 @@ enum {
 	OPTION_NO_DEFAULTS,
 	OPTION_CPU,
 	OPTION_LOW_MEMORY,
+	OPTION_USERFAULTFD,
 	OPTION_TRAPS_ONLY,
 	OPTION_VMI,
 	OPTION_COUNT,
@@ -205,6 +208,7 @@ static int parse_options(int argc, char **argv, struct run_options *o)
 	    {"apic", required_argument, NULL, OPTION_APIC},
 	    {"reboot", required_argument, NULL, OPTION_REBOOT},
 	    {"low-memory", required_argument, NULL, OPTION_LOW_MEMORY},
+	    {"userfaultfd", required_argument, NULL, OPTION_USERFAULTFD},
 	    {"traps-only", no_argument, NULL, OPTION_TRAPS_ONLY},
 	    {"console", required_argument, NULL, OPTION_CONSOLE},
 	    {"name", required_argument, NULL, 'n'},
@@ -281,6 +285,11 @@ static int parse_options(int argc, char **argv, struct run_options *o)
 		case OPTION_LOW_MEMORY:
 			if ((status = parse_choice("low-memory", optarg, "auto", "moved",
 			                           &o->low_moved)))
+				return status;
+			break;
+		case OPTION_USERFAULTFD:
+			if ((status = parse_choice("userfaultfd", optarg, "on", "off",
+			                           &o->no_userfaultfd)))
 				return status;
 			break;
 		case OPTION_TRAPS_ONLY:
@@ -487,6 +496,7 @@ static int run_machine(struct vm *vm, const struct kernel *k, const struct run_o
 
 	signal(SIGBUS, out_of_memory);
 	vm->machine->have_apic = o->apic;
+	vm->machine->windows = o->no_userfaultfd ? WINDOWS_OFF : WINDOWS_REFUSED;
 	if ((status = load(vm, k, o)) || (status = host_facts_fill(vm)) ||
 	    (status = annotate_loaded_kernel(k, o->traps_only, o->count_calls, o->deferred,
 	                                     vm->annotations, vm->stubs, &annotation)))

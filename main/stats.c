@@ -139,12 +139,26 @@ static void print_delays(FILE *to, const struct vm *vm)
 	}
 }
 
+/* How cells map pages: with windows of a userfaultfd, or without and why. */
+static const char *windows_name(const struct vm *vm)
+{
+	switch (__atomic_load_n(&vm->machine->windows, __ATOMIC_RELAXED)) {
+	case WINDOWS_ON:
+		return "on";
+	case WINDOWS_OFF:
+		return "off";
+	default:
+		return "refused by the host";
+	}
+}
+
 void stats_print(FILE *to, const struct vm *vm, const struct annotate_report *annotation)
 {
 	struct vcpu v = counted(vm);
 	const char *group = "";
 
-	fprintf(to, "guest time %.3f s, %u cells\n", (double)vm_clock(vm) / 1e9, vm->ncells);
+	fprintf(to, "guest time %.3f s, %u cells, userfaultfd %s\n", (double)vm_clock(vm) / 1e9,
+	        vm->ncells, windows_name(vm));
 	for (int i = 0; i < STAT_COUNT; i++) {
 		if (!value(vm, i))
 			continue;
@@ -175,6 +189,7 @@ int stats_write_json(const char *path, const struct vm *vm,
 	int r;
 
 	json_object_set_new(root, "guest_ns", json_integer((json_int_t)vm_clock(vm)));
+	json_object_set_new(root, "windows", json_string(windows_name(vm)));
 	json_object_set_new(root, "cells", json_integer(vm->ncells));
 	for (int i = 0; i < STAT_COUNT; i++)
 		json_object_set_new(counts, names[i].name, json_integer((json_int_t)value(vm, i)));

@@ -37,6 +37,7 @@ void long_syscall(void), long_int80(void), long_vsyscall(void), long_store(void)
 // x86-64 numbers.
 enum {
 	MPROTECT = 10,
+	IOCTL = 16,
 	MMAP = 9,
 	MUNMAP = 11,
 	RT_SIGRETURN = 15,
@@ -306,6 +307,29 @@ static void bad_futex(void)
 	report("futex: every operation but the two");
 }
 
+static void bad_ioctl(void)
+{
+	static const uint64_t allowed[] = {0xc020aa00, 0xc020aa07};
+	uint64_t p = (uintptr_t)victim;
+
+	// Of the requests a userfaultfd knows, only registering and installing a page.
+	for (uint64_t nr = 0; nr < 256; nr++)
+		for (uint64_t form = 0; form < 6; form++) {
+			static const uint64_t forms[] = {0xc020aa00, 0xc018aa00, 0x8010aa00,
+			                                 0xc028aa00, 0x0000aa00, 0x00005400};
+			uint64_t request = forms[form] | nr;
+
+			if (request != allowed[0] && request != allowed[1])
+				must_refuse("request", IOCTL, 5, request, p, 0, 0, 0);
+		}
+	for (uint64_t fd = 0; fd < 64; fd++)
+		for (int i = 0; i < 2 && fd != 5; i++)
+			must_refuse("file", IOCTL, fd, allowed[i], p, 0, 0, 0);
+	for (int bit = 32; bit < 64; bit++)
+		must_refuse("request", IOCTL, 5, 1ull << bit | allowed[0], p, 0, 0, 0);
+	report("ioctl: every request but two, and of other files");
+}
+
 static void other_doors(void)
 {
 	static struct long_call c;
@@ -332,6 +356,7 @@ static void do_calls(void)
 	bad_unmap_and_protect();
 	bad_modify_ldt();
 	bad_futex();
+	bad_ioctl();
 	printf("1..%d\n", tests);
 }
 

@@ -39,6 +39,11 @@
 #define DOORBELL_LOG      16u /* bytes in log */
 #define DOORBELL_MODULE   32u /* machine.module_request is filled in, and waited for */
 
+/* machine.windows, set by main to one of the first two, and by a cell that succeeds. */
+#define WINDOWS_OFF     0u /* main does not want them */
+#define WINDOWS_REFUSED 1u /* no cell has got one */
+#define WINDOWS_ON      2u
+
 /* Why the guest ended. */
 enum stop_reason {
 	STOP_NONE,
@@ -119,6 +124,7 @@ struct machine {
 		uint16_t gdt_limit;
 	} boot; /* how to enter the kernel */
 	uint32_t booted;
+	uint32_t windows; /* WINDOWS_*: whether cells have a userfaultfd */
 	uint64_t xsave_mask;
 	uint32_t xsave_size;
 	uint32_t ncpuid;
@@ -238,13 +244,16 @@ struct machine {
 #define CELL_STACK_SIZE 65536u
 
 struct shadow_region {
-	uint64_t pde;    /* the directory entry the copies were taken under */
-	uint64_t groups; /* which 64-byte groups of copy[] ever held something */
-	uint16_t mapped; /* entries of copy[] that are not zero */
-	uint8_t large;   /* a large page is mapped here; copy[] is unused */
-	uint8_t local;   /* holds entries that a CR3 load invalidates */
-	uint8_t code;    /* kernel half: code was executed from it */
-	uint8_t hidden;  /* may hold host mappings without rights, in no copy */
+	uint64_t pde;                    /* the directory entry the copies were taken under */
+	uint64_t groups;                 /* which 64-byte groups of copy[] ever held something */
+	uint16_t mapped;                 /* entries of copy[] that are not zero */
+	uint8_t large;                   /* a large page is mapped here; copy[] is unused */
+	uint8_t local;                   /* holds entries that a CR3 load invalidates */
+	uint8_t code;                    /* kernel half: code was executed from it */
+	uint16_t window_from, window_to; /* entries of the window opened last */
+	uint8_t window_write, window_execute;
+	uint64_t window_pa; /* where entry 0 would be mapped from */
+	uint8_t hidden;     /* may hold host mappings without rights, in no copy */
 };
 
 struct ldt_slot {
@@ -262,6 +271,7 @@ struct cell {
 	uint32_t number;
 	uint32_t inval_seen, inval_all_seen, resets_seen;
 	uint32_t ldt_seen;
+	uint32_t windows;                   /* has a userfaultfd */
 	uint32_t evict_next;                /* region where the next search for room begins */
 	uint32_t ldt_guest_base;            /* of the guest LDT that ldt[] was filled from */
 	uint32_t debug_seen, debug_page[4]; /* watched pages kept from this cell; bit 0: valid */

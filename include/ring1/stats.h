@@ -21,11 +21,14 @@
 	X(host_mmap, "host calls", "mmap")                                                         \
 	X(host_munmap, "host calls", "munmap")                                                     \
 	X(host_mprotect, "host calls", "mprotect")                                                 \
+	X(host_ioctl, "host calls", "ioctl of a userfaultfd")                                      \
 	X(host_modify_ldt, "host calls", "modify_ldt")                                             \
 	X(host_futex, "host calls", "futex")                                                       \
 	X(map_pages, "mappings", "guest pages mapped")                                             \
 	X(map_around, "mappings", "of these, neighbours of the one asked for")                     \
 	X(map_prefill, "mappings", "pages mapped on return from an injected page fault")           \
+	X(window_open, "mappings", "windows opened")                                               \
+	X(window_page, "mappings", "pages mapped in windows")                                      \
 	X(map_upgrade, "mappings", "pages mapped read-only that became writable")                  \
 	X(evict, "mappings", "times the host was out of mappings")                                 \
 	X(evict_pages, "mappings", "pages given back then")                                        \

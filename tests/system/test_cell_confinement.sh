@@ -26,10 +26,12 @@ every() {
 	done
 	if [ -z "$wrong" ]; then ok "$what"; else not_ok "$what (not so:$wrong)"; fi
 }
+# The third is there where the host has it.
 # shellcheck disable=SC2012 # numbers
-two_files() { [ "$(ls "/proc/$1/fd" | sort -n | tr '\n' ' ')" = '3 4 ' ]; }
+three_files() { ls "/proc/$1/fd" | sort -n | tr '\n' ' ' | grep -qE '^3 4 (5 )?$'; }
 the_right_files() {
-	readlink "/proc/$1/fd/3" | grep -q '^/memfd:ring1-ram' && readlink "/proc/$1/fd/4" | grep -q '^/memfd:ring1-state'
+	readlink "/proc/$1/fd/3" | grep -q '^/memfd:ring1-ram' && readlink "/proc/$1/fd/4" | grep -q '^/memfd:ring1-state' &&
+		{ [ ! -L "/proc/$1/fd/5" ] || readlink "/proc/$1/fd/5" | grep -qF 'anon_inode:[userfaultfd]'; }
 }
 status_is() { grep -q "^$1:[[:space:]]*$2\$" "/proc/$3/status"; }
 no_environment() { [ "$(tr -d '\0' <"/proc/$1/environ" | wc -c)" = 0 ]; }
@@ -44,8 +46,8 @@ has_no() { ! grep -qE -- "$1" "/proc/$2/maps"; }
 # What the cell may write and execute at once is the guest's memory below 4 GiB (i386 pages without NX), nothing above.
 no_writable_code_above() { ! awk '$2 ~ /w/ && $2 ~ /x/ && length($1) > 17 { print }' "/proc/$1/maps" | grep -q .; }
 
-every "each cell holds exactly the files 3 and 4" two_files
-every "these are the guest's RAM and the machine state" the_right_files
+every "each cell holds exactly the files 3, 4 and 5" three_files
+every "these are the guest's RAM, the machine state and a userfaultfd" the_right_files
 every "no new privileges" status_is NoNewPrivs 1
 every "a system-call filter" status_is Seccomp 2
 every "one filter" status_is Seccomp_filters 1
