@@ -48,7 +48,12 @@ for what in '6 tsc quiet' '6 kvm-clock quiet clocksource=kvm-clock' '1 acpi_pm q
 	echo "# uptime $up, then ${said:-0}"
 	check "$source: the guest's monotonic time counts them" [ "${said:-0}" -ge $((up + pause)) ]
 	guest_says 'cat /sys/devices/system/clocksource/clocksource0/current_clocksource'
-	check "$source: the clock source is $source" [ "$said" = "$source" ]
+	# A kernel compares ACPI's timer with the PIT, and refuses it when the host was too busy for that.
+	if [ "$said" != acpi_pm ] && [ "$source" = acpi_pm ] && guest_says 'dmesg | grep -c "PM-Timer running at invalid"'; then
+		skip "$source: the clock source is $source" 'the guest found the host too busy to measure it'
+	else
+		check "$source: the clock source is $source" [ "$said" = "$source" ]
+	fi
 	check "$source: timers work" guest_says 'sleep 1; echo slept'
 	type_in 'poweroff -f'
 	wait_for_end "$machine" 20
