@@ -201,11 +201,11 @@ static void kernel_access(void)
 	map_low();
 	require(fd >= 0 && pipe(pipes) == 0);
 	n = read(fd, at(0xff80), 200);
-	expect_equal(n, 200);
+	require(n > 140); // over the end of the low 64 KiB
 	expect(memchr(at(0xff80), '(', 20));
-	expect_equal(write(pipes[1], at(0xff80), 200), 200);
-	expect_equal(read(pipes[0], at(0x1ff0), 200), 200);
-	expect(!memcmp(at(0xff80), at(0x1ff0), 200));
+	expect_equal(write(pipes[1], at(0xff80), (size_t)n), n);
+	expect_equal(read(pipes[0], at(0x1ff0), (size_t)n), n);
+	expect(!memcmp(at(0xff80), at(0x1ff0), (size_t)n));
 }
 
 static void write_byte(void *address)
