@@ -16,6 +16,7 @@
 #include "core/exit.h"
 
 #include <asm/poll.h>
+#include <asm/prctl.h>
 #include <asm/siginfo.h>
 #include <asm/signal.h>
 #include <asm/unistd.h>
@@ -114,6 +115,8 @@ static _Noreturn void become_cell(uint32_t number, long nursery_pid)
 	if (SELF->windows)
 		M->windows = WINDOWS_ON;
 	install_signals();
+	/* Where the host can: a program's CPUID faults, and is told what its kernel is told. */
+	host_call(__NR_arch_prctl, ARCH_SET_CPUID, 0, 0, 0, 0, 0);
 	/* Main may have kicked this cell already. */
 	host_call(__NR_rt_sigprocmask, 2 /* SIG_SETMASK */, (long)&empty, 0, 8, 0, 0);
 	enter_jail();

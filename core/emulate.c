@@ -586,6 +586,9 @@ bool emulate_user(const struct insn *in, uint32_t next, struct exception *x)
 		return emulate_io(in, next, x);
 	case OP_INT:
 		return emulate_int(in, next, x);
+	case OP_CPUID: /* faults where cell/nursery.c could ask for it */
+		emulate_cpuid();
+		return done(next);
 	case OP_MOV_TO_SEG:
 	case OP_POP_SEG:
 		/* Selectors that exist in the guest's tables but not in the host's. */

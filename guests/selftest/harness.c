@@ -342,9 +342,9 @@ static bool run(unsigned number, const struct check *check)
 }
 
 static const struct check *const themes[] = {
-    syscall_checks, state_checks,   signal_checks, usermode_checks, iopl_checks, segment_checks,
-    memory_checks,  process_checks, thread_checks, ipc_checks,      time_checks, trace_checks,
-    copy_checks,    exact_checks,   debug_checks,  kind_checks,     low_checks,
+    syscall_checks, state_checks,   signal_checks, usermode_checks, iopl_checks,    segment_checks,
+    memory_checks,  process_checks, thread_checks, ipc_checks,      time_checks,    trace_checks,
+    copy_checks,    exact_checks,   debug_checks,  kind_checks,     feature_checks, low_checks,
 };
 
 static bool selected(const struct check *check, int argc, char **argv)

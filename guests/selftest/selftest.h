@@ -41,7 +41,7 @@ struct check {
 extern const struct check state_checks[], signal_checks[], usermode_checks[], thread_checks[],
     process_checks[], memory_checks[], ipc_checks[], time_checks[], copy_checks[], trace_checks[],
     segment_checks[], syscall_checks[], exact_checks[], debug_checks[], iopl_checks[],
-    kind_checks[], low_checks[];
+    kind_checks[], feature_checks[], low_checks[];
 
 // A line "# ..." about the running check.
 void diag(const char *format, ...) __attribute__((format(printf, 1, 2)));
