@@ -4,10 +4,8 @@
 #include "core/paging.h"
 #include "rom_symbols.h"
 
-/* Stacks of a kernel are this large and aligned so at least (THREAD_SIZE of i386), in bytes. */
-#define STACK_SIZE 8192u
 /* The ROM pushes at most this much on top of its return address into a stub, in words. */
-#define ROM_DEPTH  12
+#define ROM_DEPTH 12
 
 static bool in_rom(uint32_t eip)
 {
@@ -26,7 +24,8 @@ static uint32_t kernel_name(uint32_t eip)
 	if (eip >= ROM_IRET_RESTART && eip < ROM_IRET_SWITCHED)
 		return V->iret_site;
 	for (unsigned i = 0; i < ROM_DEPTH; i++)
-		if (guest_peek(V->gpr[R_ESP] + i * 4, &word, 4) && in_stubs(word - 1))
+		if (guest_peek(V->gpr[R_ESP] + i * 4, &word, 4) && in_stubs(word - 1) &&
+		    original_address(word - 1) != word - 1)
 			return original_address(word - 1);
 	return eip;
 }
@@ -37,11 +36,17 @@ static void forget(unsigned i)
 	iret_work_update();
 }
 
-/* Frames below a new one on the same stack have been left without a return. */
+/*
+ * Frames that were left without a return: the new one is in their place, or something else is. What
+ * belongs to the same stack cannot be told: kernels have had stacks of 4 and of 8 KiB.
+ */
 static void forget_dead(uint32_t at)
 {
+	uint32_t now;
+
 	for (unsigned i = M->nnamed; i-- > 0;)
-		if (!((M->named[i].at ^ at) & ~(STACK_SIZE - 1)) && M->named[i].at <= at)
+		if (M->named[i].at == at ||
+		    (guest_peek(M->named[i].at, &now, 4) && now != M->named[i].va))
 			forget(i);
 }
 
