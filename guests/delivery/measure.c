@@ -7,6 +7,7 @@
 
 #define OPERATIONS  200
 #define REPETITIONS 2000
+#define CYCLES      1500000000ull /* for one figure, at most: where each operation faults */
 
 /* Eight of each in a row: then the loop around them hardly counts. */
 #define TIMES8(x) x x x x x x x x
@@ -26,8 +27,10 @@ static void report(const char *name, uint64_t least)
 /* Register constraints and clobbers are those of all VMI flag calls and more. */
 #define LOOP(least, before, body, ...)                                                             \
 	do {                                                                                       \
+		uint64_t begin_ = rdtsc();                                                         \
+                                                                                                   \
 		least = UINT64_MAX;                                                                \
-		for (unsigned r = 0; r < REPETITIONS; r++) {                                       \
+		for (unsigned r = 0; r < REPETITIONS && rdtsc() - begin_ < CYCLES; r++) {          \
 			uint64_t start, end;                                                       \
 			uint32_t n = OPERATIONS;                                                   \
                                                                                                    \
