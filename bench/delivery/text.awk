@@ -34,7 +34,7 @@ END {
 			f = i ? counted(kernel, "immediate", item, 8) : counts[kernel, "immediate", item, 8]
 			ops = i ? counts[kernel, "immediate", item, 4] : 1
 			printf "%-18s %-18s %12s %14.1f %14s\n", kernel, i ? unit[item] : "boot and halt", i ? ops : "1",
-				e / ops, (e > 100 ? sprintf("%d (%.3f%%)", f, 100 * f / e) : f "")
+				e / ops, (e > 1000 ? sprintf("%d (%.3f%%)", f, 100 * f / e) : (f > 0 ? f : 0) "")
 		}
 	}
 
