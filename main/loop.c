@@ -9,6 +9,7 @@
  */
 #include "main/loop.h"
 
+#include "main/confine.h"
 #include "main/modules.h"
 #include "main/monitor.h"
 #include "main/placement.h"
@@ -450,12 +451,17 @@ static bool open_loop(struct loop *l)
 	vm->doorbell_event = eventfd(0, EFD_CLOEXEC);
 	l->fds[FD_DOORBELL] = (struct pollfd){.fd = vm->doorbell_event, .events = POLLIN};
 	l->fds[FD_NURSERY] = (struct pollfd){.fd = vm->nursery_socket, .events = POLLIN};
+	confine_files();
 	if (l->fds[FD_SIGNAL].fd < 0 || vm->doorbell_event < 0 ||
 	    pthread_create(&vm->doorbell_thread, NULL, doorbell_main, vm)) {
 		finish(l, STOP_HOST, "the host refuses an eventfd, a signalfd or a thread");
 		return false;
 	}
 	vm->doorbell_started = true;
+	if (confine_calls()) {
+		finish(l, STOP_HOST, "the host refuses main's system-call filter");
+		return false;
+	}
 	return true;
 }
 

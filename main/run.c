@@ -4,6 +4,7 @@
 #include "loader/mptable.h"
 #include "main/annotation.h"
 #include "main/command.h"
+#include "main/lives.h"
 #include "main/loop.h"
 #include "main/placement.h"
 #include "main/stats.h"
@@ -15,6 +16,7 @@
 
 #include <errno.h>
 #include <getopt.h>
+#include <jansson.h>
 #include <linux/futex.h>
 #include <sched.h>
 #include <signal.h>
@@ -43,6 +45,7 @@
 #define MEMORY_MAX        (3ull << 30)
 
 struct run_options {
+	FILE *stats_file;
 	const char *kernel, *initrd, *arguments, *stats_path, *console, *name;
 	uint64_t memory;
 	bool stats, count_calls, bare, traps_only, no_vmi, deferred, low_moved, no_userfaultfd,
@@ -461,7 +464,7 @@ static int print_stats(const struct vm *vm, const struct run_options *o,
 		stats_print(stderr, vm, annotation);
 		return 0;
 	}
-	if (stats_write_json(o->stats_path, vm, annotation)) {
+	if (stats_write_json(o->stats_file, vm, annotation)) {
 		complain("%s: cannot write: %s", o->stats_path, strerror(errno));
 		return EXIT_USAGE;
 	}
@@ -537,36 +540,57 @@ static void name_machine(const char *name)
 	prctl(PR_SET_NAME, title);
 }
 
+struct life {
+	const struct run_options *o;
+	const struct kernel *k;
+	struct console *console;
+};
+
+static int run_life(void *argument, bool *again)
+{
+	const struct life *l = argument;
+	static struct vm vm;
+	int status = vm_create(&vm, l->o->memory, l->o->name);
+
+	if (!status)
+		status = run_machine(&vm, l->k, l->o, l->console, again);
+	vm_destroy(&vm);
+	return status;
+}
+
 int command_run(int argc, char **argv)
 {
 	struct run_options o;
 	struct loader_error e;
 	struct kernel k = {0};
 	struct console console;
-	struct vm vm;
-	bool again, opened = false;
+	bool again;
 	int status = parse_options(argc, argv, &o);
 
 	if (status)
 		return status;
 	if (o.name)
 		name_machine(o.name);
+	if (o.stats_path && !(o.stats_file = fopen(o.stats_path, "we"))) {
+		complain("%s: cannot write: %s", o.stats_path, strerror(errno));
+		return EXIT_USAGE;
+	}
+	/* jansson would read its seed from a file when main no longer opens any. */
+	json_object_seed(0);
 	if ((status = console_open(&console, o.console))) {
 		console_close(&console);
 		return status;
 	}
-	do {
-		again = false;
-		/* First the nursery, while there is little to inherit and to map. */
-		if (!(status = vm_create(&vm, o.memory, o.name))) {
-			if (!opened && kernel_open(o.kernel, &k, &e))
-				status = status_of(&e);
-			else
-				status = run_machine(&vm, &k, &o, &console, &again);
-			opened = true;
-		}
-		vm_destroy(&vm);
-	} while (again);
+	if (kernel_open(o.kernel, &k, &e)) {
+		status = status_of(&e);
+	} else if (o.restart || console.kind == CONSOLE_UNIX) {
+		/* What a life in its process must find as it was before the first. */
+		if (console.kind == CONSOLE_STDIO)
+			terminal_raw();
+		status = lives_run(run_life, &(struct life){&o, &k, &console});
+	} else {
+		status = run_life(&(struct life){&o, &k, &console}, &again);
+	}
 	terminal_restore();
 	console_close(&console);
 	kernel_close(&k);

@@ -180,8 +180,7 @@ void stats_print(FILE *to, const struct vm *vm, const struct annotate_report *an
 	modules_print(to, vm);
 }
 
-int stats_write_json(const char *path, const struct vm *vm,
-                     const struct annotate_report *annotation)
+int stats_write_json(FILE *to, const struct vm *vm, const struct annotate_report *annotation)
 {
 	json_t *root = json_object(), *counts = json_object(), *ops = json_object();
 	json_t *delays = json_array();
@@ -208,7 +207,7 @@ int stats_write_json(const char *path, const struct vm *vm,
 		json_object_set_new(root, "annotation", annotation_json(annotation));
 	json_object_set_new(root, "modules", modules_json(vm));
 	errno = EIO;
-	r = json_dump_file(root, path, JSON_INDENT(2));
+	r = json_dumpf(root, to, JSON_INDENT(2)) || fflush(to) ? -1 : 0;
 	json_decref(root);
 	return r;
 }

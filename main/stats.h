@@ -11,7 +11,6 @@
 void stats_print(FILE *to, const struct vm *vm, const struct annotate_report *annotation);
 
 /** stats_write_json - the same as one JSON object; 0, or -1 with errno */
-int stats_write_json(const char *path, const struct vm *vm,
-                     const struct annotate_report *annotation);
+int stats_write_json(FILE *to, const struct vm *vm, const struct annotate_report *annotation);
 
 #endif

@@ -57,7 +57,7 @@ $(TEST)/fuzz/fuzz_%: tests/fuzz/fuzz_%.c $(TEST)/fuzz/tested.a $(GENERATED)
 
 # ---- system tests: build/ring1 with whole guests ----
 
-TEST_TOOLS := $(TEST)/pty $(TEST)/connect $(TEST)/sizes $(TEST)/kick_each $(TEST)/deny
+TEST_TOOLS := $(TEST)/pty $(TEST)/inject $(TEST)/connect $(TEST)/sizes $(TEST)/kick_each $(TEST)/deny
 TEST_PRELOADS := $(TEST)/short_memory.so
 TEST_GUESTS := $(TEST)/hostile $(TEST)/counts
 TEST_INITRAMFS := $(TEST)/guests.cpio.gz

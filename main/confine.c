@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "main/confine.h"
+
+#include "main/report.h"
+
+#include <errno.h>
+#include <linux/landlock.h>
+#include <seccomp.h>
+#include <stdint.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#ifndef LANDLOCK_ACCESS_FS_REFER
+#define LANDLOCK_ACCESS_FS_REFER (1ull << 13) /* Landlock 2 */
+#endif
+#ifndef LANDLOCK_ACCESS_FS_TRUNCATE
+#define LANDLOCK_ACCESS_FS_TRUNCATE (1ull << 14) /* Landlock 3 */
+#endif
+#define LANDLOCK_FS_VERSION_1 ((1ull << 13) - 1)
+
+/* Everything this host's Landlock knows; asking for what it does not know is refused. */
+static uint64_t file_rights(long version)
+{
+	uint64_t rights = LANDLOCK_FS_VERSION_1;
+
+	if (version >= 2)
+		rights |= LANDLOCK_ACCESS_FS_REFER;
+	if (version >= 3)
+		rights |= LANDLOCK_ACCESS_FS_TRUNCATE;
+	return rights;
+}
+
+void confine_files(void)
+{
+	long version =
+	    syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION);
+	struct landlock_ruleset_attr attributes = {.handled_access_fs = file_rights(version)};
+	int rules;
+
+	if (version < 1 || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
+		return;
+	rules = (int)syscall(SYS_landlock_create_ruleset, &attributes, sizeof attributes, 0);
+	if (rules < 0)
+		return;
+	/* Rules that allow nothing. 'ring1 check' says whether the host has Landlock. */
+	syscall(SYS_landlock_restrict_self, rules, 0);
+	close(rules);
+}
+
+/* The event loop, its libraries' memory, and the way out. */
+static const int allowed[] = {
+    SCMP_SYS(ppoll),
+    SCMP_SYS(poll),
+    SCMP_SYS(read),
+    SCMP_SYS(pread64),
+    SCMP_SYS(write),
+    SCMP_SYS(writev),
+    SCMP_SYS(lseek),
+    SCMP_SYS(fstat),
+    SCMP_SYS(newfstatat),
+    SCMP_SYS(fcntl),
+    SCMP_SYS(ioctl), /* terminal settings */
+    SCMP_SYS(close),
+    SCMP_SYS(sendto),
+    SCMP_SYS(recvfrom),
+    SCMP_SYS(accept4), /* the next client of the console's socket */
+    SCMP_SYS(futex),
+    SCMP_SYS(kill), /* kicks; the end of the nursery */
+    SCMP_SYS(wait4),
+    SCMP_SYS(sched_getaffinity),
+    SCMP_SYS(sched_setaffinity), /* main/placement.c */
+    SCMP_SYS(sched_yield),
+    SCMP_SYS(getcpu),
+    SCMP_SYS(clock_gettime), /* of cells, too */
+    SCMP_SYS(clock_getres),
+    SCMP_SYS(clock_nanosleep),
+    SCMP_SYS(restart_syscall),
+    SCMP_SYS(getrandom),
+    SCMP_SYS(munmap),
+    SCMP_SYS(mremap),
+    SCMP_SYS(madvise),
+    SCMP_SYS(brk),
+    SCMP_SYS(rt_sigaction),
+    SCMP_SYS(rt_sigprocmask),
+    SCMP_SYS(rt_sigreturn),
+    SCMP_SYS(rseq), /* a thread that has just been started */
+    SCMP_SYS(set_robust_list),
+    SCMP_SYS(getpid), /* abort() */
+    SCMP_SYS(gettid),
+    SCMP_SYS(tgkill),
+    SCMP_SYS(exit),
+    SCMP_SYS(exit_group),
+};
+
+int confine_calls(void)
+{
+	scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ERRNO(EPERM));
+	int error = filter ? 0 : -ENOMEM;
+
+	for (size_t i = 0; i < sizeof allowed / sizeof *allowed && !error; i++)
+		error = seccomp_rule_add(filter, SCMP_ACT_ALLOW, allowed[i], 0);
+	if (!error)
+		error = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(mmap), 1,
+		                         SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0));
+	if (!error)
+		error = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(mprotect), 1,
+		                         SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0));
+	if (!error)
+		error = seccomp_attr_set(filter, SCMP_FLTATR_CTL_TSYNC, 1);
+	if (!error)
+		error = seccomp_load(filter);
+	seccomp_release(filter);
+	if (!error)
+		return 0;
+	complain("main cannot be confined by a system-call filter: %s", strerror(-error));
+	return EXIT_HOST;
+}

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Main gives away what it no longer needs. Cells are hostile and write the memory that main
+ * reads: should they ever make main do something, it must not be able to do much. (Cells have a
+ * jail of their own, cell/jail.c; this one is main's.)
+ */
+#ifndef MAIN_CONFINE_H
+#define MAIN_CONFINE_H
+
+/**
+ * confine_files - from now on this thread, and threads it starts, open no file
+ *
+ * By Landlock, where the host has it; open descriptors stay usable. Call it before threads are
+ * started: Landlock confines one thread and its descendants.
+ */
+void confine_files(void);
+
+/**
+ * confine_calls - all threads keep the system calls of a running machine, and lose the others
+ *
+ * No program can be started and no process, no file or socket opened, no memory made executable.
+ * What is not allowed fails with EPERM. Returns 0 or an exit status, with the reason printed.
+ */
+int confine_calls(void);
+
+#endif
