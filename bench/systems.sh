@@ -13,6 +13,17 @@ launch=$bench/launch
 uml=$bench/uml/usr/bin/linux.uml
 pin= # a CPU number: everything runs there
 
+# The kernel of the table that compares VMI with annotation: NAME below $RING1_VMI_KERNELS, as in the tests.
+vmi_kernel_file() { # NAME
+	for file in "${RING1_VMI_KERNELS:-}/$1/bzImage" "${RING1_VMI_KERNELS:-}/$1/vmlinux"; do
+		if [ -n "${RING1_VMI_KERNELS:-}" ] && [ -r "$file" ]; then
+			echo "$file"
+			return
+		fi
+	done
+	return 1
+}
+
 as_guest='rdinit=/bin/bench-init ring1.init=/bin/bench-init'
 
 # The build that is measured stays the same when another is made meanwhile.
@@ -29,8 +40,8 @@ why_not() {
 			echo "User Mode Linux for i386 needs a 32-bit C library (package libc6-i386)"
 		fi
 		;;
-	native | ring1) ;;
-	*) echo "there is no such system (native, ring1, qemu, uml)" ;;
+	native | ring1 | rom | annotated) ;;
+	*) echo "there is no such system (native, ring1, qemu, uml; with --vmi annotated, rom, qemu)" ;;
 	esac
 }
 
@@ -88,9 +99,13 @@ launch_native() { # LOG PARAMETER...
 launch_ring1() { # LOG PARAMETER...; the counters go beside the log
 	log=$1
 	shift
-	pinned "$launch" --timeout 600 "$bench/ring1" run -m 512M -k "$kernel" -i "$initramfs" \
+	pinned "$launch" --timeout 600 "$bench/ring1" run -m 512M ${ring1_options:-} -k "$kernel" -i "$initramfs" \
 		--stats="${log%.log}.stats.json" --count=exits -a "$as_guest $*" >"$log"
 }
+
+# One kernel file that speaks VMI, with the ROM and without: what differs is how it reaches the core.
+launch_rom() { ring1_options=--vmi=on launch_ring1 "$@"; }
+launch_annotated() { ring1_options=--vmi=off launch_ring1 "$@"; }
 
 launch_qemu() { # LOG PARAMETER...
 	log=$1

@@ -1,5 +1,7 @@
 # Bench: the same work on this machine, in ring1, in QEMU and in User Mode Linux (docs/performance.md).
 #   bench       measures; BENCH_ARGS are bench/run's options (bench/run --help)
+#   bench-vmi   the same for a kernel that speaks VMI, with the ROM and without (docs/vmi-performance.md):
+#               VMI_BENCH_KERNEL (2.6.32-up) below $RING1_VMI_KERNELS; without that it says so and ends
 #   bench-files builds and fetches what it needs, below build/bench
 
 BENCH := build/bench
@@ -12,10 +14,15 @@ BENCH_WORKLOAD_OBJECTS := $(BENCH_WORKLOAD_SOURCES:bench/workload/%.c=$(BENCH)/o
 BENCH_WARN := -Wall -Wextra -Wmissing-prototypes -Wstrict-prototypes
 BENCH_WORKLOAD_CFLAGS := -m32 -std=gnu11 -O2 -g -D_GNU_SOURCE $(BENCH_WARN) -pthread -fno-pie
 
-.PHONY: bench bench-files
+VMI_BENCH_KERNEL ?= 2.6.32-up
+
+.PHONY: bench bench-vmi bench-files
 
 bench: all bench-files
 	@bench/run $(BENCH_ARGS)
+
+bench-vmi: all bench-files
+	@bench/run --vmi $(VMI_BENCH_KERNEL) $(BENCH_ARGS)
 
 bench-files: $(BENCH_WORKLOAD) $(BENCH_INITRAMFS) $(BENCH_LAUNCH) $(GUEST_KERNELS)
 

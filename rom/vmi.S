@@ -328,6 +328,16 @@ END(rom_vmi_get_reloc)
 	.set	rom_vmi_IODelay, rom_vmi_nothing
 	.set	type_IODelay, VMI_RELOCATION_NOP
 
+/*
+ * Nothing to be told either, so the guest is told not to: Linux then leaves out the C functions
+ * around these calls, which for a fork are two for each page. Their addresses work all the same.
+ */
+	.set	type_UpdatePxE, VMI_RELOCATION_NOP
+	.set	type_UpdatePxELong, VMI_RELOCATION_NOP
+	.set	type_AllocatePage, VMI_RELOCATION_NOP
+	.set	type_ReleasePage, VMI_RELOCATION_NOP
+	.set	type_SetLazyMode, VMI_RELOCATION_NOP
+
 	.globl	rom_vmi_table
 	.p2align 3
 rom_vmi_table:

@@ -2,8 +2,11 @@
 
 BEGIN {
 	FS = "\t"
-	nsystems = split("native ring1 qemu uml", systems, " ")
+	if (base == "") base = "native"
+	nsystems = split("native ring1 annotated rom qemu uml", systems, " ")
 	title["native"] = "native"
+	title["annotated"] = "annotated"
+	title["rom"] = "VMI ROM"
 	title["ring1"] = "ring1"
 	title["qemu"] = "QEMU TCG"
 	title["uml"] = "UML"
@@ -45,8 +48,8 @@ function is_work(item) { return unit_of[item] == "ns" || item ~ /^macro_/ }
 
 function ratio(item, name) {
 	if (!is_work(item)) return 0
-	if (!has(item, name) || !has(item, "native") || value[item, "native"] == 0) return 0
-	return value[item, name] / value[item, "native"]
+	if (!has(item, name) || !has(item, base) || value[item, base] == 0) return 0
+	return value[item, name] / value[item, base]
 }
 
 # Over all items that have a ratio; the number of them is left in mean_items.

@@ -18,7 +18,7 @@ function row(item,    s, spreads, text) {
 	for (s = 1; s <= nsystems; s++) {
 		if (!measured[systems[s]]) continue
 		text = text sprintf(" %10s", has(item, systems[s]) ? figure(value[item, systems[s]]) : "-")
-		if (systems[s] != "native" && measured["native"])
+		if (systems[s] != base && measured[base])
 			text = text sprintf(" %7s", ratio(item, systems[s]) ? times(ratio(item, systems[s])) : "-")
 		spreads = spreads (spreads ? "/" : "") (has(item, systems[s]) ? sprintf("%.0f%%", 100 * spread[item, systems[s]]) : "-")
 	}
@@ -30,7 +30,7 @@ function heading(    s, text, rule) {
 	for (s = 1; s <= nsystems; s++) {
 		if (!measured[systems[s]]) continue
 		text = text sprintf(" %10s", title[systems[s]])
-		if (systems[s] != "native" && measured["native"]) text = text sprintf(" %7s", "ratio")
+		if (systems[s] != base && measured[base]) text = text sprintf(" %7s", "ratio")
 	}
 	print ""
 	print text "  spread"
@@ -40,13 +40,13 @@ function heading(    s, text, rule) {
 }
 
 function means(    s, m) {
-	if (!measured["native"]) return
-	for (s = 2; s <= nsystems; s++)
-		if (measured[systems[s]]) {
+	if (!measured[base]) return
+	for (s = 1; s <= nsystems; s++)
+		if (measured[systems[s]] && systems[s] != base) {
 			m = mean_ratio(systems[s])
 			if (mean_items > 1)
-				printf "geometric mean of %s's ratios to native: %s over %d rows\n",
-					title[systems[s]], times(m), mean_items
+				printf "geometric mean of %s's ratios to %s: %s over %d rows\n",
+					title[systems[s]], title[base], times(m), mean_items
 		}
 }
 

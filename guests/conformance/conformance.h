@@ -122,7 +122,7 @@ extern bool call_loads_segments, call_sets_iopl;
 
 extern const struct vrom_header *rom;
 
-/* call_address - what the ROM says; 0: not CALL_REL */
+/* call_address - what the ROM says, a place that returns at once for NOP; 0: not offered */
 uint32_t call_address(unsigned number);
 struct vmi_relocation_info relocation(uint32_t number);
 uint32_t rom_init(void); /* VMI_Init again */

@@ -32,8 +32,16 @@ uint32_t rom_init(void)
 	return ((init_call *)((uintptr_t)rom + VMI_ROM_INIT))();
 }
 
+/* What a guest does in place of a call that is answered NOP. */
+void rom_nothing(void);
+__asm__(".text\n"
+        "rom_nothing:\n"
+        "	ret\n");
+
 uint32_t call_address(unsigned number)
 {
+	if (answers[number].type == VMI_RELOCATION_NOP)
+		return (uint32_t)rom_nothing;
 	return answers[number].type == VMI_RELOCATION_CALL_REL ? answers[number].eip : 0;
 }
 
