@@ -4,6 +4,7 @@
 #   RING1_VMI_KERNELS  a directory with NAME/bzImage or NAME/vmlinux
 #   RING1_VMI_INITRD   initramfs with /bin/selftest that all of them can run (guests-old in mk/guests.mk); without it
 #                      initramfs/*.cpio.gz of that directory, else the one of Debian's kernels
+# Time limit: 1800 s
 # shellcheck source=tests/system/lib.sh
 . "$(dirname "$0")/lib.sh"
 
