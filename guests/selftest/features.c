@@ -61,6 +61,8 @@ static bool in_cpuinfo(const char *name)
 
 static void told_alike(void)
 {
+	unsigned unknown = 0;
+
 	for (size_t i = 0; i < COUNT(features); i++) {
 		unsigned reg[4] = {0};
 		bool offered, usable;
@@ -74,9 +76,13 @@ static void told_alike(void)
 			     in_cpuinfo(features[i].name), offered, usable);
 		// What the kernel names can be used; what needs the kernel's help is named.
 		expect(usable || !in_cpuinfo(features[i].name));
-		if (features[i].state)
-			expect(in_cpuinfo(features[i].name) || !usable);
+		if (!features[i].state || in_cpuinfo(features[i].name) || !usable)
+			continue;
+		unknown++;
+		expect(!kernel_is_at_least(4, 6, 0)); // which knows all of them
 	}
+	if (unknown)
+		todo("%u features of the processor whose state this kernel does not know", unknown);
 }
 
 // --- the extended state in signal frames
