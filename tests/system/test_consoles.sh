@@ -62,8 +62,11 @@ check "messages begin with the machine's name" grep -q '^ring1 alpha: ended by s
 # What a machine that was killed left behind is taken over; a file is not.
 machine "unix:$socket"
 appears_file "$socket"
+all=$(family "$main")
 kill -KILL "$main"
 wait "$main" 2>/dev/null
+# shellcheck disable=SC2086 # one word a process
+check "unix: a kill leaves no process" all_gone 2 $all
 check "unix: a kill leaves the socket" [ -S "$socket" ]
 machine "unix:$socket"
 check "unix: which the next machine takes over" user 'expect=type poweroff' 'expect=# ' 'send=poweroff -f\n' -- "$connect" "$socket"
