@@ -68,7 +68,14 @@ wait "$main" 2>/dev/null
 # shellcheck disable=SC2086 # one word a process
 check "unix: a kill leaves no process" all_gone 2 $all
 check "unix: a kill leaves the socket" [ -S "$socket" ]
+left=$(stat -c %i "$socket")
 machine "unix:$socket"
+another_file() { [ "$(stat -c %i "$socket" 2>/dev/null || echo "$left")" != "$left" ]; }
+tenths=100
+until another_file || [ $tenths = 0 ]; do
+	tenths=$((tenths - 1))
+	sleep 0.1
+done
 check "unix: which the next machine takes over" user 'expect=type poweroff' 'expect=# ' 'send=poweroff -f\n' -- "$connect" "$socket"
 wait_for_end "$main" 20
 check "unix: power-off ends it" [ "$status" = 0 ]
