@@ -187,10 +187,13 @@ static void say_death(struct vm *vm, int status, char *why, size_t size)
 		snprintf(why, size,
 		         "a cell died of a system call that a filter around ring1 "
 		         "forbids; 'ring1 check' tells more");
+	} else if (number == SIGKILL) {
+		vm->host_refused = true;
+		snprintf(why, size,
+		         "a cell died (killed, perhaps because the host ran out of memory)");
 	} else {
-		snprintf(why, size, "a cell died (killed by signal %d, %s%s)", number,
-		         strsignal(number),
-		         number == SIGKILL ? ": by somebody, or for want of memory" : "");
+		snprintf(why, size, "a cell died (killed by signal %d, %s)", number,
+		         strsignal(number));
 	}
 }
 
