@@ -59,6 +59,11 @@ static void receive(uint64_t now)
 	struct uart *uart = &M->platform.uart;
 	uint8_t byte;
 
+	/* A break comes before what was typed behind it, which is in the ring already. */
+	if (__atomic_load_n(&M->inbox, __ATOMIC_ACQUIRE) & INBOX_BREAK) {
+		__atomic_fetch_and(&M->inbox, ~INBOX_BREAK, __ATOMIC_SEQ_CST);
+		uart_receive_break(uart, now);
+	}
 	/* What is typed before the guest has opened its port waits until it does. */
 	while (uart_listens(uart) && uart_receive_room(uart) && ring_get(&M->console_in, &byte))
 		uart_receive(uart, byte, now);
