@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pty.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -61,6 +62,16 @@ static int open_pty(struct console *c)
 
 /* ---- socket ---- */
 
+/* Who listened at the other end is gone; a process it started may still be dying with it. */
+static bool listener_is_gone(int fd)
+{
+	struct ucred who;
+	socklen_t size = sizeof who;
+
+	return !getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &size) && who.pid > 0 &&
+	       kill(who.pid, 0) && errno == ESRCH;
+}
+
 /* A socket left behind by one that was killed; not one that somebody serves. */
 static bool is_stale(const struct sockaddr_un *address)
 {
@@ -71,8 +82,10 @@ static bool is_stale(const struct sockaddr_un *address)
 	if (lstat(address->sun_path, &st) || !S_ISSOCK(st.st_mode))
 		return false;
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	stale = fd >= 0 && connect(fd, (const struct sockaddr *)address, sizeof *address) &&
-	        errno == ECONNREFUSED;
+	if (fd >= 0 && connect(fd, (const struct sockaddr *)address, sizeof *address))
+		stale = errno == ECONNREFUSED;
+	else
+		stale = fd >= 0 && listener_is_gone(fd);
 	if (fd >= 0)
 		close(fd);
 	return stale;

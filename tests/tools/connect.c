@@ -4,7 +4,8 @@
  *
  * usage: connect PATH
  *
- * Ends with 0 when the other side closes, with 1 when PATH cannot be opened.
+ * Ends with 0 when the other side closes, with 1 when PATH cannot be opened within 10 s: a socket
+ * may still be that of a machine that was killed.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -48,6 +49,12 @@ static bool copy(int from, int to)
 int main(int argc, char **argv)
 {
 	int fd = argc == 2 ? open_it(argv[1]) : -1;
+
+	for (int tries = 0; fd < 0 && argc == 2 && tries < 100; tries++) {
+		usleep(100000);
+		fd = open_it(argv[1]);
+	}
+
 	struct pollfd p[] = {{.fd = fd, .events = POLLIN}, {.fd = STDIN_FILENO, .events = POLLIN}};
 
 	if (fd < 0) {
