@@ -1,13 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "main/confine.h"
 
-#include "main/report.h"
-
 #include <errno.h>
 #include <linux/landlock.h>
 #include <seccomp.h>
 #include <stdint.h>
-#include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
@@ -113,8 +110,5 @@ int confine_calls(void)
 	if (!error)
 		error = seccomp_load(filter);
 	seccomp_release(filter);
-	if (!error)
-		return 0;
-	complain("main cannot be confined by a system-call filter: %s", strerror(-error));
-	return EXIT_HOST;
+	return -error;
 }

@@ -19,7 +19,7 @@ void confine_files(void);
  * confine_calls - all threads keep the system calls of a running machine, and lose the others
  *
  * No program can be started and no process, no file or socket opened, no memory made executable.
- * What is not allowed fails with EPERM. Returns 0 or an exit status, with the reason printed.
+ * What is not allowed fails with EPERM. Returns 0 or an errno.
  */
 int confine_calls(void);
 

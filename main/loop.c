@@ -445,6 +445,8 @@ static int open_signals(void)
 static bool open_loop(struct loop *l)
 {
 	struct vm *vm = l->vm;
+	char text[160];
+	int error;
 
 	prctl(PR_SET_TIMERSLACK, 1);
 	l->fds[FD_SIGNAL] = (struct pollfd){.fd = open_signals(), .events = POLLIN};
@@ -458,8 +460,13 @@ static bool open_loop(struct loop *l)
 		return false;
 	}
 	vm->doorbell_started = true;
-	if (confine_calls()) {
-		finish(l, STOP_HOST, "the host refuses main's system-call filter");
+	error = confine_calls();
+	if (error) {
+		snprintf(text, sizeof text,
+		         "main cannot confine itself by a system-call filter (%s); 'ring1 check' "
+		         "tells what the host refuses",
+		         strerror(error));
+		finish(l, STOP_HOST, text);
 		return false;
 	}
 	return true;

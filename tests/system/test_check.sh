@@ -31,7 +31,7 @@ lacks() {
 	has "^ring1: .*$reason" || show "$scratch/out"
 }
 lacks 'no modify_ldt' 'modify_ldt' 'modify_ldt.*not permitted' "$deny" modify_ldt
-lacks 'no seccomp' 'seccomp' 'could not confine itself' "$deny" seccomp
+lacks 'no seccomp' 'seccomp' '(could not|cannot) confine itself' "$deny" seccomp
 lacks 'no prctl' 'seccomp' 'no seccomp' "$deny" prctl
 lacks 'no memfd_create' 'memfd' 'memfd_create' "$deny" memfd_create
 lacks 'no process' 'cells' 'cannot start a process' "$deny" fork,clone,clone3
