@@ -569,6 +569,7 @@ void run_loop(struct vm *vm, struct console *console, const char *name, struct o
 		close_loop(&l);
 		return;
 	}
+	vm_start(vm);
 	while (!l.done) {
 		wait_for_events(&l);
 		vm_keep_clock(vm);

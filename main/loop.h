@@ -14,12 +14,12 @@ struct outcome {
 };
 
 /**
- * run_loop - serve the guest until it stops: console, timers, cells
+ * run_loop - confine this process, start the guest, and serve it until it stops
  * @console: where the guest's serial port leads
  * @name: of the machine, for whoever is told of it
  *
  * SIGINT, SIGTERM and SIGHUP end the guest.
- * The virtual CPU must have been started (machine.cell[0].go).
+ * The kernel is in memory, and the first cells are there.
  */
 void run_loop(struct vm *vm, struct console *console, const char *name, struct outcome *outcome);
 

@@ -17,14 +17,12 @@
 #include <errno.h>
 #include <getopt.h>
 #include <jansson.h>
-#include <linux/futex.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
-#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -403,12 +401,6 @@ static int load(struct vm *vm, const struct kernel *k, const struct run_options 
 	return 0;
 }
 
-static void start_guest(struct vm *vm)
-{
-	__atomic_store_n(&vm->machine->cell[0].go, 1, __ATOMIC_SEQ_CST);
-	syscall(SYS_futex, &vm->machine->cell[0].go, FUTEX_WAKE, 1, NULL, NULL, 0);
-}
-
 static void print_registers(const struct stop *s)
 {
 	fprintf(stderr,
@@ -515,7 +507,6 @@ static int run_machine(struct vm *vm, const struct kernel *k, const struct run_o
 		return status;
 	if (console->kind == CONSOLE_STDIO)
 		terminal_raw();
-	start_guest(vm);
 	run_loop(vm, console, o->name ? o->name : "this machine", &outcome);
 	*again = o->restart && wants_restart(&outcome);
 	if (*again) {

@@ -85,6 +85,9 @@ void vm_publish_cells(struct vm *vm);
  */
 bool vm_nursery_event(struct vm *vm, char *why, size_t size);
 
+/** vm_start - let the virtual CPU run: the cells are there, and the kernel is in memory */
+void vm_start(struct vm *vm);
+
 /** vm_kick - set bits in the inbox and make the virtual CPU look at it */
 void vm_kick(struct vm *vm, uint32_t bits);
 
