@@ -288,6 +288,12 @@ static void futex_wake(uint32_t *word)
 	syscall(SYS_futex, word, FUTEX_WAKE, 1, NULL, NULL, 0);
 }
 
+void vm_start(struct vm *vm)
+{
+	__atomic_store_n(&vm->machine->cell[0].go, 1, __ATOMIC_SEQ_CST);
+	futex_wake(&vm->machine->cell[0].go);
+}
+
 void vm_kick(struct vm *vm, uint32_t bits)
 {
 	uint32_t running;
