@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "core/annotated.h"
 
+#include "core/alarm.h"
 #include "core/emulate.h"
 #include "core/frames.h"
 #include "core/interrupt.h"

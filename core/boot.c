@@ -2,6 +2,7 @@
 /* Power-on: the state a boot loader leaves for a 32-bit kernel entry. */
 #include "core/boot.h"
 
+#include "core/alarm.h"
 #include "core/clock.h"
 #include "core/core.h"
 #include "core/interrupt.h"

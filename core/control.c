@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* Control registers, MSRs and CPUID: the system registers of the virtual CPU. */
+#include "core/alarm.h"
 #include "core/clock.h"
 #include "core/emulate.h"
 #include "core/interrupt.h"

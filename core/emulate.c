@@ -2,6 +2,7 @@
 /* Sensitive instructions, one by one (Intel SDM volume 2 unless another source is named). */
 #include "core/emulate.h"
 
+#include "core/alarm.h"
 #include "core/clock.h"
 #include "core/debug.h"
 #include "core/interrupt.h"

@@ -8,6 +8,7 @@
 #include "core/exit.h"
 
 #include "cell/gate.h"
+#include "core/alarm.h"
 #include "core/annotated.h"
 #include "core/boot.h"
 #include "core/clock.h"

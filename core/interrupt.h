@@ -10,6 +10,9 @@ uint32_t eflags_image(void);
 /** set_eflags - POPF at virtual ring 0: IF and IOPL go to the virtual flags */
 void set_eflags(uint32_t image);
 
+/** set_virtual_if - the flag alone; delivers nothing */
+void set_virtual_if(bool on);
+
 /** interrupts_enabled - the virtual IF; always true in user mode (VMI rule 6) */
 static inline bool interrupts_enabled(void)
 {
@@ -32,17 +35,11 @@ bool software_interrupt_allowed(unsigned vector, struct exception *x);
 /** deliver_exception - raise a fault at the current EIP; page faults also set CR2 */
 void deliver_exception(const struct exception *x);
 
-/** devices_run - run the devices up to now and mark what is pending; delivers nothing */
-void devices_run(void);
-
 /** interrupts_deliver - deliver what is pending as far as the virtual IF allows */
 void interrupts_deliver(void);
 
 /** interrupt_pending_update - recompute the pending bit of V->iflag from the PIC */
 void interrupt_pending_update(void);
-
-/** leave_idle - the guest has left its idle loop: main is its alarm clock again */
-void leave_idle(void);
 
 /**
  * interrupt_waits - on the way back to the guest, one is pending and masked
@@ -68,11 +65,5 @@ static inline bool promised(void)
  * True: the handler was entered, and returns to the instruction at EIP. False: nothing to do.
  */
 bool keep_promise(void);
-
-/** halt - HLT with interrupts enabled: sleep until an interrupt is pending */
-void halt(void);
-
-/** take_inbox - act on what main asked for */
-void take_inbox(void);
 
 #endif

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* Port I/O, and who may do it (VMI Part 4, rule 7: IOPL grants ports, never the flag). */
+#include "core/alarm.h"
 #include "core/clock.h"
 #include "core/console.h"
 #include "core/emulate.h"

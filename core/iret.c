@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* IRET, whole: what the ROM's fast path (rom/iret.S) stands for. SDM volume 2, IRET. */
+#include "core/alarm.h"
 #include "core/debug.h"
 #include "core/emulate.h"
 #include "core/frames.h"

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "core/mmio.h"
 
+#include "core/alarm.h"
 #include "core/clock.h"
 #include "core/emulate.h"
 #include "core/insn.h"

@@ -6,6 +6,7 @@
  */
 #include "core/vmi.h"
 
+#include "core/alarm.h"
 #include "core/clock.h"
 #include "core/emulate.h"
 #include "core/interrupt.h"

@@ -5,7 +5,7 @@
  * Cells reach main by the futex machine.doorbell, which a small thread turns into an eventfd,
  * so that one ppoll() waits for everything. The timeout of the ppoll is the guest's next
  * device deadline: main is the alarm clock of a virtual CPU that computes. (One that sleeps
- * waits with the same deadline by itself, core/interrupt.c.)
+ * waits with the same deadline by itself, core/alarm.c.)
  */
 #include "main/loop.h"
 
