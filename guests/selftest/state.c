@@ -6,6 +6,7 @@
 #include "selftest.h"
 
 #include <cpuid.h>
+#include <pthread.h>
 #include <sched.h>
 #include <sys/time.h>
 
@@ -53,24 +54,30 @@ static unsigned components_of_kernel(void)
 	return kept_by_kernel;
 }
 
-// The components that are switched on, 0 when there is only FXSAVE.
-static unsigned xstate_mask(void)
+static unsigned components;
+
+static void look_at_components(void)
 {
-	static int known = -1;
 	unsigned a, b, c, d;
 
-	if (known >= 0)
-		return (unsigned)known;
-	known = 0;
-	if (__get_cpuid(1, &a, &b, &c, &d) && (c & bit_OSXSAVE)) {
-		__asm__ volatile("xgetbv" : "=a"(a), "=d"(d) : "c"(0));
-		known = a & components_of_kernel() &
-		        (X87_BIT | SSE_BIT | AVX_BIT | OPMASK_BIT | ZMM_BIT | HI16_BIT);
-		if ((known & (OPMASK_BIT | ZMM_BIT | HI16_BIT)) !=
-		    (OPMASK_BIT | ZMM_BIT | HI16_BIT))
-			known &= X87_BIT | SSE_BIT | AVX_BIT;
-	}
-	return (unsigned)known;
+	if (!__get_cpuid(1, &a, &b, &c, &d) || !(c & bit_OSXSAVE))
+		return;
+	__asm__ volatile("xgetbv" : "=a"(a), "=d"(d) : "c"(0));
+	a &= components_of_kernel() &
+	     (X87_BIT | SSE_BIT | AVX_BIT | OPMASK_BIT | ZMM_BIT | HI16_BIT);
+	if ((a & (OPMASK_BIT | ZMM_BIT | HI16_BIT)) != (OPMASK_BIT | ZMM_BIT | HI16_BIT))
+		a &= X87_BIT | SSE_BIT | AVX_BIT;
+	components = a;
+}
+
+// The components that are switched on, 0 when there is only FXSAVE. Threads that ask at the same
+// time wait for the answer: an image made for FXSAVE has none of the bits XRSTOR looks for.
+static unsigned xstate_mask(void)
+{
+	static pthread_once_t looked = PTHREAD_ONCE_INIT;
+
+	pthread_once(&looked, look_at_components);
+	return components;
 }
 
 static unsigned extension_offset(unsigned component)
