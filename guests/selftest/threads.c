@@ -177,11 +177,13 @@ static void thread_signals(void)
 	expect(signalled == thread);
 }
 
+static uint32_t rounds;
+
 static void *fpu_thread(void *argument)
 {
 	struct fpu_image want, got;
 
-	for (uint32_t i = 0; i < 200; i++) {
+	for (uint32_t i = 0; i < rounds; i++) {
 		long result;
 
 		fpu_pattern(&want, (uint32_t)(uintptr_t)argument * 1000 + i);
@@ -197,7 +199,43 @@ static void *fpu_thread(void *argument)
 // All in one address space: the switch changes registers and segment, not the page tables.
 static void fpu_threads(void)
 {
+	rounds = 200;
 	run_threads(6, fpu_thread);
+}
+
+// A real-time process that sleeps and wakes all the time: whatever it comes in between, another
+// thread may go on with.
+static void disturb(int microseconds)
+{
+	struct sched_param priority = {.sched_priority = 1};
+	struct timespec pause = {0, microseconds * 1000};
+
+	require(sched_setscheduler(0, SCHED_FIFO, &priority) == 0);
+	for (;;)
+		nanosleep(&pause, NULL);
+}
+
+static void fpu_threads_from_new(int unused)
+{
+	(void)unused;
+	rounds = 4;
+	run_threads(6, fpu_thread);
+}
+
+// Processes that have not used the FPU yet: the threads' first use of it is interrupted too.
+static void fpu_threads_preempted(void)
+{
+	pid_t disturber = start(disturb, 50), child;
+	int status;
+
+	for (int i = 0; i < 100; i++) {
+		child = start(fpu_threads_from_new, 0);
+		require(waitpid(child, &status, 0) == child);
+		require(status == 0);
+	}
+	kill(disturber, SIGKILL);
+	require(waitpid(disturber, &status, 0) == disturber);
+	expect(WIFSIGNALED(status));
 }
 
 // A mapping made or taken away by one thread is so for the others.
@@ -261,6 +299,7 @@ const struct check thread_checks[] = {
     {"futex ping-pong", ping_pong},
     {"a signal to one thread", thread_signals},
     {"FPU state of 6 threads", fpu_threads},
+    {"FPU state of 6 threads of 100 processes, preempted all the time", fpu_threads_preempted},
     {"mappings are shared between threads", shared_mappings},
     {"fork from threads keeps thread-local storage", fork_from_threads},
     {0},
