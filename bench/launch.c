@@ -10,6 +10,8 @@
 //                                    processes took in the 5 s that followed the first second, and
 //                                    their memory (shared pages divided among those that share
 //                                    them)
+//   @host-memory NAME PSS_KB         the same memory, shortly after the machine said "@memory
+//                                    NAME"
 //   @host-exit STATUS CPU_MS OTHERS_MS   at the end: what the machine took of the CPU, and what
 //   others,
 //                                    the hypervisor included, took of it (when it may use only one
@@ -36,7 +38,13 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { SETTLE_MS = 1000, IDLE_MS = 5000, END_GRACE_MS = 10000, MOST_PROCESSES = 4096 };
+enum {
+	SETTLE_MS = 1000,
+	MEMORY_SETTLE_MS = 300,
+	IDLE_MS = 5000,
+	END_GRACE_MS = 10000,
+	MOST_PROCESSES = 4096
+};
 
 struct process {
 	pid_t pid, parent;
@@ -228,6 +236,8 @@ static void log_line(const char *line)
 /* What the machine's lines ask for. */
 struct watch {
 	uint64_t idle_from, cpu_before; /* when the idle interval begins; the CPU time then */
+	uint64_t memory_from;           /* when to look at its memory */
+	char memory_name[32];
 	uint64_t deadline;
 };
 
@@ -235,6 +245,8 @@ static void heed(struct watch *watch, const char *line)
 {
 	if (!strcmp(line, "@idle"))
 		watch->idle_from = now_ms() + SETTLE_MS;
+	if (sscanf(line, "@memory %31s", watch->memory_name) == 1)
+		watch->memory_from = now_ms() + MEMORY_SETTLE_MS;
 	if (!strncmp(line, "@end", 4) && watch->deadline > now_ms() + END_GRACE_MS)
 		watch->deadline = now_ms() + END_GRACE_MS;
 }
@@ -250,6 +262,15 @@ static void measure_idle(struct watch *watch)
 	end = now_ms();
 	snprintf(text, sizeof(text), "@host-idle %" PRIu64 " %" PRIu64 " %" PRIu64,
 	         cpu_ms() - watch->cpu_before, end - begin, pss_kb());
+	log_line(text);
+}
+
+static void measure_memory(struct watch *watch)
+{
+	char text[96];
+
+	watch->memory_from = 0;
+	snprintf(text, sizeof(text), "@host-memory %s %" PRIu64, watch->memory_name, pss_kb());
 	log_line(text);
 }
 
@@ -277,6 +298,8 @@ static int wait_time(const struct watch *watch)
 
 	if (watch->idle_from && watch->idle_from < until)
 		until = watch->idle_from;
+	if (watch->memory_from && watch->memory_from < until)
+		until = watch->memory_from;
 	return until > now ? (int)(until - now) : 0;
 }
 
@@ -291,6 +314,8 @@ static bool copy_output(int fd, struct watch *watch)
 
 		if (watch->idle_from && now_ms() >= watch->idle_from)
 			measure_idle(watch);
+		if (watch->memory_from && now_ms() >= watch->memory_from)
+			measure_memory(watch);
 		if (ready > 0) {
 			ssize_t size = read(fd, bytes, sizeof(bytes));
 

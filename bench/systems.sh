@@ -3,7 +3,7 @@
 # How each system is started for the benchmark. Sourced, after setting top (the project's folder).
 #
 # A system runs the items as bench/guest/bench-init describes them and leaves a log with times
-# (bench/launch.c). Guests have 512 MiB and one CPU; ring1 and QEMU boot the same kernel file with the
+# (bench/launch.c). Guests have one CPU and, unless told otherwise, 512 MiB; ring1 and QEMU boot the same kernel file with the
 # same initramfs, User Mode Linux its own kernel (Debian's package, 6.1 as well) with that initramfs.
 
 bench=$top/build/bench
@@ -12,6 +12,7 @@ initramfs=$bench/bench.cpio.gz
 launch=$bench/launch
 uml=$bench/uml/usr/bin/linux.uml
 pin= # a CPU number: everything runs there
+memory=512M # of a guest
 
 # The kernel of the table that compares VMI with annotation: NAME below $RING1_VMI_KERNELS, as in the tests.
 vmi_kernel_file() { # NAME
@@ -40,8 +41,8 @@ why_not() {
 			echo "User Mode Linux for i386 needs a 32-bit C library (package libc6-i386)"
 		fi
 		;;
-	native | ring1 | rom | annotated) ;;
-	*) echo "there is no such system (native, ring1, qemu, uml; with --vmi annotated, rom, qemu)" ;;
+	native | ring1 | rom | annotated | 64M | 512M | 3G) ;;
+	*) echo "there is no such system (native, ring1, qemu, uml; with --vmi annotated, rom, qemu; with --growth 64M, 512M, 3G)" ;;
 	esac
 }
 
@@ -99,7 +100,7 @@ launch_native() { # LOG PARAMETER...
 launch_ring1() { # LOG PARAMETER...; the counters go beside the log
 	log=$1
 	shift
-	pinned "$launch" --timeout 600 "$bench/ring1" run -m 512M ${ring1_options:-} -k "$kernel" -i "$initramfs" \
+	pinned "$launch" --timeout 600 "$bench/ring1" run -m "$memory" ${ring1_options:-} -k "$kernel" -i "$initramfs" \
 		--stats="${log%.log}.stats.json" --count=exits -a "$as_guest $*" >"$log"
 }
 
@@ -107,10 +108,15 @@ launch_ring1() { # LOG PARAMETER...; the counters go beside the log
 launch_rom() { ring1_options=--vmi=on launch_ring1 "$@"; }
 launch_annotated() { ring1_options=--vmi=off launch_ring1 "$@"; }
 
+# The table of growth: the same machine with more memory.
+launch_64M() { memory=64M launch_ring1 "$@"; }
+launch_512M() { memory=512M launch_ring1 "$@"; }
+launch_3G() { memory=3G launch_ring1 "$@"; }
+
 launch_qemu() { # LOG PARAMETER...
 	log=$1
 	shift
-	pinned "$launch" --timeout 900 qemu-system-i386 -accel tcg -m 512 -smp 1 -nographic -no-reboot \
+	pinned "$launch" --timeout 900 qemu-system-i386 -accel tcg -m "$memory" -smp 1 -nographic -no-reboot \
 		-net none -kernel "$kernel" -initrd "$initramfs" -append "console=ttyS0 panic=-1 $as_guest $*" >"$log"
 }
 
@@ -119,7 +125,7 @@ launch_uml() { # LOG PARAMETER...
 	log=$1
 	shift
 	# shellcheck disable=SC2086 # words
-	TMPDIR=$(tmpfs_folder) pinned "$launch" --timeout 600 "$uml" mem=512M "initrd=$initramfs" \
+	TMPDIR=$(tmpfs_folder) pinned "$launch" --timeout 600 "$uml" "mem=$memory" "initrd=$initramfs" \
 		con0=fd:0,fd:1 con=null panic=-1 $as_guest "$@" >"$log"
 }
 

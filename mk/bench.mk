@@ -50,7 +50,7 @@ $(BENCH)/initramfs.list: $(GUESTS)/initramfs.list bench/guest/initramfs.list $(B
 	@mv $@.new $@
 
 # The usual initramfs comes first: what it holds is there then.
-$(BENCH_INITRAMFS): $(BENCH)/initramfs.list $(GUEST_INITRAMFS) $(BENCH_WORKLOAD) bench/guest/bench-init
+$(BENCH_INITRAMFS): $(BENCH)/initramfs.list $(GUEST_INITRAMFS) $(BENCH_WORKLOAD) bench/guest/bench-init bench/guest/configure
 	@echo "  INITRAMFS   $@"
 	@$(GUESTS)/mkinitramfs $< >$@.raw
 	@gzip -9nc $@.raw >$@.new && rm $@.raw && mv $@.new $@

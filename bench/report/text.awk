@@ -39,14 +39,17 @@ function heading(    s, text, rule) {
 	print rule
 }
 
-function means(    s, m) {
+function means(    s, m, text, rows) {
 	if (!measured[base]) return
 	for (s = 1; s <= nsystems; s++)
 		if (measured[systems[s]] && systems[s] != base) {
-			m = mean_ratio(systems[s])
-			if (mean_items > 1)
-				printf "geometric mean of %s's ratios to %s: %s over %d rows\n",
-					title[systems[s]], title[base], times(m), mean_items
+			m = mean_ratio(systems[s], 0)
+			rows = mean_items
+			text = rows > 1 ? sprintf("%s over %d rows", times(m), rows) : ""
+			m = mean_ratio(systems[s], 1)
+			if (mean_items > rows && mean_items > 1)
+				text = text (text ? "; " : "") sprintf("%s over %d rows with the later ones", times(m), mean_items)
+			if (text) printf "geometric mean of %s's ratios to %s: %s\n", title[systems[s]], title[base], text
 		}
 }
 

@@ -3,6 +3,7 @@
 #include "workload.h"
 
 #include <stdio.h>
+#include <sys/stat.h>
 
 static int finish(FILE *file, const char *path)
 {
@@ -63,4 +64,37 @@ int make_c_source(const char *path, unsigned lines)
 		        r & 0xfff, r / 7 % i);
 	}
 	return finish(file, path);
+}
+
+/* 20 files of up to 4 KiB in each directory, 10 directories in each above, names of usual lengths.
+ */
+int make_tree(const char *path, unsigned files)
+{
+	char name[512];
+	uint32_t state = 99;
+
+	need(!mkdir(path, 0755), path);
+	for (unsigned i = 0; i < files; i++) {
+		unsigned size = next_random(&state) % PAGE;
+		FILE *file;
+
+		if (i % 200 == 0) {
+			snprintf(name, sizeof(name), "%s/package-%u", path, i / 200);
+			need(!mkdir(name, 0755), name);
+		}
+		if (i % 20 == 0) {
+			snprintf(name, sizeof(name), "%s/package-%u/part-%u", path, i / 200,
+			         i / 20 % 10);
+			need(!mkdir(name, 0755), name);
+		}
+		snprintf(name, sizeof(name), "%s/package-%u/part-%u/%s-%u.%s", path, i / 200,
+		         i / 20 % 10, i & 1 ? "source" : "interface", i % 20, i & 1 ? "c" : "h");
+		file = fopen(name, "w");
+		need(file != NULL, name);
+		while (size--)
+			putc('a' + (int)(size % 26), file);
+		if (finish(file, name))
+			return 1;
+	}
+	return 0;
 }

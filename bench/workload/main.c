@@ -18,6 +18,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
+#include <sys/sysinfo.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -25,8 +26,8 @@
 enum { MOST_REPETITIONS = 100, TIME_LIMIT_S = 120 };
 
 static const struct item *const tables[] = {
-    system_call_items, memory_items, process_items, switch_items,
-    signal_items,      file_items,   compute_items, copy_items,
+    system_call_items, memory_items, process_items, switch_items, signal_items,
+    tick_items,        file_items,   compute_items, copy_items,
 };
 
 static struct {
@@ -66,6 +67,14 @@ uint32_t next_random(uint32_t *state)
 {
 	*state = *state * 1664525 + 1013904223;
 	return *state ^ *state >> 15;
+}
+
+uint64_t total_memory(void)
+{
+	struct sysinfo info;
+
+	need(!sysinfo(&info), "sysinfo");
+	return (uint64_t)info.totalram * info.mem_unit;
 }
 
 /* ---- measuring ---- */
@@ -116,6 +125,13 @@ static void print_result(const char *name, const char *unit, double *values, uns
 	fflush(stdout);
 }
 
+static void leave(const struct item *item)
+{
+	if (item->finish)
+		item->finish();
+	_exit(0);
+}
+
 /* In the item's own process. */
 static void measure(const struct item *item)
 {
@@ -130,13 +146,13 @@ static void measure(const struct item *item)
 		uint64_t ns = duration(item, options.operations);
 
 		print_result(item->name, "ns", &(double){(double)ns / options.operations}, 1);
-		_exit(0);
+		leave(item);
 	}
-	n = calibrate(item, goal);
+	n = item->fixed ? item->fixed : calibrate(item, goal);
 	for (unsigned i = 0; i < options.repetitions; i++)
 		per_operation[i] = (double)duration(item, n) / n;
 	print_result(item->name, "ns", per_operation, options.repetitions);
-	_exit(0);
+	leave(item);
 }
 
 static void run_item(const struct item *item)
@@ -177,7 +193,7 @@ static void print_name(const struct item *item)
 }
 
 /* Kernels without 32-bit time make programs of this age not sleep at all. */
-static int sleep_ms(unsigned ms)
+int sleep_ms(unsigned ms)
 {
 	const int64_t interval[2] = {ms / 1000, ms % 1000 * 1000000};
 
@@ -223,7 +239,10 @@ static int usage(void)
 	      "  --program NAME COMMAND...   how long a program takes (ms)\n"
 	      "  --sleep N                   for N ms, by the call every kernel has\n"
 	      "  --clock                     the monotonic clock (ms)\n"
-	      "  --make-text FILE MIB, --make-c FILE LINES   write an input file\n",
+	      "  --fork-tree N               make a tree of N processes\n"
+	      "  --hold NAME PROCESSES MIB MS   hold sleeping processes and memory\n"
+	      "  --make-text FILE MIB, --make-c FILE LINES   write an input file\n"
+	      "  --make-tree DIR FILES       write a tree of small files\n",
 	      stderr);
 	return 2;
 }
@@ -268,6 +287,13 @@ int main(int argc, char **argv)
 			need(!chdir(value), value);
 		else if (!strcmp(option, "sleep"))
 			return sleep_ms(number(value, 600000));
+		else if (!strcmp(option, "fork-tree"))
+			return fork_tree(number(value, 10000));
+		else if (!strcmp(option, "hold") && argv[i + 2] && argv[i + 3] && argv[i + 4])
+			return hold_memory(value, number(argv[i + 2], 10000),
+			                   number(argv[i + 3], 4096), number(argv[i + 4], 600000));
+		else if (!strcmp(option, "make-tree") && argv[i + 2])
+			return make_tree(value, number(argv[i + 2], 1000000));
 		else if (!strcmp(option, "make-text") && argv[i + 2])
 			return make_text(value, number(argv[i + 2], 1024));
 		else if (!strcmp(option, "make-c") && argv[i + 2])

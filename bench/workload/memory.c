@@ -67,6 +67,43 @@ static void mmap_touch_munmap_1p(unsigned n)
 	}
 }
 
+/* Sixteen mappings are there at a time; every second one goes first, so that the kernel can treat
+ * neither what comes nor what goes as one. One operation: a mapping, a write to each of its pages,
+ * and its end. */
+static void map_storm(unsigned n, unsigned pages)
+{
+	enum { LIVE = 16 };
+	uint8_t *mapped[LIVE];
+
+	while (n) {
+		unsigned live = n < LIVE ? n : LIVE;
+
+		for (unsigned i = 0; i < live; i++) {
+			mapped[i] = map_private(pages * PAGE);
+			touch(mapped[i], pages);
+		}
+		for (unsigned first = 0; first < 2; first++)
+			for (unsigned i = first; i < live; i += 2)
+				need(!munmap(mapped[i], pages * PAGE), "munmap");
+		n -= live;
+	}
+}
+
+static void mmap_storm_1p(unsigned n)
+{
+	map_storm(n, 1);
+}
+
+static void mmap_storm_16p(unsigned n)
+{
+	map_storm(n, 16);
+}
+
+static void mmap_storm_256p(unsigned n)
+{
+	map_storm(n, 256);
+}
+
 static bool one_page(void)
 {
 	page = map_private(PAGE);
@@ -150,6 +187,9 @@ const struct item memory_items[] = {
     {"fault_anon_page", .run = fault_anon_page},
     {"fault_anon_random", .prepare = make_order, .run = fault_anon_random},
     {"mmap_touch_munmap_1p", .run = mmap_touch_munmap_1p},
+    {"mmap_storm_1p", .run = mmap_storm_1p},
+    {"mmap_storm_16p", .run = mmap_storm_16p},
+    {"mmap_storm_256p", .run = mmap_storm_256p},
     {"mprotect_ro_rw_touch", .prepare = one_page, .run = mprotect_ro_rw_touch},
     {"segv_handler_mprotect", .prepare = catch_writes, .run = segv_handler_mprotect},
     {"cow_fault_page", .prepare = make_shared_region, .timed = cow_fault_page},

@@ -20,17 +20,22 @@
  * @prepare: what is not measured; false when this machine cannot run the item (may be NULL)
  * @run:     does @n operations; its whole duration counts
  * @timed:   instead of @run: does @n operations and returns the nanoseconds that count
+ * @finish:  puts away what would disturb the next item (may be NULL)
+ * @fixed:   operations of one repetition where their number cannot follow from what they cost; else
+ * 0
  */
 struct item {
 	const char *name;
 	bool (*prepare)(void);
 	void (*run)(unsigned n);
 	uint64_t (*timed)(unsigned n);
+	void (*finish)(void);
+	unsigned fixed;
 };
 
 /* One table a theme, ended by an item without a name. */
 extern const struct item system_call_items[], memory_items[], process_items[], switch_items[],
-    signal_items[], file_items[], compute_items[], copy_items[];
+    signal_items[], tick_items[], file_items[], compute_items[], copy_items[];
 
 /** now_ns - the monotonic clock */
 uint64_t now_ns(void);
@@ -54,8 +59,26 @@ void touch(volatile uint8_t *at, unsigned pages);
 /** next_random - the same sequence in every run */
 uint32_t next_random(uint32_t *state);
 
-/** make_text, make_c_source - the input files of the macro rows; 0 or an exit status */
+/** total_memory - of this machine, in bytes */
+uint64_t total_memory(void);
+
+/** make_text, make_c_source, make_tree - the input files of the macro rows; 0 or an exit status */
 int make_text(const char *path, unsigned mib);
 int make_c_source(const char *path, unsigned lines);
+int make_tree(const char *path, unsigned files);
+
+/** fork_tree - a tree of @count processes, this one its root; 0 or an exit status */
+int fork_tree(unsigned count);
+
+/**
+ * hold_memory - make @count processes that sleep, touch @mib of memory, say so, and hold both
+ * @name:    printed as "@memory NAME" when all is there
+ * @ms:      for how long
+ * Returns 0 or an exit status.
+ */
+int hold_memory(const char *name, unsigned count, unsigned mib, unsigned ms);
+
+/** sleep_ms - by the call that every kernel has; 0 or an exit status */
+int sleep_ms(unsigned ms);
 
 #endif
