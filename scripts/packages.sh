@@ -6,6 +6,7 @@
 #   wanted       the packages; linux-image-* stands for the package it depends on
 #   index_name   the file that says what there is: each set of packages has one
 #   into         where things are unpacked; a file "fetched" in it is touched when something changed
+#   attempts     how often the package source is asked before giving up (4)
 # The packages come through apt from the sources this machine is configured for, with a private apt state:
 # neither the system's architectures nor its package lists or state are touched. They are kept in
 # ${XDG_CACHE_HOME:-~/.cache}/ring1/debs; when all are there, no network is used at all.
@@ -139,13 +140,15 @@ fetch() {
 	command -v apt-get >/dev/null ||
 		fail "these are Debian packages: apt-get is needed to get them (or a filled $debs)"
 	write_apt_conf
-	for attempt in 1 2 3 4; do
+	attempt=0
+	while [ $attempt -lt "${attempts:-4}" ]; do
+		attempt=$((attempt + 1))
 		if fetch_once; then
 			drop_old_debs
 			return
 		fi
 		say "attempt $attempt failed"
-		sleep $((attempt * 2))
+		[ $attempt -ge "${attempts:-4}" ] || sleep $((attempt * 2))
 	done
 	fail "this machine's apt sources do not give: $wanted (i386). They must name a Debian mirror, not limited to another architecture."
 }

@@ -7,6 +7,8 @@ cd "$(dirname "$0")/../.." || exit 1
 ring1=build/ring1
 kernel=build/guests/debian-686/vmlinuz
 kernel_pae=build/guests/debian-686-pae/vmlinuz
+# Fetched for tests only (scripts/fetch-test-guests); not there on a machine without network.
+kernel_rt=build/test/debian-rt-686-pae/vmlinuz
 initrd=build/guests/busybox.cpio.gz
 # The same with hostile and counts in /bin.
 test_initrd=build/test/guests.cpio.gz
@@ -108,6 +110,24 @@ appears() {
 		sleep 0.1
 	done
 }
+
+# whole_self_test SECONDS KERNEL [OPTION]...: the guest self-test, each of its lines a test, then those around it; no test
+# may come before. The console is $scratch/out.
+whole_self_test() {
+	seconds=$1 image=$2
+	shift 2
+	limited "$seconds" "$scratch/out" "$ring1" run -k "$image" -i "$initrd" -a "ring1.init=selftest quiet" "$@"
+	tr -d '\r' <"$scratch/out" | grep -aE '^((not )?ok |#)' | tee "$scratch/tap"
+	tests=$(grep -cE '^(not )?ok ' "$scratch/tap")
+	plan=$(tr -d '\r' <"$scratch/out" | sed -n 's/^1\.\.\([0-9]*\)$/\1/p' | tail -n 1)
+	check "all ${plan:-planned} checks ran" [ "$tests" = "${plan:-unknown}" ]
+	check "the guest powered off by itself" [ "$ended" = itself ]
+	check "ring1 ends with status 0" [ "$status" = 0 ]
+	[ "$status" = 0 ] || show "$scratch/out" 60
+}
+
+# version_says KERNEL REGEX
+version_says() { "$ring1" inspect "$1" | grep -qE "^version +$2"; }
 
 # start_machine [OPTION]...: a guest with a shell, in the background. Sets machine (main's process id); the console is
 # $scratch/console, main's words $scratch/words, and type_in types. Fails when no shell comes up.
