@@ -192,6 +192,7 @@ static bool ignored_msr(uint32_t msr)
 	case MSR_BIOS_SIGN_ID:
 	case MSR_MISC_ENABLE:
 	case 0xc0010015u: /* AMD HWCR */
+	case 0xc001001fu: /* AMD NB_CFG */
 	case 0xc0010029u: /* AMD DE_CFG */
 	case 0xc0011020u: /* AMD LS_CFG */
 	case 0xc0011029u: /* AMD DE_CFG of later families */
