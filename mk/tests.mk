@@ -2,6 +2,7 @@
 #   test         every test of the project; ends with one line "N passed, N failed, N skipped"
 #   test-slow    what takes minutes: the guest self-test with every sensitive instruction trapping
 #   fuzz         each fuzzer for FUZZ_SECONDS (600); `make test` runs them for a few seconds
+#   soak         machines of all kinds for SOAK_SECONDS (3600), SOAK_BOOTS (200) boots first; tests/soak/run says what else
 # ONLY=WORD takes only the test programs with WORD in their names, as in `make test ONLY=jail`.
 
 TEST := $(BUILD)/test
@@ -105,7 +106,7 @@ test-guests:
 
 # ---- running them ----
 
-.PHONY: test-build test-slow fuzz
+.PHONY: test-build test-slow fuzz soak
 .SECONDARY: $(TESTED_OBJ) $(FUZZ_OBJ)
 
 RUN_TESTS = tests/run $(if $(ONLY),-o $(ONLY))
@@ -121,6 +122,10 @@ test-slow: test-build
 
 fuzz: $(FUZZERS)
 	@FUZZ_SECONDS=$(FUZZ_SECONDS) $(RUN_TESTS) -t $$(($(FUZZ_SECONDS) + 120)) $(FUZZERS_OR_SKIPS)
+
+# bench-files for tcc; without it the guests' load is busybox's.
+soak: test-build bench-files
+	@tests/soak/run
 
 # ---- docs/vmi-conformance.md: from a run of the suite ----
 
