@@ -105,7 +105,7 @@ static uint64_t cost_of_ticks(unsigned n)
 }
 
 const struct item tick_items[] = {
-    {"timer_tick_250hz", .prepare = at_250_hz, .timed = cost_of_ticks, .fixed = 20},
-    {"timer_tick_1000hz", .prepare = at_1000_hz, .timed = cost_of_ticks, .fixed = 80},
+    {"timer_tick_250hz", .prepare = at_250_hz, .timed = cost_of_ticks, .fixed = 10},
+    {"timer_tick_1000hz", .prepare = at_1000_hz, .timed = cost_of_ticks, .fixed = 40},
     {0},
 };
