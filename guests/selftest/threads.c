@@ -210,7 +210,8 @@ static void disturb(int microseconds)
 	struct sched_param priority = {.sched_priority = 1};
 	struct timespec pause = {0, microseconds * 1000};
 
-	require(sched_setscheduler(0, SCHED_FIFO, &priority) == 0);
+	// On a host the user may not; then it disturbs as any process does.
+	require(sched_setscheduler(0, SCHED_FIFO, &priority) == 0 || errno == EPERM);
 	for (;;)
 		nanosleep(&pause, NULL);
 }
