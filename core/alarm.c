@@ -71,12 +71,11 @@ void devices_run(void)
 
 void take_inbox(void)
 {
-	uint32_t bits = __atomic_exchange_n(&M->inbox, 0, __ATOMIC_SEQ_CST);
+	/* A break is the console's to take (receive()), before the bytes behind it. */
+	uint32_t bits = __atomic_fetch_and(&M->inbox, INBOX_BREAK, __ATOMIC_SEQ_CST);
 
 	if (bits & INBOX_STOP)
 		stop_guest(STOP_REQUEST, "asked to stop");
-	if (bits & INBOX_BREAK)
-		uart_receive_break(&M->platform.uart, clock_now());
 	if (bits & INBOX_CLOCK)
 		kvmclock_update();
 	if (bits & INBOX_POWER)

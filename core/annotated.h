@@ -15,13 +15,6 @@ bool emulate_trapped(const struct insn *in, uint32_t next, struct exception *x);
 /** note_site - is this a place the annotator only wants to hear of? Then act on it. */
 bool note_site(uint32_t va);
 
-/**
- * note_text_patch - the kernel is at the entry of the function that writes its text
- *
- * True: it was written, and the virtual CPU is back at the caller. False: nothing was done.
- */
-bool note_text_patch(void);
-
 /** site_pops_selector - is the instruction at @va POP of a segment register? */
 bool site_pops_selector(uint32_t va);
 

@@ -48,8 +48,7 @@ static void memory_freed(uint32_t memory)
 
 /* ---- probes ---- */
 
-/* Return from the function at its entry: the caller's address is on top of the stack. */
-static bool end_function(uint32_t result)
+bool end_function(uint32_t result)
 {
 	uint32_t caller;
 

@@ -16,4 +16,18 @@
  */
 bool take_note(uint32_t note);
 
+/**
+ * note_text_patch - the kernel is at the entry of the function that writes its text
+ *
+ * True: it was written, and the virtual CPU is back at the caller. False: nothing was done.
+ */
+bool note_text_patch(void);
+
+/**
+ * end_function - return from a function at whose entry the kernel is, with @result
+ *
+ * False: the stack is not there, and nothing was changed.
+ */
+bool end_function(uint32_t result);
+
 #endif

@@ -13,7 +13,8 @@
  * (arch/x86/kernel/alternative.c, since 6.0; register arguments in EAX, EDX, ECX). Only calls
  * with text_poke_memcpy as func are taken; any other goes on in the kernel's own code.
  */
-#include "core/annotated.h"
+#include "core/notes.h"
+
 #include "core/paging.h"
 
 /* As POKE_MAX_OPCODE_SIZE and more: no caller at boot or later passes above a page. */
@@ -30,23 +31,22 @@ static uint8_t *text_byte(uint32_t va)
 
 bool note_text_patch(void)
 {
-	uint32_t to = V->gpr[R_EDX], from = V->gpr[R_ECX], sp = V->gpr[R_ESP], frame[2];
-	uint8_t byte;
+	uint32_t to = V->gpr[R_EDX], from = V->gpr[R_ECX], frame[2];
+	uint8_t byte, *text;
 
 	if (!ANNOT->patch_copy || V->gpr[R_EAX] != ANNOT->patch_copy ||
-	    !guest_peek(sp, frame, sizeof frame) || frame[1] > LONGEST_PATCH)
+	    !guest_peek(V->gpr[R_ESP], frame, sizeof frame) || frame[1] > LONGEST_PATCH)
 		return false;
 	/* All of it or nothing: the kernel's own code is there for what does not go. */
 	for (uint32_t i = 0; i < frame[1]; i++)
 		if (to + i < M->user_top || !text_byte(to + i) || !guest_peek(from + i, &byte, 1))
 			return false;
 	for (uint32_t i = 0; i < frame[1]; i++) {
-		guest_peek(from + i, &byte, 1);
-		*text_byte(to + i) = byte;
+		text = text_byte(to + i);
+		/* A guest that writes its page tables this way may have taken the page away. */
+		if (text && guest_peek(from + i, &byte, 1))
+			*text = byte;
 	}
 	COUNT(text_patch);
-	V->gpr[R_EAX] = to;
-	V->gpr[R_ESP] = sp + 4;
-	V->eip = frame[0];
-	return true;
+	return end_function(to);
 }

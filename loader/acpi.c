@@ -11,6 +11,8 @@
  */
 #include "loader/acpi.h"
 
+#include "loader/checksum.h"
+
 #include "devices/ports.h"
 
 #include <stddef.h>
@@ -212,16 +214,6 @@ static const uint8_t definition_block[] = {
 
 /* ---- the tables ---- */
 
-static uint8_t checksum(const void *bytes, size_t n)
-{
-	const uint8_t *p = bytes;
-	uint8_t sum = 0;
-
-	while (n--)
-		sum += *p++;
-	return (uint8_t)-sum;
-}
-
 static struct table_header header(const char *signature, uint8_t revision, size_t length)
 {
 	struct table_header h = {.length = (uint32_t)length,
@@ -258,7 +250,7 @@ static uint32_t put_table(struct writer *w, void *table, size_t n)
 	struct table_header *h = table;
 
 	h->checksum = 0;
-	h->checksum = checksum(table, n);
+	h->checksum = table_checksum(table, n);
 	return put(w, table, n);
 }
 
@@ -355,7 +347,7 @@ void acpi_write(uint8_t *ram, bool apic)
 	xsdt.table[1] = madt;
 	root.rsdt = put_table(&w, &rsdt, rsdt.header.length);
 	root.xsdt = put_table(&w, &xsdt, xsdt.header.length);
-	root.checksum = checksum(&root, offsetof(struct root_pointer, length));
-	root.extended_checksum = checksum(&root, sizeof root);
+	root.checksum = table_checksum(&root, offsetof(struct root_pointer, length));
+	root.extended_checksum = table_checksum(&root, sizeof root);
 	memcpy(ram + ACPI_PA, &root, sizeof root);
 }

@@ -9,6 +9,8 @@
  */
 #include "loader/mptable.h"
 
+#include "loader/checksum.h"
+
 #include "devices/ports.h"
 
 #include <string.h>
@@ -91,16 +93,6 @@ struct short_table {
 #define SIGNATURE 0x600
 #define FEATURES  0x201
 
-static uint8_t checksum(const void *bytes, size_t n)
-{
-	const uint8_t *p = bytes;
-	uint8_t sum = 0;
-
-	while (n--)
-		sum += *p++;
-	return (uint8_t)-sum;
-}
-
 static struct table_header header(size_t length, unsigned entries)
 {
 	return (struct table_header){.signature = "PCMP",
@@ -165,8 +157,8 @@ void mptable_write(uint8_t *ram, bool apic)
 	struct short_table less = table_without_apics();
 	struct table_header *h = apic ? &table.header : &less.header;
 
-	pointer.checksum = checksum(&pointer, sizeof(pointer));
-	h->checksum = checksum(h, h->length);
+	pointer.checksum = table_checksum(&pointer, sizeof(pointer));
+	h->checksum = table_checksum(h, h->length);
 	memcpy(ram + MPTABLE_PA, &pointer, sizeof(pointer));
 	memcpy(ram + MPTABLE_PA + sizeof(pointer), h, h->length);
 }

@@ -119,6 +119,11 @@ static int find_lowest(uint32_t *lowest)
 	return EXIT_HOST;
 }
 
+bool host_has_fsgsbase(void)
+{
+	return getauxval(AT_HWCAP2) & HWCAP2_FSGSBASE;
+}
+
 int host_facts_fill(struct vm *vm)
 {
 	int status;
@@ -134,7 +139,7 @@ int host_facts_fill(struct vm *vm)
 		return EXIT_HOST;
 	if ((status = find_lowest(&m->low.end)))
 		return status;
-	m->have_fsgsbase = !!(getauxval(AT_HWCAP2) & HWCAP2_FSGSBASE);
+	m->have_fsgsbase = host_has_fsgsbase();
 	fill_xsave(m);
 	if (m->xsave_size > sizeof m->xsave) {
 		complain(

@@ -21,7 +21,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/auxv.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
@@ -33,7 +32,6 @@
 #include <time.h>
 #include <unistd.h>
 
-#define HWCAP2_FSGSBASE   2u
 #define DEFAULT_MAP_COUNT 65530
 #define PROCESSES_NEEDED  (2 + INITIAL_CELLS)
 #define DESCRIPTORS_NEEDED                                                                         \
@@ -139,7 +137,7 @@ static void look_xsave(struct finding *f)
 
 static void look_fsgsbase(struct finding *f)
 {
-	if (getauxval(AT_HWCAP2) & HWCAP2_FSGSBASE) {
+	if (host_has_fsgsbase()) {
 		say(f, PROBE_GOOD, "yes");
 		return;
 	}

@@ -105,6 +105,9 @@ void vm_keep_clock(struct vm *vm);
 /** vm_start_clock - guest time 0 is now; @tsc_mult: ns = ticks * tsc_mult >> 32 */
 void vm_start_clock(struct vm *vm, uint64_t tsc_mult);
 
+/** host_has_fsgsbase - may processes use WRFSBASE and WRGSBASE here? */
+bool host_has_fsgsbase(void);
+
 /** host_facts_fill - TSC rate, clock offsets, CPUID, XSAVE: what the host gives the machine */
 int host_facts_fill(struct vm *vm);
 

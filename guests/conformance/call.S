@@ -21,26 +21,28 @@
 #define CS     52
 #define SS     56
 
-	.text
-/* void call_rom(void): the CALL at call_site has been aimed at the ROM. */
-	.globl	call_rom
-call_rom:
+/* What C code expects to find unchanged, and segments and flags; and back to it. */
+	.macro	save_caller
 	pusha
 	pushl	%gs
 	pushl	%fs
 	pushl	%es
 	pushl	%ds
 	pushfl
-	movl	%esp, call_saved_esp
-	pushl	call_stack + 12
-	pushl	call_stack + 8
-	pushl	call_stack + 4
-	pushl	call_stack
-	movl	%esp, call_in + ESP
-	movl	%cs, %eax
-	movl	%eax, call_in + CS
-	movl	%ss, %eax
-	movl	%eax, call_in + SS
+	.endm
+
+	.macro	return_to_caller
+	popfl
+	popl	%ds
+	popl	%es
+	popl	%fs
+	popl	%gs
+	popa
+	ret
+	.endm
+
+/* Everything of call_in but ESP, CS and SS; the last memory operands need SS only. */
+	.macro	load_call_in
 	movl	call_in + GS, %eax
 	movl	%eax, %gs
 	movl	call_in + FS, %eax
@@ -58,6 +60,24 @@ call_rom:
 	movl	%eax, %ds
 	movl	%ss:call_in + EAX, %eax
 	popfl
+	.endm
+
+	.text
+/* void call_rom(void): the CALL at call_site has been aimed at the ROM. */
+	.globl	call_rom
+call_rom:
+	save_caller
+	movl	%esp, call_saved_esp
+	pushl	call_stack + 12
+	pushl	call_stack + 8
+	pushl	call_stack + 4
+	pushl	call_stack
+	movl	%esp, call_in + ESP
+	movl	%cs, %eax
+	movl	%eax, call_in + CS
+	movl	%ss, %eax
+	movl	%eax, call_in + SS
+	load_call_in
 	jmp	call_site
 	.globl	call_back
 call_back:
@@ -93,13 +113,7 @@ call_back:
 	.globl	call_recover
 call_recover:
 	movl	%ss:call_saved_esp, %esp
-	popfl
-	popl	%ds
-	popl	%es
-	popl	%fs
-	popl	%gs
-	popa
-	ret
+	return_to_caller
 
 /*
  * void user_enter(const struct registers *): IRET to user mode; back here when user code executes
@@ -108,12 +122,7 @@ call_recover:
 	.globl	user_enter, user_back, user_iret
 user_enter:
 	movl	4(%esp), %eax
-	pusha
-	pushl	%gs
-	pushl	%fs
-	pushl	%es
-	pushl	%ds
-	pushfl
+	save_caller
 	movl	%esp, user_saved_esp
 	pushl	SS(%eax)
 	pushl	ESP(%eax)
@@ -140,13 +149,7 @@ user_iret:
 	iret
 user_back:
 	movl	%ss:user_saved_esp, %esp
-	popfl
-	popl	%ds
-	popl	%es
-	popl	%fs
-	popl	%gs
-	popa
-	ret
+	return_to_caller
 
 /*
  * void return_enter(void): IRET or SYSEXIT as Linux has it, a patched CALL where the instruction
@@ -155,12 +158,7 @@ user_back:
  */
 	.globl	return_enter
 return_enter:
-	pusha
-	pushl	%gs
-	pushl	%fs
-	pushl	%es
-	pushl	%ds
-	pushfl
+	save_caller
 	/* Where call_recover and user_back look for it. */
 	movl	%esp, call_saved_esp
 	movl	%esp, user_saved_esp
@@ -170,23 +168,7 @@ return_enter:
 	pushl	return_frame(,%ecx,4)
 	jmp	1b
 2:	movl	%esp, return_esp
-	movl	call_in + GS, %eax
-	movl	%eax, %gs
-	movl	call_in + FS, %eax
-	movl	%eax, %fs
-	movl	call_in + ES, %eax
-	movl	%eax, %es
-	movl	call_in + EBX, %ebx
-	movl	call_in + ESI, %esi
-	movl	call_in + EDI, %edi
-	movl	call_in + EBP, %ebp
-	movl	call_in + ECX, %ecx
-	movl	call_in + EDX, %edx
-	pushl	call_in + EFLAGS
-	movl	call_in + DS, %eax
-	movl	%eax, %ds
-	movl	%ss:call_in + EAX, %eax
-	popfl
+	load_call_in
 	jmp	return_site
 
 /* A place in the kernel to return to: keeps what it finds. */

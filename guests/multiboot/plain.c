@@ -3,10 +3,8 @@
  * A multiboot kernel that never turns paging on: what the boot loader handed over, and the
  * instructions that would go wrong unnoticed if nobody rewrote them. TAP on the serial port.
  */
-#include <stdbool.h>
-#include <stdint.h>
+#include "tap.h"
 
-#define UART          0x3f8
 #define CODE          0x08
 #define DATA          0x10
 #define IRQ_VECTOR    0x20
@@ -58,41 +56,6 @@ struct table {
 } __attribute__((packed));
 const struct table gdt_register = {sizeof gdt - 1, (uint32_t)gdt};
 const struct table idt_register = {sizeof idt - 1, (uint32_t)idt};
-
-static uint8_t inb(uint16_t port)
-{
-	uint8_t value;
-
-	__asm__ volatile("inb %1, %0" : "=a"(value) : "d"(port));
-	return value;
-}
-
-static void outb(uint16_t port, uint8_t value)
-{
-	__asm__ volatile("outb %0, %1" : : "a"(value), "d"(port));
-}
-
-static void put(const char *s)
-{
-	for (; *s; s++) {
-		while (!(inb(UART + 5) & 0x20))
-			;
-		outb(UART, (uint8_t)*s);
-	}
-}
-
-static unsigned count;
-
-static void check(bool ok, const char *what)
-{
-	char number[] = {(char)('0' + ++count / 10), (char)('0' + count % 10), 0};
-
-	put(ok ? "ok " : "not ok ");
-	put(number);
-	put(" - ");
-	put(what);
-	put("\n");
-}
 
 static bool same(const char *a, const char *b)
 {

@@ -3,10 +3,8 @@
  * A bare kernel with task gates: an exception and a double fault are handled by tasks of their own,
  * which return to what they interrupted. TAP on the serial port.
  */
-#include <stdbool.h>
-#include <stdint.h>
+#include "tap.h"
 
-#define UART          0x3f8
 #define CODE          0x08
 #define DATA          0x10
 #define MAIN_TSS      0x18
@@ -53,41 +51,6 @@ extern uint8_t ud_task[], df_task[], behind_divide[];
 void run(void);
 void on_undefined(void);
 void on_double(uint32_t error);
-
-static uint8_t inb(uint16_t port)
-{
-	uint8_t value;
-
-	__asm__ volatile("inb %1, %0" : "=a"(value) : "d"(port));
-	return value;
-}
-
-static void outb(uint16_t port, uint8_t value)
-{
-	__asm__ volatile("outb %0, %1" : : "a"(value), "d"(port));
-}
-
-static void put(const char *s)
-{
-	for (; *s; s++) {
-		while (!(inb(UART + 5) & 0x20))
-			;
-		outb(UART, (uint8_t)*s);
-	}
-}
-
-static unsigned count;
-
-static void check(bool ok, const char *what)
-{
-	char number[] = {(char)('0' + ++count / 10), (char)('0' + count % 10), 0};
-
-	put(ok ? "ok " : "not ok ");
-	put(number);
-	put(" - ");
-	put(what);
-	put("\n");
-}
 
 static uint32_t flags(void)
 {
