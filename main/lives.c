@@ -80,6 +80,11 @@ int lives_run(int (*life)(void *argument, bool *again), void *argument)
 	sigprocmask(SIG_SETMASK, &before, NULL);
 	if (WIFEXITED(status))
 		return WEXITSTATUS(status);
+	/* A life in its first moments has no handlers yet, and ends as any program does. */
+	if (sigismember(&set, WTERMSIG(status))) {
+		signal(WTERMSIG(status), SIG_DFL);
+		raise(WTERMSIG(status));
+	}
 	complain("the machine's process was killed by signal %d (%s)", WTERMSIG(status),
 	         strsignal(WTERMSIG(status)));
 	return EXIT_INTERNAL;

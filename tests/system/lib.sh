@@ -31,6 +31,15 @@ vmi_kernel() {
 	return 1
 }
 
+# The kernel of a directory that ring1 can load and that speaks VMI; prints nothing if there is none. A bzImage from before
+# Linux 2.6.26 holds no ELF file; its vmlinux does.
+vmi_image_in() {
+	for file in "$1/bzImage" "$1/vmlinux"; do
+		[ -r "$file" ] && build/ring1 inspect "$file" 2>/dev/null | grep -qE '^speaks VMI +yes' && echo "$file" && return
+	done
+	return 1
+}
+
 scratch=$(mktemp -d "${TMPDIR:-/tmp}/ring1-test.XXXXXX")
 trap 'rm -rf "$scratch"' EXIT
 
@@ -65,6 +74,10 @@ show() { tr -d '\r' <"$1" | tr -c '[:print:]\n' '?' | tail -n "${2:-30}" | cut -
 
 # ---- guests ----
 
+# All waits below are this many times as long as said: tests/soak/run shares the host with whatever else runs there, and
+# nothing is to be taken for a hang that is merely slow.
+patience=1
+
 # limited SECONDS OUTPUT COMMAND...: run it, all output into a file. Sets status, and ended to "itself", "term" (it took
 # a SIGTERM to end it) or "kill" (that did not suffice).
 limited() {
@@ -93,7 +106,7 @@ wait_for_end() {
 alive() { [ -r "/proc/$1/stat" ] && ! grep -q ') [ZX] ' "/proc/$1/stat" 2>/dev/null; }
 
 gone_within() {
-	tenths=$(($2 * 10))
+	tenths=$(($2 * 10 * patience))
 	while alive "$1"; do
 		[ $tenths -gt 0 ] || return 1
 		tenths=$((tenths - 1))
@@ -103,7 +116,7 @@ gone_within() {
 
 # appears TEXT FILE SECONDS
 appears() {
-	tenths=$(($3 * 10))
+	tenths=$(($3 * 10 * patience))
 	until grep -aqF -- "$1" "$2" 2>/dev/null; do
 		[ $tenths -gt 0 ] || return 1
 		tenths=$((tenths - 1))

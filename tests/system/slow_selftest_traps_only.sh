@@ -3,5 +3,5 @@
 # shellcheck source=tests/system/lib.sh
 . "$(dirname "$0")/lib.sh"
 
-whole_self_test 1500 "$kernel" --traps-only
+whole_self_test 1500 "$kernel" -a "ring1.init=selftest ring1.seconds=600 quiet" --traps-only
 done_testing

@@ -30,12 +30,6 @@ if [ -z "$vmi_initrd" ]; then
 fi
 : "${vmi_initrd:=$initrd}"
 
-# A bzImage from before Linux 2.6.26 holds no ELF file.
-image_in() {
-	for file in "$1/bzImage" "$1/vmlinux"; do
-		[ -r "$file" ] && "$ring1" inspect "$file" >/dev/null 2>&1 && echo "$file" && return
-	done
-}
 
 # self_test OPTION...: sets status and ended; the console is $scratch/out
 self_test() {
@@ -65,7 +59,7 @@ some="$full ring1.checks=processes quiet"
 found=0
 for directory in "$RING1_VMI_KERNELS"/*/; do
 	name=$(basename "$directory")
-	image=$(image_in "$directory")
+	image=$(vmi_image_in "$directory")
 	[ -n "$image" ] || continue
 	found=$((found + 1))
 
