@@ -10,6 +10,7 @@
 #include "core/console.h"
 #include "core/emulate.h"
 #include "core/interrupt.h"
+#include "core/nmi.h"
 
 /* Longer than a tick of an idle Linux takes here, in ns. */
 #define IDLE_TICK_NS 200000u
@@ -34,6 +35,15 @@ void leave_idle(void)
 	deadline_moved();
 }
 
+void look_again(uint64_t when)
+{
+	M->nmi.again = when;
+	if (when >= M->deadline)
+		return;
+	__atomic_store_n(&M->deadline, when, __ATOMIC_SEQ_CST);
+	deadline_moved();
+}
+
 static void publish_deadline(uint64_t now)
 {
 	uint64_t next = platform_next_deadline(&M->platform, now);
@@ -43,6 +53,8 @@ static void publish_deadline(uint64_t now)
 		next = alarm;
 	if (M->pending_since && M->promise_due > now && M->promise_due < next)
 		next = M->promise_due;
+	if (M->nmi.again > now && M->nmi.again < next)
+		next = M->nmi.again;
 	if (next == M->deadline)
 		return;
 	__atomic_store_n(&M->deadline, next, __ATOMIC_SEQ_CST);
@@ -80,6 +92,8 @@ void take_inbox(void)
 		kvmclock_update();
 	if (bits & INBOX_POWER)
 		pm_press_power_button(&M->platform.pm);
+	if (bits & INBOX_NMI)
+		platform_press_nmi_button(&M->platform);
 }
 
 void halt(void)
@@ -88,7 +102,7 @@ void halt(void)
 	for (;;) {
 		take_inbox();
 		devices_run();
-		if (platform_intr(&M->platform))
+		if (platform_intr(&M->platform) || nmi_waits())
 			break;
 		__atomic_store_n(&M->halted, 1, __ATOMIC_SEQ_CST);
 		host_futex_wait(&M->inbox, 0,

@@ -18,6 +18,7 @@
 #include "core/interrupt.h"
 #include "core/low.h"
 #include "core/mmio.h"
+#include "core/nmi.h"
 #include "core/paging.h"
 #include "core/segment.h"
 #include "core/shadow.h"
@@ -47,12 +48,14 @@ static _Noreturn void leave(void)
 {
 	if (M->nm_pending)
 		deliver_nm();
+	nmi_deliver();
 	if (V->iflag & IF_PENDING && interrupts_enabled())
 		interrupts_deliver();
 	if (hand_over_wanted()) {
 		hand_over();
 		take_inbox();
 		devices_run();
+		nmi_deliver();
 		interrupts_deliver();
 	}
 	M->cause = STAT_deliver_exit;
@@ -289,7 +292,7 @@ static bool refill(uint32_t va, uint32_t error, bool user, struct exception *x)
 	if (error & PF_FETCH && t.no_execute)
 		return raise_page_fault(x, va, PF_PRESENT | PF_FETCH | (user ? PF_USER : 0));
 	COUNT(page_fault_hidden);
-	if (paging_on() && t.pa <= UINT32_MAX && platform_is_mmio(t.pa)) {
+	if (t.pa <= UINT32_MAX && platform_is_mmio(t.pa)) {
 		if (mmio_access(t.pa))
 			return true;
 		stop_guest(STOP_INTERNAL, "an instruction that is not a move accesses an APIC");

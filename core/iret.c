@@ -5,6 +5,7 @@
 #include "core/emulate.h"
 #include "core/frames.h"
 #include "core/interrupt.h"
+#include "core/nmi.h"
 #include "core/paging.h"
 #include "core/segment.h"
 #include "core/shadow.h"
@@ -78,18 +79,23 @@ bool emulate_iret(struct exception *x)
 	uint32_t cs = V->vsel[SEG_CS];
 
 	COUNT(iret_core);
-	if (task_nested())
+	if (task_nested()) {
+		nmi_unblock();
 		return task_return(x);
-	if (!guest_read(esp, frame, 12, false, x))
+	}
+	if (!guest_read(esp, frame, 12, false, x)) {
+		nmi_unblock(); /* an IRET that faults does so as well */
 		return false;
+	}
 	if (frame[2] & EFLAGS_VM)
 		stop_guest(STOP_INTERNAL, "the guest enters virtual-8086 mode");
+	if ((frame[1] & 3) != 3 && !(frame[2] & EFLAGS_IF) && keep_promise())
+		return true;
+	nmi_unblock();
 	if ((frame[1] & 3) == 3) {
 		if (!return_to_user(frame, x))
 			return false;
 	} else {
-		if (!(frame[2] & EFLAGS_IF) && keep_promise())
-			return true;
 		if ((frame[1] ^ cs) & 0xfffc && !load_code_segment(frame[1], frame[0], 0, x))
 			return false;
 		V->gpr[R_ESP] = esp + 12;

@@ -39,6 +39,7 @@
 /* Delivery modes of a message */
 #define IOAPIC_FIXED  0
 #define IOAPIC_LOWEST 1
+#define IOAPIC_NMI    4
 
 /* Any content is safe. */
 struct ioapic {

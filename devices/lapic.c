@@ -153,6 +153,34 @@ bool lapic_receive(struct lapic *lapic, uint8_t vector, bool level_triggered)
 	return accept(lapic, vector, level_triggered);
 }
 
+void lapic_receive_nmi(struct lapic *lapic)
+{
+	if (!lapic->global_off)
+		lapic->nmi = 1;
+}
+
+void lapic_drive_lint1(struct lapic *lapic)
+{
+	uint32_t lint1 = lapic->lvt[LINT1];
+
+	if (lapic->global_off) {
+		lapic->nmi = 1;
+		return;
+	}
+	if (lint1 & LAPIC_LVT_MASKED)
+		return;
+	if ((lint1 & MODE) == MODE_NMI)
+		lapic->nmi = 1;
+	else if ((lint1 & MODE) == MODE_FIXED)
+		(void)accept(lapic, (uint8_t)lint1, false);
+}
+
+void lapic_edge_lint0(struct lapic *lapic)
+{
+	if ((lapic->lvt[LINT0] & (LAPIC_LVT_MASKED | MODE)) == MODE_NMI)
+		lapic_receive_nmi(lapic);
+}
+
 void lapic_raise_timer(struct lapic *lapic)
 {
 	raise_local(lapic, TIMER);
@@ -344,6 +372,8 @@ static void write_icr(struct lapic *lapic, uint32_t value)
 	uint32_t mode = value & MODE;
 
 	lapic->icr_low = value & ICR_WRITABLE;
+	if (mode == MODE_NMI && addresses_us(lapic)) /* whatever the vector is, enabled or not */
+		lapic_receive_nmi(lapic);
 	if (mode != MODE_FIXED && mode != MODE_LOWEST)
 		return;
 	if (vector < FIRST_VECTOR)
@@ -530,8 +560,12 @@ void lapic_reset(struct lapic *lapic)
 
 void lapic_set_global(struct lapic *lapic, bool enabled_now)
 {
+	uint8_t nmi;
+
 	if (enabled_now == !lapic->global_off)
 		return;
+	nmi = lapic->nmi;
 	lapic_reset(lapic);
+	lapic->nmi = nmi;
 	lapic->global_off = !enabled_now;
 }

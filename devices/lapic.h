@@ -12,8 +12,11 @@
  * - Reset leaves what a PC's BIOS leaves: LINT0 is ExtINT and not masked, LINT1 is NMI. While the
  *   APIC is disabled, by the spurious vector register or by the MSR, LINT0 is the processor's INTR
  *   pin, so that a kernel that never heard of an APIC gets its 8259A interrupts.
- * - LINT0 serves ExtINT only, from the 8259A pair; other modes of it deliver nothing. There is no
- *   NMI, SMI, INIT or start-up: such messages vanish, whoever sends them and to whom.
+ * - LINT0 serves ExtINT, from the 8259A pair, and NMI, once for each tick of the PIT that the pair
+ * lets through (the watchdog of Linux before 2.6.37, nmi_watchdog=1); other modes of it deliver
+ * nothing. There is no SMI, INIT or start-up: such messages vanish, whoever sends them and to whom.
+ * - NMI to oneself is taken by any destination that means this processor; the manual allows it with
+ * the shorthands for others only (table 10-3).
  * - A periodic timer comes at most every LAPIC_SHORTEST_PERIOD ns, whatever its initial count: one
  *   of a few ns would leave the processor no time for anything else.
  * - The performance counter and the thermal sensor never interrupt.
@@ -93,6 +96,7 @@ struct lapic {
 	uint32_t errors;    /* the errors since */
 	uint8_t global_off; /* IA32_APIC_BASE bit 11 is clear */
 	uint8_t output;     /* a fixed interrupt can be taken, cached */
+	uint8_t nmi;        /* one is on its way to the processor; not lost with the rest */
 };
 
 /* The state a BIOS leaves (see above), globally enabled, software-disabled, the timer stopped. */
@@ -122,6 +126,18 @@ int lapic_write(struct lapic *lapic, uint32_t offset, uint32_t value, uint64_t n
  * 16) is accepted and noted in ESR.
  */
 bool lapic_receive(struct lapic *lapic, uint8_t vector, bool level_triggered);
+
+/* A non-maskable one: taken unless the APIC is globally disabled. */
+void lapic_receive_nmi(struct lapic *lapic);
+
+/*
+ * The processor's NMI pin, LINT1, is driven: what its local vector says. It is the processor's own
+ * pin while the APIC is globally disabled (10.4.3).
+ */
+void lapic_drive_lint1(struct lapic *lapic);
+
+/* An edge of the 8259A pair's INTR at LINT0: an NMI, if that is the mode of its local vector. */
+void lapic_edge_lint0(struct lapic *lapic);
 
 /*
  * The timer in TSC-deadline mode (10.5.4.1): an interrupt when the TSC reaches `tsc`, which is at

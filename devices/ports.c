@@ -7,6 +7,8 @@
 /* Carry a message of the IO-APIC over the APIC bus. */
 static void send(struct platform *platform, struct ioapic_message message)
 {
+	if (message.send && message.mode == IOAPIC_NMI)
+		lapic_receive_nmi(&platform->lapic);
 	if (!message.send || message.mode > IOAPIC_LOWEST)
 		return;
 	if (!lapic_receive(&platform->lapic, message.vector, message.level) && message.level)
@@ -38,6 +40,13 @@ static void update_timer(struct platform *platform, uint64_t now)
 		return;
 	platform->timer_ticks_missed += missed;
 	pulse_timer_line(platform);
+	if (pic_intr(&platform->pic))
+		lapic_edge_lint0(&platform->lapic);
+}
+
+void platform_press_nmi_button(struct platform *platform)
+{
+	lapic_drive_lint1(&platform->lapic);
 }
 
 void platform_update_vmitimer(struct platform *platform, uint64_t cycles)

@@ -125,6 +125,24 @@ static inline bool platform_intr(const struct platform *platform)
 	       (pic_intr(&platform->pic) && platform_accepts_extint(platform));
 }
 
+/* Is a non-maskable interrupt on its way to the processor? One at most is (SDM volume 3, 6.7.1). */
+static inline bool platform_nmi(const struct platform *platform)
+{
+	return platform->lapic.nmi != 0;
+}
+
+/* The processor takes it. */
+static inline void platform_acknowledge_nmi(struct platform *platform)
+{
+	platform->lapic.nmi = 0;
+}
+
+/*
+ * The button that front panels have for it. No status bit of port 0x61 tells of it, as those are of
+ * parity and channel errors; nor does bit 7 of port 0x70 keep it out.
+ */
+void platform_press_nmi_button(struct platform *platform);
+
 /*
  * The processor takes an interrupt: the local APIC's, else the 8259A pair's. Returns the vector,
  * 0..255; a spurious one if there is nothing to take.

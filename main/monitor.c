@@ -60,6 +60,7 @@ static void print_help(FILE *to, struct vm *vm)
 	            "info registers  the virtual CPU's registers, at its last exit to ring1\n"
 	            "info cells      the processes that hold the guest's address spaces\n"
 	            "info stats      what was counted so far\n"
+	            "nmi             send the virtual CPU a non-maskable interrupt\n"
 	            "quit            end the guest, as Ctrl-A x\n"
 	            "Ctrl-A c goes back to the guest.\n");
 }
@@ -110,18 +111,25 @@ static void print_counts(FILE *to, struct vm *vm)
 	stats_print(to, vm, NULL);
 }
 
+static void send_nmi(FILE *to, struct vm *vm)
+{
+	(void)to;
+	vm_kick(vm, INBOX_NMI);
+}
+
 static const struct {
 	const char *name;
-	void (*print)(FILE *to, struct vm *vm);
+	void (*carry_out)(FILE *to, struct vm *vm); /* prints what there is to say */
 } commands[] = {
     {"help", print_help},
     {"?", print_help},
     {"info registers", print_registers},
     {"info cells", print_cells},
     {"info stats", print_counts},
+    {"nmi", send_nmi},
 };
 
-static void answer(struct vm *vm, void (*print)(FILE *to, struct vm *vm))
+static void answer(struct vm *vm, void (*command)(FILE *to, struct vm *vm))
 {
 	char *text = NULL;
 	size_t size;
@@ -129,7 +137,7 @@ static void answer(struct vm *vm, void (*print)(FILE *to, struct vm *vm))
 
 	if (!to)
 		return;
-	print(to, vm);
+	command(to, vm);
 	if (!fclose(to))
 		say_lines(text);
 	free(text);
@@ -159,7 +167,7 @@ static enum monitor_result carry_out(struct monitor *m, struct vm *vm)
 		return MONITOR_QUIT;
 	for (size_t i = 0; i < sizeof commands / sizeof *commands; i++)
 		if (!strcmp(m->line, commands[i].name)) {
-			answer(vm, commands[i].print);
+			answer(vm, commands[i].carry_out);
 			say(PROMPT);
 			return MONITOR_GOES_ON;
 		}

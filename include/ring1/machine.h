@@ -30,6 +30,7 @@
 #define INBOX_BREAK   8u  /* a serial break */
 #define INBOX_POWER   16u /* the power button is pressed */
 #define INBOX_CLOCK   32u /* the machine stood still; tsc_base may have changed */
+#define INBOX_NMI     64u /* the NMI button is pressed */
 
 /* What the core asks of main: bits of machine.doorbell. */
 #define DOORBELL_DEADLINE 1u  /* machine.deadline moved forward */
@@ -144,6 +145,10 @@ struct machine {
 	uint32_t cause;         /* enum statistic: one of STAT_deliver_*, 0: STAT_deliver_exit */
 	uint64_t pending_since; /* guest ns at which it was first left waiting, 0: none is */
 	uint64_t promise_due;   /* guest ns of the next look whether it has been enabled */
+	struct {
+		uint64_t again;  /* guest ns of the next look, for one that found the ROM at work */
+		uint8_t blocked; /* until the next IRET */
+	} nmi;
 	uint32_t doorbell __attribute__((aligned(64)));
 	uint32_t main_waits;
 	struct byte_ring console_out, console_in, log;
@@ -153,7 +158,7 @@ struct machine {
 	struct stop stop;
 	struct stop panic; /* the state in which panic() was entered */
 	uint32_t panicked;
-	uint32_t redirects;  /* IRETs that still look for a return into a window */
+	uint32_t redirects; /* IRETs that still look for a return into a window */
 	/* Frames that show the kernel's address for one in the hole (core/frames.c). */
 	struct {
 		uint32_t at;  /* guest-virtual address of the frame's EIP */
@@ -161,10 +166,10 @@ struct machine {
 		uint32_t eip; /* what it means */
 	} named[NAMED_FRAMES];
 	uint32_t nnamed, named_next;
-	uint32_t vmi_active; /* VMI_Init was called */
-	uint32_t kernel_rpl; /* of the selectors the kernel finds in CS and SS: 0 or 1 */
+	uint32_t vmi_active;         /* VMI_Init was called */
+	uint32_t kernel_rpl;         /* of the selectors the kernel finds in CS and SS: 0 or 1 */
 	uint32_t kernel_selector[2]; /* CS and SS as the kernel last had them loaded by the core */
-	uint32_t nm_pending; /* CR0.TS was set on the way to user mode: #NM first */
+	uint32_t nm_pending;         /* CR0.TS was set on the way to user mode: #NM first */
 
 	/* The system registers; the control registers are in struct vcpu. */
 	uint64_t pdpte[4]; /* PAE: loaded with CR3 */

@@ -42,6 +42,7 @@
 	X(cell_miss, "address spaces", "CR3 values no cell held")                                  \
 	X(kernel_resync, "address spaces", "cells that compared their kernel half whole")          \
 	X(interrupt, "injections", "interrupts delivered")                                         \
+	X(nmi, "injections", "non-maskable interrupts delivered")                                  \
 	X(exception, "injections", "exceptions delivered (page faults apart)")                     \
 	X(page_fault_user, "injections", "page faults of user code")                               \
 	X(page_fault_kernel, "injections", "page faults of kernel code")                           \

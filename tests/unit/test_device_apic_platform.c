@@ -239,7 +239,7 @@ static void level_line_waits_for_a_disabled_apic(void **state)
 
 static void messages_without_a_receiver_vanish(void **state)
 {
-	static const uint32_t modes[] = {2, 3, 4, 5, 6, 7, 1, 0};
+	static const uint32_t modes[] = {2, 3, 5, 6, 7, 1, 0};
 	struct platform platform = platform_with_apics();
 
 	(void)state;
@@ -250,6 +250,80 @@ static void messages_without_a_receiver_vanish(void **state)
 		assert_int_equal(platform_acknowledge(&platform), modes[i] < 2 ? 0x71 : SPURIOUS);
 		put(&platform, LAPIC_EOI, 0);
 	}
+}
+
+static void a_pin_can_send_an_nmi(void **state)
+{
+	struct platform platform = platform_with_apics();
+
+	(void)state;
+	route(&platform, 2, 0x400 | 0x71);
+	start_timer(&platform, 4772, BOOT);
+	assert_false(platform_nmi(&platform));
+	platform_update_irqs(&platform, BOOT + SECOND);
+	assert_true(platform_nmi(&platform));
+	assert_false(platform_intr(&platform));
+	platform_acknowledge_nmi(&platform);
+	assert_false(platform_nmi(&platform));
+}
+
+/* nmi_watchdog=1 of Linux before 2.6.37: the tick goes to the handler by the IO-APIC, and to LINT0.
+ */
+static void each_tick_the_pics_let_through_is_an_nmi_at_lint0(void **state)
+{
+	static const struct {
+		uint32_t lint0;
+		uint8_t imr;
+		bool nmi;
+	} cases[] = {
+	    {0x400, 0xfe, true},
+	    {0x400, 0xff, false},
+	    {0x400 | LAPIC_LVT_MASKED, 0xfe, false},
+	    {LAPIC_MODE_EXTINT, 0xfe, false},
+	};
+
+	(void)state;
+	for (unsigned i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct platform platform = platform_with_apics();
+
+		put(&platform, LAPIC_LVT_LINT0, cases[i].lint0);
+		out(&platform, 0x21, cases[i].imr, BOOT);
+		for (unsigned tick = 0; tick < 3; tick++) {
+			start_timer(&platform, 4772, BOOT + tick * SECOND);
+			platform_update_irqs(&platform, BOOT + (tick + 1) * SECOND);
+			assert_int_equal(platform_nmi(&platform), cases[i].nmi);
+			platform_acknowledge_nmi(&platform);
+		}
+	}
+}
+
+static void the_nmi_button_is_at_lint1(void **state)
+{
+	struct platform platform = platform_with_pic();
+
+	(void)state;
+	platform_press_nmi_button(&platform); /* as the BIOS left it, APIC disabled */
+	assert_true(platform_nmi(&platform));
+	platform_acknowledge_nmi(&platform);
+
+	platform = platform_with_apics();
+	put(&platform, LAPIC_LVT_LINT1, 0x400 | LAPIC_LVT_MASKED);
+	platform_press_nmi_button(&platform);
+	assert_false(platform_nmi(&platform));
+	put(&platform, LAPIC_LVT_LINT1, 0x62);
+	platform_press_nmi_button(&platform);
+	assert_false(platform_nmi(&platform));
+	assert_int_equal(platform_acknowledge(&platform), 0x62);
+	put(&platform, LAPIC_LVT_LINT1, 0x400);
+	platform_press_nmi_button(&platform);
+	assert_true(platform_nmi(&platform));
+	platform_acknowledge_nmi(&platform);
+
+	lapic_set_global(&platform.lapic, false); /* the pin is the processor's own */
+	platform_press_nmi_button(&platform);
+	assert_true(platform_nmi(&platform));
+	lapic_set_global(&platform.lapic, true);
+	assert_true(platform_nmi(&platform));
 }
 
 static void local_timer_is_a_deadline_and_an_interrupt(void **state)
@@ -373,6 +447,9 @@ int main(void)
 	    cmocka_unit_test(level_line_comes_again_until_the_device_is_served),
 	    cmocka_unit_test(level_line_waits_for_a_disabled_apic),
 	    cmocka_unit_test(messages_without_a_receiver_vanish),
+	    cmocka_unit_test(a_pin_can_send_an_nmi),
+	    cmocka_unit_test(each_tick_the_pics_let_through_is_an_nmi_at_lint0),
+	    cmocka_unit_test(the_nmi_button_is_at_lint1),
 	    cmocka_unit_test(local_timer_is_a_deadline_and_an_interrupt),
 	    cmocka_unit_test(registers_show_lines_that_nobody_carried_over_yet),
 	    cmocka_unit_test(vmi_alarms_raise_their_wires),
