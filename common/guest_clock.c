@@ -46,6 +46,18 @@ static bool disagree(int64_t a, int64_t b)
 	return difference > JUMP_NS + longer / JUMP_FRACTION;
 }
 
+/* The TSC at which guest time was 0, when it is @ns at @tsc. */
+static uint64_t base_for(const struct guest_clock *clock, uint64_t tsc, uint64_t ns)
+{
+	return tsc - (uint64_t)(((unsigned __int128)ns << 32) / clock->tsc_mult);
+}
+
+void guest_clock_set(struct guest_clock *clock, const struct clock_reading *now, uint64_t ns)
+{
+	clock->tsc_base = base_for(clock, now->tsc, ns);
+	clock->last = *now;
+}
+
 struct clock_news guest_clock_keep(struct guest_clock *clock, const struct clock_reading *now)
 {
 	const struct clock_reading last = clock->last;
@@ -57,10 +69,7 @@ struct clock_news guest_clock_keep(struct guest_clock *clock, const struct clock
 		passed = 0;
 	by_tsc = (int64_t)(guest_clock_at(clock, now->tsc) - guest);
 	if (disagree(by_tsc, passed)) {
-		uint64_t ticks = (uint64_t)(((unsigned __int128)(guest + (uint64_t)passed) << 32) /
-		                            clock->tsc_mult);
-
-		clock->tsc_base = now->tsc - ticks;
+		clock->tsc_base = base_for(clock, now->tsc, guest + (uint64_t)passed);
 		news.moved = true;
 	}
 	news.stopped = passed > STOPPED_NS;

@@ -46,6 +46,12 @@ uint64_t guest_clock_mono_offset(const struct guest_clock *clock);
 int64_t guest_clock_wall_offset(const struct guest_clock *clock);
 
 /*
+ * Guest time is @ns at @now: it stood, or is to go on from elsewhere. What the host's clocks did
+ * since the last reading is not compared.
+ */
+void guest_clock_set(struct guest_clock *clock, const struct clock_reading *now, uint64_t ns);
+
+/*
  * Compare with the host's clocks. To be called every second or so; late is fine.
  */
 struct clock_news guest_clock_keep(struct guest_clock *clock, const struct clock_reading *now);

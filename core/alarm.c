@@ -81,6 +81,31 @@ void devices_run(void)
 	interrupt_pending_update();
 }
 
+/*
+ * Between two instructions of the guest. Main may look at all of the machine meanwhile, and has
+ * moved guest time when it lets go: time that did not pass for the guest.
+ */
+static void stand_still(void)
+{
+	uint64_t since = rdtsc();
+	uint32_t pause;
+
+	fpu_save();
+	while ((pause = __atomic_load_n(&M->pause, __ATOMIC_SEQ_CST))) {
+		if (M->paused != pause) {
+			__atomic_store_n(&M->paused, pause, __ATOMIC_SEQ_CST);
+			ring_doorbell(DOORBELL_PAUSED);
+		}
+		host_futex_wait(&M->pause, pause, UINT64_MAX);
+	}
+	__atomic_store_n(&M->paused, 0, __ATOMIC_SEQ_CST);
+	fpu_restore();
+	/* The TSC went on: for a VMI guest that is time its virtual CPU was ready and did not run.
+	 */
+	vmitimer_add_stolen(&M->platform.vmitimer, rdtsc() - since);
+	kvmclock_update();
+}
+
 void take_inbox(void)
 {
 	/* A break is the console's to take (receive()), before the bytes behind it. */
@@ -94,6 +119,8 @@ void take_inbox(void)
 		pm_press_power_button(&M->platform.pm);
 	if (bits & INBOX_NMI)
 		platform_press_nmi_button(&M->platform);
+	if (__atomic_load_n(&M->pause, __ATOMIC_SEQ_CST))
+		stand_still();
 }
 
 void halt(void)

@@ -50,6 +50,8 @@ static void publish(const struct vm *vm)
 
 uint64_t vm_clock(const struct vm *vm)
 {
+	if (vm->paused)
+		return vm->paused_at;
 	return guest_clock_at(&vm->clock, __rdtsc());
 }
 
@@ -68,7 +70,7 @@ void vm_keep_clock(struct vm *vm)
 	struct clock_news news;
 
 	/* CLOCK_BOOTTIME, because the TSC may have stood */
-	if (nanoseconds(CLOCK_BOOTTIME) - vm->clock.last.boot < KEEP_NS)
+	if (vm->paused || nanoseconds(CLOCK_BOOTTIME) - vm->clock.last.boot < KEEP_NS)
 		return;
 	now = read_clocks();
 	news = guest_clock_keep(&vm->clock, &now);
@@ -80,4 +82,21 @@ void vm_keep_clock(struct vm *vm)
 		         "its time by the TSC is behind now");
 	if (news.moved || news.stopped)
 		vm_kick(vm, INBOX_CLOCK);
+}
+
+void vm_hold_clock(struct vm *vm)
+{
+	vm->paused_at = vm_clock(vm);
+	vm->paused = true;
+}
+
+void vm_release_clock(struct vm *vm)
+{
+	struct clock_reading now = read_clocks();
+
+	guest_clock_set(&vm->clock, &now, vm->paused_at);
+	vm->paused = false;
+	publish(vm);
+	/* UTC went on: guests that take it from guest time are told so. */
+	__atomic_store_n(&vm->machine->wall_set, 1, __ATOMIC_SEQ_CST);
 }

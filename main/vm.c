@@ -283,7 +283,7 @@ int vm_fork_cells(struct vm *vm, uint32_t n)
 	return 0;
 }
 
-static void futex_wake(uint32_t *word)
+void vm_wake(uint32_t *word)
 {
 	syscall(SYS_futex, word, FUTEX_WAKE, 1, NULL, NULL, 0);
 }
@@ -291,7 +291,7 @@ static void futex_wake(uint32_t *word)
 void vm_start(struct vm *vm)
 {
 	__atomic_store_n(&vm->machine->cell[0].go, 1, __ATOMIC_SEQ_CST);
-	futex_wake(&vm->machine->cell[0].go);
+	vm_wake(&vm->machine->cell[0].go);
 }
 
 void vm_kick(struct vm *vm, uint32_t bits)
@@ -300,7 +300,7 @@ void vm_kick(struct vm *vm, uint32_t bits)
 
 	__atomic_fetch_or(&vm->machine->inbox, bits, __ATOMIC_SEQ_CST);
 	if (__atomic_load_n(&vm->machine->halted, __ATOMIC_SEQ_CST)) {
-		futex_wake(&vm->machine->inbox);
+		vm_wake(&vm->machine->inbox);
 		return;
 	}
 	running = __atomic_load_n(&vm->machine->running, __ATOMIC_SEQ_CST);

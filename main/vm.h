@@ -48,6 +48,10 @@ struct vm {
 	int cpu;           /* the host CPU of the cells, -1: any */
 	bool may_move;     /* the user did not choose it */
 
+	uint32_t pause;        /* enum pause_reason: why the virtual CPU is to stand still */
+	uint32_t pause_number; /* of the last time it was asked to */
+	bool paused;           /* the core has said that it does; guest time is paused_at */
+	uint64_t paused_at;
 	struct guest_clock clock;
 	int doorbell_event;     /* eventfd: the doorbell thread saw machine.doorbell change */
 	uint32_t doorbell_bits; /* taken from machine.doorbell by that thread, not yet served */
@@ -91,7 +95,10 @@ void vm_start(struct vm *vm);
 /** vm_kick - set bits in the inbox and make the virtual CPU look at it */
 void vm_kick(struct vm *vm, uint32_t bits);
 
-/** vm_clock - guest time in ns */
+/** vm_wake - wake whoever waits on a futex in shared memory */
+void vm_wake(uint32_t *word);
+
+/** vm_clock - guest time in ns; it stands while the machine is paused */
 uint64_t vm_clock(const struct vm *vm);
 
 /**
@@ -101,6 +108,10 @@ uint64_t vm_clock(const struct vm *vm);
  * did not count, the clock is moved and the guest told.
  */
 void vm_keep_clock(struct vm *vm);
+
+/** vm_hold_clock, vm_release_clock - guest time stands still, and goes on */
+void vm_hold_clock(struct vm *vm);
+void vm_release_clock(struct vm *vm);
 
 /** vm_start_clock - guest time 0 is now; @tsc_mult: ns = ticks * tsc_mult >> 32 */
 void vm_start_clock(struct vm *vm, uint64_t tsc_mult);

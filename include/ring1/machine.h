@@ -24,13 +24,14 @@
 #define PAGE_SIZE         4096u
 
 /* Why main interrupts the virtual CPU: bits of machine.inbox, set by main, taken by the core. */
-#define INBOX_TIMER   1u  /* machine.deadline has passed */
-#define INBOX_CONSOLE 2u  /* bytes in console_in, or room in console_out */
-#define INBOX_STOP    4u  /* leave the guest now */
-#define INBOX_BREAK   8u  /* a serial break */
-#define INBOX_POWER   16u /* the power button is pressed */
-#define INBOX_CLOCK   32u /* the machine stood still; tsc_base may have changed */
-#define INBOX_NMI     64u /* the NMI button is pressed */
+#define INBOX_TIMER   1u   /* machine.deadline has passed */
+#define INBOX_CONSOLE 2u   /* bytes in console_in, or room in console_out */
+#define INBOX_STOP    4u   /* leave the guest now */
+#define INBOX_BREAK   8u   /* a serial break */
+#define INBOX_POWER   16u  /* the power button is pressed */
+#define INBOX_CLOCK   32u  /* the machine stood still; tsc_base may have changed */
+#define INBOX_NMI     64u  /* the NMI button is pressed */
+#define INBOX_PAUSE   128u /* machine.pause was set */
 
 /* What the core asks of main: bits of machine.doorbell. */
 #define DOORBELL_DEADLINE 1u  /* machine.deadline moved forward */
@@ -39,6 +40,7 @@
 #define DOORBELL_CELLS    8u  /* the pool of cells is too small */
 #define DOORBELL_LOG      16u /* bytes in log */
 #define DOORBELL_MODULE   32u /* machine.module_request is filled in, and waited for */
+#define DOORBELL_PAUSED   64u /* the virtual CPU stands still, as machine.pause asks */
 
 /* machine.windows, set by main to one of the first two, and by a cell that succeeds. */
 #define WINDOWS_OFF     0u /* main does not want them */
@@ -151,6 +153,10 @@ struct machine {
 	} nmi;
 	uint32_t doorbell __attribute__((aligned(64)));
 	uint32_t main_waits;
+	/* futex, set by main: the virtual CPU is to stand still; another number each time. 0: run
+	 */
+	uint32_t pause;
+	uint32_t paused; /* the number it stands still for: its registers are in vcpu and xsave */
 	struct byte_ring console_out, console_in, log;
 	struct module_request module_request;
 	uint32_t module_asked;  /* number of the request */

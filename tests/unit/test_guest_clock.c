@@ -184,9 +184,31 @@ static void guest_time_stays_with_boot_time(void **state)
 	}
 }
 
+/* A pause: the host's clocks and the TSC go on, guest time does not. */
+static void time_goes_on_from_where_it_was_set(void **state)
+{
+	struct guest_clock c = fresh();
+	struct clock_reading paused = later(start, 3 * SECOND, 3 * TICKS);
+	struct clock_reading resumed = later(paused, 60 * SECOND, 60 * TICKS), after;
+	struct clock_news news;
+
+	(void)state;
+	guest_clock_set(&c, &resumed, guest_clock_at(&c, paused.tsc));
+	assert_near(guest_clock_at(&c, resumed.tsc), 3 * SECOND, 1);
+	after = later(resumed, SECOND, TICKS);
+	assert_near(guest_clock_at(&c, after.tsc), 4 * SECOND, 1);
+	/* The next look compares with the moment of going on. */
+	news = guest_clock_keep(&c, &after);
+	assert_false(news.moved || news.stopped || news.wall_set);
+	assert_int_equal(guest_clock_at(&c, after.tsc) + guest_clock_mono_offset(&c), after.mono);
+	assert_int_equal((int64_t)guest_clock_at(&c, after.tsc) + guest_clock_wall_offset(&c),
+	                 after.real);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(time_goes_on_from_where_it_was_set),
 	    cmocka_unit_test(time_is_the_scaled_tsc),
 	    cmocka_unit_test(slow_drift_is_followed_and_no_jump),
 	    cmocka_unit_test(sleep_with_a_tsc_that_runs_on_needs_nothing),
