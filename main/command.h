@@ -7,5 +7,12 @@ int command_run(int argc, char **argv);
 int command_inspect(int argc, char **argv);
 int command_vmi(int argc, char **argv);
 int command_check(int argc, char **argv);
+int command_ls(int argc, char **argv);
+int command_stop(int argc, char **argv);
+int command_pause(int argc, char **argv);
+int command_resume(int argc, char **argv);
+int command_stat(int argc, char **argv);
+int command_console(int argc, char **argv);
+int command_monitor(int argc, char **argv);
 
 #endif

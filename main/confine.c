@@ -30,21 +30,34 @@ static uint64_t file_rights(long version)
 	return rights;
 }
 
-void confine_files(void)
+/* Whoever may remove the control socket may not make another. */
+static void allow_removal(int rules, int directory)
+{
+	struct landlock_path_beneath_attr beneath = {
+	    .allowed_access = LANDLOCK_ACCESS_FS_REMOVE_FILE, .parent_fd = directory};
+
+	if (directory >= 0)
+		syscall(SYS_landlock_add_rule, rules, LANDLOCK_RULE_PATH_BENEATH, &beneath, 0);
+}
+
+bool confine_files(int directory)
 {
 	long version =
 	    syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION);
 	struct landlock_ruleset_attr attributes = {.handled_access_fs = file_rights(version)};
+	bool confined;
 	int rules;
 
 	if (version < 1 || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
-		return;
+		return false;
 	rules = (int)syscall(SYS_landlock_create_ruleset, &attributes, sizeof attributes, 0);
 	if (rules < 0)
-		return;
-	/* Rules that allow nothing. 'ring1 check' says whether the host has Landlock. */
-	syscall(SYS_landlock_restrict_self, rules, 0);
+		return false;
+	/* Rules that allow nothing else. 'ring1 check' says whether the host has Landlock. */
+	allow_removal(rules, directory);
+	confined = !syscall(SYS_landlock_restrict_self, rules, 0);
 	close(rules);
+	return confined;
 }
 
 /* The event loop, its libraries' memory, and the way out. */
@@ -92,13 +105,15 @@ static const int allowed[] = {
     SCMP_SYS(exit_group),
 };
 
-int confine_calls(void)
+int confine_calls(bool may_remove)
 {
 	scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ERRNO(EPERM));
 	int error = filter ? 0 : -ENOMEM;
 
 	for (size_t i = 0; i < sizeof allowed / sizeof *allowed && !error; i++)
 		error = seccomp_rule_add(filter, SCMP_ACT_ALLOW, allowed[i], 0);
+	if (!error && may_remove)
+		error = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(unlinkat), 0);
 	if (!error)
 		error = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(mmap), 1,
 		                         SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0));

@@ -7,20 +7,24 @@
 #ifndef MAIN_CONFINE_H
 #define MAIN_CONFINE_H
 
+#include <stdbool.h>
+
 /**
  * confine_files - from now on this thread, and threads it starts, open no file
+ * @directory: in which files may be removed, all the same; -1: nowhere
  *
  * By Landlock, where the host has it; open descriptors stay usable. Call it before threads are
- * started: Landlock confines one thread and its descendants.
+ * started: Landlock confines one thread and its descendants. Returns whether it is so.
  */
-void confine_files(void);
+bool confine_files(int directory);
 
 /**
  * confine_calls - all threads keep the system calls of a running machine, and lose the others
+ * @may_remove: unlinkat() is kept; Landlock must be there to say where
  *
  * No program can be started and no process, no file or socket opened, no memory made executable.
  * What is not allowed fails with EPERM. Returns 0 or an errno.
  */
-int confine_calls(void);
+int confine_calls(bool may_remove);
 
 #endif

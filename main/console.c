@@ -1,19 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "main/console.h"
 
+#include "main/local_socket.h"
 #include "main/report.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <pty.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/inotify.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 #include <termios.h>
 #include <unistd.h>
 
@@ -62,66 +61,23 @@ static int open_pty(struct console *c)
 
 /* ---- socket ---- */
 
-/* Who listened at the other end is gone; a process it started may still be dying with it. */
-static bool listener_is_gone(int fd)
-{
-	struct ucred who;
-	socklen_t size = sizeof who;
-
-	return !getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &size) && who.pid > 0 &&
-	       kill(who.pid, 0) && errno == ESRCH;
-}
-
-/* A socket left behind by one that was killed; not one that somebody serves. */
-static bool is_stale(const struct sockaddr_un *address)
-{
-	struct stat st;
-	bool stale;
-	int fd;
-
-	if (lstat(address->sun_path, &st) || !S_ISSOCK(st.st_mode))
-		return false;
-	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	if (fd >= 0 && connect(fd, (const struct sockaddr *)address, sizeof *address))
-		stale = errno == ECONNREFUSED;
-	else
-		stale = fd >= 0 && listener_is_gone(fd);
-	if (fd >= 0)
-		close(fd);
-	return stale;
-}
-
 static int open_socket(struct console *c)
 {
-	struct sockaddr_un address = {.sun_family = AF_UNIX};
-	mode_t mask;
-	int r;
+	struct sockaddr_un address;
 
-	if (strlen(c->path) >= sizeof address.sun_path) {
+	if (!local_address(&address, c->path)) {
 		complain("--console unix:%s: the name of a socket has at most %zu bytes", c->path,
-		         sizeof address.sun_path - 1);
+		         LOCAL_PATH_MAX);
 		return EXIT_USAGE;
 	}
-	strcpy(address.sun_path, c->path);
-	if (is_stale(&address))
+	if (local_is_stale(&address))
 		unlink(c->path);
-	c->event = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (c->event < 0) {
-		complain("--console unix:%s: %s", c->path, strerror(errno));
-		return EXIT_HOST;
-	}
-	/* It is the user's alone from its first moment on: 0600. */
-	mask = umask(0177);
-	r = bind(c->event, (struct sockaddr *)&address, sizeof address);
-	umask(mask);
-	if (r || listen(c->event, 4)) {
-		complain("--console unix:%s: %s", c->path,
-		         errno == EADDRINUSE ? "there is something of that name" : strerror(errno));
-		close(c->event);
-		c->event = -1; /* not ours to remove */
-		return EXIT_USAGE;
-	}
-	return 0;
+	c->event = local_listen(&address);
+	if (c->event >= 0)
+		return 0;
+	complain("--console unix:%s: %s", c->path,
+	         errno == EADDRINUSE ? "there is something of that name" : strerror(errno));
+	return EXIT_USAGE;
 }
 
 static void accept_client(struct console *c, const char *name)
@@ -167,8 +123,23 @@ int console_open(struct console *c, const char *spec)
 		c->path = spec + 5;
 		return open_socket(c);
 	}
-	complain("--console %s: say stdio, pty, file:PATH or unix:PATH", spec);
+	if (!strcmp(spec, "socket")) {
+		c->kind = CONSOLE_SOCKET;
+		return 0;
+	}
+	complain("--console %s: say stdio, pty, file:PATH, unix:PATH or socket", spec);
 	return EXIT_USAGE;
+}
+
+const char *console_word(const struct console *c)
+{
+	static const char *const words[] = {[CONSOLE_STDIO] = "stdio",
+	                                    [CONSOLE_PTY] = "pty",
+	                                    [CONSOLE_FILE] = "file",
+	                                    [CONSOLE_UNIX] = "unix",
+	                                    [CONSOLE_SOCKET] = "socket"};
+
+	return words[c->kind];
 }
 
 void console_event(struct console *c, const char *name)

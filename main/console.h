@@ -10,10 +10,11 @@
 #include <sys/types.h>
 
 enum console_kind {
-	CONSOLE_STDIO, /* standard input and output; Ctrl-A keys if it is a terminal */
-	CONSOLE_PTY,   /* a pseudo-terminal whose other end anybody of the user may open */
-	CONSOLE_FILE,  /* output only, appended */
-	CONSOLE_UNIX,  /* a socket for one client at a time */
+	CONSOLE_STDIO,  /* standard input and output; Ctrl-A keys if it is a terminal */
+	CONSOLE_PTY,    /* a pseudo-terminal whose other end anybody of the user may open */
+	CONSOLE_FILE,   /* output only, appended */
+	CONSOLE_UNIX,   /* a socket for one client at a time */
+	CONSOLE_SOCKET, /* nowhere but to `ring1 console`, by the control socket */
 };
 
 struct console {
@@ -25,11 +26,14 @@ struct console {
 };
 
 /**
- * console_open - get what @spec says: stdio, pty, file:PATH or unix:PATH
+ * console_open - get what @spec says: stdio, pty, file:PATH, unix:PATH or socket
  *
  * Returns 0 or an exit status, with the reason printed. console_close() is due in any case.
  */
 int console_open(struct console *c, const char *spec);
+
+/** console_word - its kind, in one word */
+const char *console_word(const struct console *c);
 
 /** console_close - close it; a socket's name goes */
 void console_close(struct console *c);

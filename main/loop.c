@@ -12,6 +12,7 @@
 #include "main/confine.h"
 #include "main/modules.h"
 #include "main/monitor.h"
+#include "main/pause.h"
 #include "main/placement.h"
 #include "main/terminal.h"
 
@@ -37,12 +38,22 @@
 #define LAST_WORDS_MS    300
 #define JOIN_RETRY_NS    5000000
 
-enum { FD_DOORBELL, FD_NURSERY, FD_SIGNAL, FD_INPUT, FD_OUTPUT, FD_CLIENT, FD_COUNT };
+enum {
+	FD_DOORBELL,
+	FD_NURSERY,
+	FD_SIGNAL,
+	FD_INPUT,
+	FD_OUTPUT,
+	FD_CLIENT,
+	FD_CONTROL,
+	FD_COUNT = FD_CONTROL + CONTROL_FDS
+};
 
 struct loop {
 	struct vm *vm;
 	struct outcome *outcome;
 	struct pollfd fds[FD_COUNT];
+	const struct start *start;
 	struct console *console;
 	const char *name;
 	struct monitor monitor;
@@ -160,7 +171,11 @@ static void drain_console(struct loop *l)
 {
 	struct byte_ring *r = &l->vm->machine->console_out;
 	bool was_full = ring_fill(r) == RING_BYTES;
+	size_t n;
 
+	/* Who watches by the control socket has it; nobody else waits for it. */
+	if (l->console->kind == CONSOLE_SOCKET)
+		l->output_n = 0;
 	/* With no client the last of it is kept for the next one, and the guest does not wait. */
 	if (l->console->out < 0 && l->output_n > OUTPUT_BYTES / 2) {
 		l->output_at += l->output_n - OUTPUT_BYTES / 2;
@@ -169,9 +184,9 @@ static void drain_console(struct loop *l)
 	if (l->output_at)
 		memmove(l->output, l->output + l->output_at, l->output_n);
 	l->output_at = 0;
-	if (l->output_at + l->output_n < OUTPUT_BYTES)
-		l->output_n += ring_take(r, l->output + l->output_at + l->output_n,
-		                         OUTPUT_BYTES - l->output_at - l->output_n);
+	n = ring_take(r, l->output + l->output_n, OUTPUT_BYTES - l->output_n);
+	control_output(l->output + l->output_n, n);
+	l->output_n += n;
 	write_output(l);
 	if (was_full)
 		vm_kick(l->vm, INBOX_CONSOLE);
@@ -243,6 +258,38 @@ static void press_power_button(struct loop *l)
 	vm_kick(l->vm, INBOX_POWER);
 }
 
+/* ---- what clients of the control socket may do ---- */
+
+static void press_for_client(void *of)
+{
+	struct loop *l = of;
+
+	vm_kick(l->vm, INBOX_POWER);
+}
+
+static void power_off_for_client(void *of, const char *why)
+{
+	leave(of, why);
+}
+
+static size_t input_room(void *of)
+{
+	const struct loop *l = of;
+
+	return sizeof l->input - l->input_n;
+}
+
+static void type_for_client(void *of, const uint8_t *bytes, size_t n)
+{
+	struct loop *l = of;
+
+	memmove(l->input, l->input + l->input_at, l->input_n);
+	l->input_at = 0;
+	memcpy(l->input + l->input_n, bytes, n);
+	l->input_n += n;
+	give_input(l);
+}
+
 /* A byte typed at the terminal. */
 static void take_key(struct loop *l, uint8_t byte)
 {
@@ -268,6 +315,7 @@ static void take_key(struct loop *l, uint8_t byte)
 	case KEY_MONITOR:
 		monitor_toggle(&l->monitor, l->name);
 		break;
+	case KEY_DETACH: /* nobody would be left to hold the terminal */
 	case KEY_NOTHING:
 		break;
 	}
@@ -399,6 +447,8 @@ static void serve_doorbell(struct loop *l)
 		vm_want_cells(l->vm);
 	if (bits & DOORBELL_MODULE)
 		modules_serve(l->vm);
+	if (bits & DOORBELL_PAUSED && pause_event(l->vm))
+		control_paused();
 }
 
 static void serve_signal(struct loop *l)
@@ -446,6 +496,7 @@ static bool open_loop(struct loop *l)
 {
 	struct vm *vm = l->vm;
 	char text[160];
+	bool confined;
 	int error;
 
 	prctl(PR_SET_TIMERSLACK, 1);
@@ -453,14 +504,14 @@ static bool open_loop(struct loop *l)
 	vm->doorbell_event = eventfd(0, EFD_CLOEXEC);
 	l->fds[FD_DOORBELL] = (struct pollfd){.fd = vm->doorbell_event, .events = POLLIN};
 	l->fds[FD_NURSERY] = (struct pollfd){.fd = vm->nursery_socket, .events = POLLIN};
-	confine_files();
+	confined = confine_files(l->start->directory);
 	if (l->fds[FD_SIGNAL].fd < 0 || vm->doorbell_event < 0 ||
 	    pthread_create(&vm->doorbell_thread, NULL, doorbell_main, vm)) {
 		finish(l, STOP_HOST, "the host refuses an eventfd, a signalfd or a thread");
 		return false;
 	}
 	vm->doorbell_started = true;
-	error = confine_calls();
+	error = confine_calls(confined);
 	if (error) {
 		snprintf(text, sizeof text,
 		         "main cannot confine itself by a system-call filter (%s); 'ring1 check' "
@@ -512,7 +563,7 @@ static uint64_t plan_sleep(struct loop *l)
 
 	do {
 		deadline = __atomic_load_n(&m->deadline, __ATOMIC_SEQ_CST);
-		ns = serve_deadline(l, deadline);
+		ns = l->vm->paused ? LONGEST_SLEEP_NS : serve_deadline(l, deadline);
 		if (l->panic_at && ns > REKICK_NS)
 			ns = REKICK_NS;
 		if (ns > LONGEST_SLEEP_NS)
@@ -534,6 +585,7 @@ static void wait_for_events(struct loop *l)
 	l->fds[FD_OUTPUT] =
 	    (struct pollfd){.fd = l->output_n ? l->console->out : -1, .events = POLLOUT};
 	l->fds[FD_CLIENT] = (struct pollfd){.fd = l->console->event, .events = POLLIN};
+	control_poll(&l->fds[FD_CONTROL]);
 	if (ppoll(l->fds, FD_COUNT, &t, NULL) < 0)
 		for (int i = 0; i < FD_COUNT; i++)
 			l->fds[i].revents = 0;
@@ -555,21 +607,33 @@ static void flush_output(struct loop *l)
 	}
 }
 
-void run_loop(struct vm *vm, struct console *console, const char *name, struct outcome *outcome)
+void run_loop(struct vm *vm, const struct start *start, struct outcome *outcome)
 {
+	struct console *console = start->console;
 	static struct loop l;
 
 	l = (struct loop){.vm = vm,
+	                  .start = start,
 	                  .outcome = outcome,
 	                  .console = console,
-	                  .name = name,
+	                  .name = start->name,
 	                  .keys = console->kind == CONSOLE_STDIO && isatty(STDIN_FILENO),
 	                  .kicked_deadline = UINT64_MAX};
 	if (!open_loop(&l)) {
 		close_loop(&l);
 		return;
 	}
+	control_start(vm, start->facts,
+	              &(struct control_actions){.of = &l,
+	                                        .press_power_button = press_for_client,
+	                                        .power_off = power_off_for_client,
+	                                        .input_room = input_room,
+	                                        .type = type_for_client});
+	if (start->paused)
+		pause_begin(vm, PAUSE_USER);
 	vm_start(vm);
+	if (start->ready)
+		start->ready();
 	while (!l.done) {
 		wait_for_events(&l);
 		vm_keep_clock(vm);
@@ -582,11 +646,12 @@ void run_loop(struct vm *vm, struct console *console, const char *name, struct o
 		if (l.fds[FD_INPUT].revents)
 			read_input(&l);
 		if (l.fds[FD_CLIENT].revents)
-			console_event(console, name);
+			console_event(console, l.name);
 		if (l.fds[FD_OUTPUT].revents) {
 			write_output(&l);
 			drain_console(&l);
 		}
+		control_serve(&l.fds[FD_CONTROL]);
 		give_input(&l);
 		watch_panic(&l);
 		review_placement(&l);
@@ -595,5 +660,6 @@ void run_loop(struct vm *vm, struct console *console, const char *name, struct o
 	flush_output(&l);
 	drain_log(&l);
 	take_panic(&l);
+	control_end(outcome->text);
 	close_loop(&l);
 }

@@ -3,6 +3,7 @@
 #define MAIN_LOOP_H
 
 #include "main/console.h"
+#include "main/control.h"
 #include "main/vm.h"
 
 /** What a finished guest left behind, copied out of shared memory and checked. */
@@ -13,14 +14,22 @@ struct outcome {
 	bool asked; /* the user left, or a signal ended it */
 };
 
+/** What a machine is started with, beside its memory. */
+struct start {
+	struct console *console;           /* where the guest's serial port leads */
+	const char *name;                  /* of the machine, for whoever is told of it */
+	const struct control_facts *facts; /* for the control socket */
+	int directory;       /* with that socket, which is removed at the end; -1: none */
+	bool paused;         /* before its first instruction */
+	void (*ready)(void); /* called when nothing can fail any more; NULL: nobody asks */
+};
+
 /**
  * run_loop - confine this process, start the guest, and serve it until it stops
- * @console: where the guest's serial port leads
- * @name: of the machine, for whoever is told of it
  *
  * SIGINT, SIGTERM and SIGHUP end the guest.
  * The kernel is in memory, and the first cells are there.
  */
-void run_loop(struct vm *vm, struct console *console, const char *name, struct outcome *outcome);
+void run_loop(struct vm *vm, const struct start *start, struct outcome *outcome);
 
 #endif

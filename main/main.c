@@ -13,6 +13,13 @@ static const struct {
 	const char *help;
 } commands[] = {
     {"run", command_run, "boot a kernel; its serial console is this terminal"},
+    {"ls", command_ls, "list the machines that run"},
+    {"stop", command_stop, "switch a machine off"},
+    {"pause", command_pause, "let a machine stand still"},
+    {"resume", command_resume, "let it go on"},
+    {"console", command_console, "join this terminal to a machine's console"},
+    {"stat", command_stat, "show what a machine does, second by second"},
+    {"monitor", command_monitor, "ask about a machine"},
     {"inspect", command_inspect, "say what a kernel is and how it would be annotated"},
     {"vmi", command_vmi, "print the VMI calls: what the ROM answers, what a kernel uses"},
     {"check", command_check, "say what this host offers, and whether guests can run here"},

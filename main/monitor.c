@@ -129,18 +129,19 @@ static const struct {
     {"nmi", send_nmi},
 };
 
-static void answer(struct vm *vm, void (*command)(FILE *to, struct vm *vm))
+static char *text_of(struct vm *vm, void (*command)(FILE *to, struct vm *vm))
 {
 	char *text = NULL;
 	size_t size;
 	FILE *to = open_memstream(&text, &size);
 
 	if (!to)
-		return;
+		return NULL;
 	command(to, vm);
 	if (!fclose(to))
-		say_lines(text);
+		return text;
 	free(text);
+	return NULL;
 }
 
 /* ---- the line ---- */
@@ -158,20 +159,37 @@ static void tidy(char *line)
 	*to = 0;
 }
 
+char *monitor_answer(struct vm *vm, const char *line)
+{
+	char tidied[MONITOR_LINE], *text = NULL;
+
+	if (strlen(line) >= sizeof tidied)
+		return NULL;
+	strcpy(tidied, line);
+	tidy(tidied);
+	for (size_t i = 0; i < sizeof commands / sizeof *commands && !text; i++)
+		if (!strcmp(tidied, commands[i].name))
+			text = text_of(vm, commands[i].carry_out);
+	for (char *p = text; p && *p; p++)
+		if ((*p < ' ' && *p != '\n') || *p > '~')
+			*p = '?';
+	return text;
+}
+
 static enum monitor_result carry_out(struct monitor *m, struct vm *vm)
 {
+	char *text;
+
 	m->line[m->n] = 0;
 	m->n = 0;
 	tidy(m->line);
 	if (!strcmp(m->line, "quit") || !strcmp(m->line, "q"))
 		return MONITOR_QUIT;
-	for (size_t i = 0; i < sizeof commands / sizeof *commands; i++)
-		if (!strcmp(m->line, commands[i].name)) {
-			answer(vm, commands[i].carry_out);
-			say(PROMPT);
-			return MONITOR_GOES_ON;
-		}
-	if (*m->line) {
+	text = monitor_answer(vm, m->line);
+	if (text) {
+		say_lines(text);
+		free(text);
+	} else if (*m->line) {
 		say("'");
 		say(m->line);
 		say("' is not understood; 'help' lists what is\r\n");

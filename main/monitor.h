@@ -28,6 +28,13 @@ void monitor_toggle(struct monitor *m, const char *name);
  */
 enum monitor_result monitor_type(struct monitor *m, struct vm *vm, uint8_t byte);
 
+/**
+ * monitor_answer - what a line of the monitor is answered with, when it is a question
+ *
+ * Text with line feeds, of printable characters, the caller's to free(); NULL: not understood.
+ */
+char *monitor_answer(struct vm *vm, const char *line);
+
 /** monitor_say - write to whoever types: standard output if it is a terminal, else error */
 void monitor_say(const char *text, size_t n);
 

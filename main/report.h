@@ -9,6 +9,12 @@ enum exit_status {
 	EXIT_USAGE = 2,    /* usage, or input that cannot be used */
 	EXIT_HOST = 3,     /* the host lacks something */
 	EXIT_INTERNAL = 4, /* a defect of ring1 */
+	/* Of commands that speak to a running machine. */
+	EXIT_NO_MACHINE = 5, /* there is none of that name */
+	EXIT_AMBIGUOUS = 6,  /* no name was given, and several run */
+	EXIT_SILENT = 7,     /* it does not answer in time */
+	EXIT_DENIED = 8,     /* it is not this user's */
+	EXIT_REFUSED = 9,    /* it answered that it will not */
 };
 
 /** complain - "ring1: ..." on standard error, with a carriage return for raw terminals */

@@ -4,8 +4,10 @@
 #include "loader/mptable.h"
 #include "main/annotation.h"
 #include "main/command.h"
+#include "main/detach.h"
 #include "main/lives.h"
 #include "main/loop.h"
+#include "main/machines.h"
 #include "main/placement.h"
 #include "main/stats.h"
 #include "main/terminal.h"
@@ -38,7 +40,6 @@
 #define NO_ACPI_ARGUMENTS " acpi=off"
 #define NO_APIC_ARGUMENTS " noapic nolapic"
 #define DEFAULT_MEMORY    (512ull << 20)
-#define NAME_LENGTH_MAX   64
 #define MEMORY_MIN        (64ull << 20)
 #define MEMORY_MAX        (3ull << 30)
 
@@ -47,7 +48,7 @@ struct run_options {
 	const char *kernel, *initrd, *arguments, *stats_path, *console, *name;
 	uint64_t memory;
 	bool stats, count_calls, bare, traps_only, no_vmi, deferred, low_moved, no_userfaultfd,
-	    apic, no_acpi, restart;
+	    apic, no_acpi, restart, detach, paused, no_control;
 	int cpu;
 };
 
@@ -64,9 +65,14 @@ static void usage(FILE *to)
 	    "                        %s\n"
 	    "      --no-defaults     do not add those\n"
 	    "  -m, --memory SIZE     guest memory, 64M to 3G (512M)\n"
-	    "  -n, --name NAME       what messages and process lists call the machine\n"
+	    "  -n, --name NAME       what messages, process lists and other commands call the\n"
+	    "                        machine (its process id)\n"
 	    "      --console WHERE   its first serial port: stdio (default), pty, file:PATH\n"
-	    "                        (appended) or unix:PATH (a socket, one client at a time)\n"
+	    "                        (appended), unix:PATH (a socket, one client at a time) or\n"
+	    "                        socket ('ring1 console' only; default with --detach)\n"
+	    "      --detach          run in the background; print the machine's name\n"
+	    "      --paused          do not start before 'ring1 resume' says so\n"
+	    "      --control=on|off  a control socket, for 'ring1 ls', 'stop', ... (on)\n"
 	    "      --stats[=FILE]    at the end, print what was counted (FILE: as JSON)\n"
 	    "      --count=calls|exits  with --stats, count each VMI call and each rewritten\n"
 	    "                        instruction (calls, the default), or only what leaves the\n"
@@ -135,19 +141,14 @@ bad:
 	return EXIT_USAGE;
 }
 
-/* It stands in messages, titles and, one day, in file names. */
+/* It stands in messages, titles and file names. */
 static bool is_name(const char *text)
 {
-	static const char allowed[] =
-	    "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-";
-	size_t n = strlen(text);
-
-	if (n >= 1 && n <= NAME_LENGTH_MAX && strspn(text, allowed) == n && *text != '-' &&
-	    *text != '.')
+	if (machine_name_is_valid(text))
 		return true;
 	complain("-n %s: a name has 1 to %d letters, digits, '.', '_' and '-', and begins with "
 	         "none of the last three but '_'",
-	         text, NAME_LENGTH_MAX);
+	         text, MACHINE_NAME_MAX);
 	return false;
 }
 
@@ -177,7 +178,10 @@ enum {
 	OPTION_DELIVERY,
 	OPTION_ACPI,
 	OPTION_APIC,
-	OPTION_REBOOT
+	OPTION_REBOOT,
+	OPTION_DETACH,
+	OPTION_PAUSED,
+	OPTION_CONTROL
 };
 
 /* An option that is one of two words: *second tells which. */
@@ -213,13 +217,16 @@ static int parse_options(int argc, char **argv, struct run_options *o)
 	    {"traps-only", no_argument, NULL, OPTION_TRAPS_ONLY},
 	    {"console", required_argument, NULL, OPTION_CONSOLE},
 	    {"name", required_argument, NULL, 'n'},
+	    {"detach", no_argument, NULL, OPTION_DETACH},
+	    {"paused", no_argument, NULL, OPTION_PAUSED},
+	    {"control", required_argument, NULL, OPTION_CONTROL},
 	    {"help", no_argument, NULL, 'h'},
 	    {0}};
 	bool exits_only = false;
 	int c, status;
 
 	*o = (struct run_options){
-	    .memory = DEFAULT_MEMORY, .arguments = "", .cpu = -1, .apic = true, .console = "stdio"};
+	    .memory = DEFAULT_MEMORY, .arguments = "", .cpu = -1, .apic = true};
 	while ((c = getopt_long(argc, argv, "k:i:a:m:n:h", options, NULL)) != -1) {
 		switch (c) {
 		case 'k':
@@ -238,6 +245,16 @@ static int parse_options(int argc, char **argv, struct run_options *o)
 			break;
 		case OPTION_CONSOLE:
 			o->console = optarg;
+			break;
+		case OPTION_DETACH:
+			o->detach = true;
+			break;
+		case OPTION_PAUSED:
+			o->paused = true;
+			break;
+		case OPTION_CONTROL:
+			if ((status = parse_choice("control", optarg, "on", "off", &o->no_control)))
+				return status;
 			break;
 		case 'm':
 			if ((status = parse_memory(optarg, &o->memory)))
@@ -309,6 +326,18 @@ static int parse_options(int argc, char **argv, struct run_options *o)
 		return EXIT_USAGE;
 	}
 	o->count_calls = o->stats && !exits_only;
+	if (o->detach && (o->no_control || (o->console && !strcmp(o->console, "stdio")))) {
+		complain("--detach: a machine in the background has no console on standard input, "
+		         "and is "
+		         "reached by its control socket");
+		return EXIT_USAGE;
+	}
+	if (o->paused && o->no_control) {
+		complain("--paused: without a control socket nobody could resume it");
+		return EXIT_USAGE;
+	}
+	if (!o->console)
+		o->console = o->detach ? "socket" : "stdio";
 	if (!o->kernel) {
 		complain("which kernel? say -k FILE; 'ring1 run --help' lists the options");
 		return EXIT_USAGE;
@@ -481,10 +510,32 @@ static bool wants_restart(const struct outcome *outcome)
 	return outcome->reason == STOP_RESET || outcome->reason == STOP_TRIPLE;
 }
 
+struct life {
+	const struct run_options *o;
+	const struct kernel *k;
+	struct console *console;
+	const struct machine_claim *claim;
+	pid_t pid;  /* of the process that the user started */
+	bool alone; /* that is this process, and no other cleans up behind it */
+};
+
 /* One life of the machine. *again: the guest rebooted, and is to be started anew. */
-static int run_machine(struct vm *vm, const struct kernel *k, const struct run_options *o,
-                       struct console *console, bool *again)
+static int run_machine(struct vm *vm, const struct life *life, bool *again)
 {
+	const struct run_options *o = life->o;
+	const struct kernel *k = life->k;
+	const struct control_facts facts = {.name = life->claim->name,
+	                                    .pid = life->pid,
+	                                    .kernel = k->path,
+	                                    .version = k->version,
+	                                    .console = console_word(life->console),
+	                                    .listener = life->claim->listener};
+	const struct start start = {.console = life->console,
+	                            .name = o->name ? o->name : "this machine",
+	                            .facts = &facts,
+	                            .directory = life->alone ? life->claim->directory : -1,
+	                            .paused = o->paused,
+	                            .ready = detach_ready};
 	static struct outcome outcome;
 	static struct annotate_report annotation;
 	int status, r;
@@ -505,9 +556,9 @@ static int run_machine(struct vm *vm, const struct kernel *k, const struct run_o
 	placement_start(vm, o->cpu);
 	if ((status = vm_fork_cells(vm, INITIAL_CELLS)))
 		return status;
-	if (console->kind == CONSOLE_STDIO)
+	if (life->console->kind == CONSOLE_STDIO)
 		terminal_raw();
-	run_loop(vm, console, o->name ? o->name : "this machine", &outcome);
+	run_loop(vm, &start, &outcome);
 	*again = o->restart && wants_restart(&outcome);
 	if (*again) {
 		complain("%s; it starts anew", outcome.text);
@@ -531,12 +582,6 @@ static void name_machine(const char *name)
 	prctl(PR_SET_NAME, title);
 }
 
-struct life {
-	const struct run_options *o;
-	const struct kernel *k;
-	struct console *console;
-};
-
 static int run_life(void *argument, bool *again)
 {
 	const struct life *l = argument;
@@ -544,46 +589,84 @@ static int run_life(void *argument, bool *again)
 	int status = vm_create(&vm, l->o->memory, l->o->name);
 
 	if (!status)
-		status = run_machine(&vm, l->k, l->o, l->console, again);
+		status = run_machine(&vm, l, again);
 	vm_destroy(&vm);
+	return status;
+}
+
+/* A machine without a socket runs all the same, unless somebody counts on it. */
+static int claim_name(struct machine_claim *claim, const struct run_options *o)
+{
+	int status;
+
+	*claim = (struct machine_claim){.directory = -1, .listener = -1};
+	if (o->no_control)
+		return 0;
+	status = machines_claim(claim, o->name);
+	if (!status || o->name || o->detach || o->paused)
+		return status;
+	complain("it runs without a control socket; --control=off asks for that");
+	machines_release(claim);
+	return 0;
+}
+
+static int run_lives(const struct run_options *o, const struct kernel *k, struct console *console,
+                     const struct machine_claim *claim)
+{
+	struct life life = {.o = o, .k = k, .console = console, .claim = claim, .pid = getpid()};
+	bool again;
+
+	if (o->restart || console->kind == CONSOLE_UNIX) {
+		/* What a life in its process must find as it was before the first. */
+		if (console->kind == CONSOLE_STDIO)
+			terminal_raw();
+		return lives_run(run_life, &life);
+	}
+	life.alone = true;
+	return run_life(&life, &again);
+}
+
+/* With a name of its own, and a console. */
+static int run_named(const struct run_options *o, const struct machine_claim *claim)
+{
+	struct console console;
+	struct loader_error e;
+	struct kernel k = {0};
+	int status;
+
+	if ((status = console_open(&console, o->console))) {
+		console_close(&console);
+		return status;
+	}
+	status = kernel_open(o->kernel, &k, &e) ? status_of(&e) : run_lives(o, &k, &console, claim);
+	terminal_restore();
+	console_close(&console);
+	kernel_close(&k);
 	return status;
 }
 
 int command_run(int argc, char **argv)
 {
 	struct run_options o;
-	struct loader_error e;
-	struct kernel k = {0};
-	struct console console;
-	bool again;
+	struct machine_claim claim;
 	int status = parse_options(argc, argv, &o);
 
-	if (status)
+	if (status || (o.detach && (status = detach_begin())))
 		return status;
 	if (o.name)
 		name_machine(o.name);
 	if (o.stats_path && !(o.stats_file = fopen(o.stats_path, "we"))) {
 		complain("%s: cannot write: %s", o.stats_path, strerror(errno));
+		detach_end(EXIT_USAGE);
 		return EXIT_USAGE;
 	}
 	/* jansson would read its seed from a file when main no longer opens any. */
 	json_object_seed(0);
-	if ((status = console_open(&console, o.console))) {
-		console_close(&console);
-		return status;
+	if (!(status = claim_name(&claim, &o))) {
+		detach_named(claim.name);
+		status = run_named(&o, &claim);
 	}
-	if (kernel_open(o.kernel, &k, &e)) {
-		status = status_of(&e);
-	} else if (o.restart || console.kind == CONSOLE_UNIX) {
-		/* What a life in its process must find as it was before the first. */
-		if (console.kind == CONSOLE_STDIO)
-			terminal_raw();
-		status = lives_run(run_life, &(struct life){&o, &k, &console});
-	} else {
-		status = run_life(&(struct life){&o, &k, &console}, &again);
-	}
-	terminal_restore();
-	console_close(&console);
-	kernel_close(&k);
+	machines_release(&claim);
+	detach_end(status);
 	return status;
 }

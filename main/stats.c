@@ -180,12 +180,11 @@ void stats_print(FILE *to, const struct vm *vm, const struct annotate_report *an
 	modules_print(to, vm);
 }
 
-int stats_write_json(FILE *to, const struct vm *vm, const struct annotate_report *annotation)
+json_t *stats_json(const struct vm *vm, const struct annotate_report *annotation)
 {
 	json_t *root = json_object(), *counts = json_object(), *ops = json_object();
 	json_t *delays = json_array();
 	struct vcpu v = counted(vm);
-	int r;
 
 	json_object_set_new(root, "guest_ns", json_integer((json_int_t)vm_clock(vm)));
 	json_object_set_new(root, "windows", json_string(windows_name(vm)));
@@ -206,6 +205,14 @@ int stats_write_json(FILE *to, const struct vm *vm, const struct annotate_report
 	if (annotation)
 		json_object_set_new(root, "annotation", annotation_json(annotation));
 	json_object_set_new(root, "modules", modules_json(vm));
+	return root;
+}
+
+int stats_write_json(FILE *to, const struct vm *vm, const struct annotate_report *annotation)
+{
+	json_t *root = stats_json(vm, annotation);
+	int r;
+
 	errno = EIO;
 	r = json_dumpf(root, to, JSON_INDENT(2)) || fflush(to) ? -1 : 0;
 	json_decref(root);

@@ -65,6 +65,8 @@ enum terminal_key terminal_key(bool *escape, uint8_t byte)
 		return KEY_POWER;
 	case 'c':
 		return KEY_MONITOR;
+	case 'd':
+		return KEY_DETACH;
 	default:
 		return KEY_NOTHING;
 	}

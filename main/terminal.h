@@ -13,7 +13,16 @@ void terminal_raw(void);
 /** terminal_restore - put back what terminal_raw changed; safe in a signal handler */
 void terminal_restore(void);
 
-enum terminal_key { KEY_NOTHING, KEY_BYTE, KEY_QUIT, KEY_HELP, KEY_BREAK, KEY_POWER, KEY_MONITOR };
+enum terminal_key {
+	KEY_NOTHING,
+	KEY_BYTE,
+	KEY_QUIT,
+	KEY_HELP,
+	KEY_BREAK,
+	KEY_POWER,
+	KEY_MONITOR,
+	KEY_DETACH
+};
 
 /**
  * terminal_key - what a typed byte means, alone or behind Ctrl-A

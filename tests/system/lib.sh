@@ -42,6 +42,10 @@ vmi_image_in() {
 
 scratch=$(mktemp -d "${TMPDIR:-/tmp}/ring1-test.XXXXXX")
 trap 'rm -rf "$scratch"' EXIT
+# The control sockets of this test's machines: names are its own.
+XDG_RUNTIME_DIR=$scratch/run
+mkdir -m 700 "$XDG_RUNTIME_DIR"
+export XDG_RUNTIME_DIR
 
 # ---- TAP ----
 

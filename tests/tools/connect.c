@@ -2,8 +2,9 @@
 /*
  * Joins standard input and output to a machine's console: a socket or a terminal device.
  *
- * usage: connect PATH
+ * usage: connect [--shut] PATH
  *
+ * --shut: the end of standard input is told to the other side, which may still answer.
  * Ends with 0 when the other side closes, with 1 when PATH cannot be opened within 10 s: a socket
  * may still be that of a machine that was killed.
  */
@@ -48,17 +49,19 @@ static bool copy(int from, int to)
 
 int main(int argc, char **argv)
 {
-	int fd = argc == 2 ? open_it(argv[1]) : -1;
+	bool shut = argc == 3 && !strcmp(argv[1], "--shut");
+	const char *path = argc == 2 + shut ? argv[1 + shut] : NULL;
+	int fd = path ? open_it(path) : -1;
 
-	for (int tries = 0; fd < 0 && argc == 2 && tries < 100; tries++) {
+	for (int tries = 0; fd < 0 && path && tries < 100; tries++) {
 		usleep(100000);
-		fd = open_it(argv[1]);
+		fd = open_it(path);
 	}
 
 	struct pollfd p[] = {{.fd = fd, .events = POLLIN}, {.fd = STDIN_FILENO, .events = POLLIN}};
 
 	if (fd < 0) {
-		perror(argc == 2 ? argv[1] : "usage: connect PATH");
+		perror(path ? path : "usage: connect [--shut] PATH");
 		return 1;
 	}
 	for (;;) {
@@ -66,7 +69,10 @@ int main(int argc, char **argv)
 			continue;
 		if (p[0].revents && !copy(fd, STDOUT_FILENO))
 			return 0;
-		if (p[1].revents && !copy(STDIN_FILENO, fd))
+		if (p[1].revents && !copy(STDIN_FILENO, fd)) {
 			p[1].fd = -1;
+			if (shut)
+				shutdown(fd, SHUT_WR);
+		}
 	}
 }
