@@ -447,6 +447,7 @@ static bool emulate_xsetbv(uint32_t next, struct exception *x)
 	/* XCR0 is the host's: what the guest enables must be there, and more stays on. */
 	if (V->gpr[R_ECX] || !(value & 1) || value & ~M->xsave_mask)
 		return raise_error(x, VECTOR_GP, 0);
+	M->xcr0 = value;
 	return done(next);
 }
 

@@ -97,6 +97,39 @@ void space_activate(void)
 	V->load_segments = 1;
 }
 
+#define MXCSR_AT     24 /* in an XSAVE area */
+#define MXCSR_RESET  0x1f80u
+#define XSTATE_BV_AT 512
+#define XSTATE_X87   1u
+#define XSTATE_SSE   2u
+#define CR4_OSFXSR   0x200u
+#define CR4_OSXSAVE  0x40000u
+
+/*
+ * The components of the extended state that the guest's kernel saves and loads for its programs.
+ * XCR0 and CR4 of the host are in force, so they can use the others all the same: on a processor
+ * that obeyed the guest's they would raise #UD.
+ */
+static uint64_t kept_by_kernel(void)
+{
+	if (V->cr4 & CR4_OSXSAVE)
+		return M->xcr0 | XSTATE_X87;
+	return XSTATE_X87 | (V->cr4 & CR4_OSFXSR ? XSTATE_SSE : 0);
+}
+
+/* Another address space: what nobody switches is as after a reset there, and not the last
+ * program's. */
+static void reset_unkept_state(void)
+{
+	uint64_t kept = kept_by_kernel(), present;
+
+	__builtin_memcpy(&present, M->xsave + XSTATE_BV_AT, sizeof present);
+	present &= kept;
+	__builtin_memcpy(M->xsave + XSTATE_BV_AT, &present, sizeof present);
+	if (!(kept & XSTATE_SSE))
+		__builtin_memcpy(M->xsave + MXCSR_AT, &(uint32_t){MXCSR_RESET}, 4);
+}
+
 void hand_over(void)
 {
 	uint32_t next = M->next_cell;
@@ -107,6 +140,7 @@ void hand_over(void)
 	}
 	COUNT(cell_handover);
 	fpu_save();
+	reset_unkept_state();
 	__atomic_store_n(&M->running, next, __ATOMIC_SEQ_CST);
 	__atomic_store_n(&M->cell[next].go, 1, __ATOMIC_SEQ_CST);
 	host_futex_wake(&M->cell[next].go);

@@ -369,6 +369,68 @@ static void fpu_ring(void)
 	in_processes(fpu_ring_body);
 }
 
+// Own or as after a reset. All zero is what XRSTOR makes of a component that an area does not hold.
+static bool own_or_reset(const struct fpu_image *want, const struct fpu_image *got,
+                         const char *name, size_t at, size_t size)
+{
+	static const uint8_t reset[8 * 32];
+
+	if (!memcmp(want->bytes + at, got->bytes + at, size) ||
+	    !memcmp(reset, got->bytes + at, size))
+		return true;
+	diag("%s are neither this process's nor reset", name);
+	return false;
+}
+
+static bool all_own_or_reset(const struct fpu_image *want, const struct fpu_image *got)
+{
+	static const uint32_t reset_mxcsr = 0x1f80;
+	bool good = own_or_reset(want, got, "SSE registers", XMM, 8 * 16);
+
+	good &= !memcmp(want->bytes + MXCSR, got->bytes + MXCSR, 4) ||
+	        !memcmp(&reset_mxcsr, got->bytes + MXCSR, 4);
+	for (size_t c = 0; c < COUNT(extensions); c++)
+		if (components & 1u << extensions[c].component)
+			good &= own_or_reset(want, got, "extended registers",
+			                     extension_offset(extensions[c].component),
+			                     extensions[c].size);
+	return good;
+}
+
+// To its end in any case: the others wait for this one's byte.
+static void unkept_body(int who)
+{
+	static struct fpu_image want, got;
+	bool good = true;
+
+	for (uint32_t i = 0; i < 200; i++) {
+		fpu_pattern(&want, (uint32_t)who * 1000 + i);
+		fpu_load(&want);
+		pass_on((uint32_t)who);
+		fpu_store(&got);
+		fpu_reset();
+		good = good && all_own_or_reset(&want, &got);
+	}
+	require(good);
+}
+
+// A kernel that is too old to know a component, or was told not to use it, does not switch it. On a
+// processor that obeys it there is no such component; a monitor may not be able to take it away.
+static void fpu_unkept(void)
+{
+	unsigned a, b, c, d, kept = xstate_mask();
+
+	if (!__get_cpuid(1, &a, &b, &c, &d) || !(c & bit_OSXSAVE))
+		skip("no XSAVE");
+	__asm__ volatile("xgetbv" : "=a"(a), "=d"(d) : "c"(0));
+	components = a & (X87_BIT | SSE_BIT | AVX_BIT | OPMASK_BIT | ZMM_BIT | HI16_BIT);
+	diag("components 0x%x, of which the kernel keeps 0x%x", components, kept);
+	for (int i = 0; i < PROCESSES; i++)
+		require(pipe(ring[i]) == 0);
+	require(write(ring[0][1], "x", 1) == 1);
+	in_processes(unkept_body);
+}
+
 static volatile sig_atomic_t trashed;
 
 static void trash(int number)
@@ -453,6 +515,7 @@ const struct check state_checks[] = {
     {"FPU state is kept over yields, 6 processes", fpu_yields},
     {"FPU state is kept over preemption, 6 processes", fpu_preempted},
     {"FPU state is kept in a ring of pipes, 6 processes", fpu_ring},
+    {"unkept registers are never another process's", fpu_unkept},
     {"FPU state is kept over signal handlers that change it", fpu_signals},
     {"FPU state is kept over timer signals in computation", fpu_interrupted},
     {"FPU state is inherited by fork", fpu_forked},

@@ -198,6 +198,7 @@ struct machine {
 	uint32_t tr_selector, tr_base, tr_limit;
 	uint32_t nested_tasks; /* entered by task gates and not returned from */
 	uint64_t efer, pat, sysenter[3];
+	uint64_t xcr0; /* as the guest has set it; the host's is in force */
 	uint64_t kvmclock_msr, kvmclock_wall_msr;
 	uint32_t kvmclock_version;
 	uint64_t late_eoi_msr;   /* core/late_eoi.c */

@@ -13,6 +13,8 @@ passed() {
 	return 1
 }
 
+unkept_passed() { says '^ok 1 - unkept registers' && passed; }
+
 # What programs notice first when page tables, entries from user mode or switches of processes are wrong.
 some='ring1.init=selftest ring1.checks=processes'
 
@@ -49,6 +51,10 @@ for image in "$kernel" "$kernel_pae"; do
 	on "$image" clearcpuid=pge says 'Clearing CPUID bits: pge'
 done
 on "$kernel" noxsave says 'x87 FPU will use FXSAVE'
+for option in noxsave nofxsr clearcpuid=avx512f; do
+	boot "$kernel" "ring1.init=selftest ring1.checks=unkept $option"
+	check "$(basename "$(dirname "$kernel")") with $option: what it does not keep is never another process's" unkept_passed
+done
 on "$kernel" nopat says 'PAT support disabled'
 # Programs then enter the kernel by int $0x80.
 on "$kernel" clearcpuid=sep says 'Clearing CPUID bits: sep'
