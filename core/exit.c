@@ -608,7 +608,7 @@ void core_syscall(void)
 	segments_sync();
 	low_close();
 	rom_user_fixup();
-	if (user_astray(&x)) {
+	if (!rom_signal_return() && user_astray(&x)) {
 		V->eip -= INT_BYTES;
 		x.cr2 -= INT_BYTES;
 		deliver_exception(&x);

@@ -152,6 +152,17 @@ static bool rewind_sigreturn(void)
 	return true;
 }
 
+bool rom_signal_return(void)
+{
+	uint32_t ret = V->gpr[R_EDX];
+
+	if ((V->eip != ROM_RT_SIGRETURN_CALLED && V->eip != ROM_SIGRETURN_CALLED) || !user_mode() ||
+	    !called_from(ret))
+		return false;
+	V->eip = ret;
+	return true;
+}
+
 static bool in_user_part(uint32_t eip)
 {
 	return (eip >= ROM_SYSCALL && eip <= ROM_SYSCALL_ENTER) ||

@@ -16,6 +16,13 @@ void syscall_finish(uint32_t eip);
  */
 void rom_user_fixup(void);
 
+/**
+ * rom_signal_return - was this INT 0x80 the ROM's, in place of the vDSO's own? (After the trap.)
+ *
+ * Then EIP is behind the vDSO's, whose code the program believes to run.
+ */
+bool rom_signal_return(void);
+
 /** rom_resume_small - let the ROM load SS:ESP and CS:EIP of user code on a 16-bit stack */
 void rom_resume_small(void);
 

@@ -102,6 +102,8 @@ ENTRY(rom_rt_sigreturn_slow)
 	popl	%edx
 	movl	$173, %eax
 	int	$0x80
+	.globl	rom_rt_sigreturn_called
+rom_rt_sigreturn_called:
 END(rom_rt_sigreturn_slow)
 
 ENTRY(rom_sigreturn_slow)
@@ -109,6 +111,8 @@ ENTRY(rom_sigreturn_slow)
 	popl	%eax
 	movl	$119, %eax
 	int	$0x80
+	.globl	rom_sigreturn_called
+rom_sigreturn_called:
 END(rom_sigreturn_slow)
 	.globl	rom_user_end
 rom_user_end:
