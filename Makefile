@@ -1,12 +1,15 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # ring1: `make` builds build/ring1, `make demo` shows it, `make test` runs every test.
+# SLOW=1 does either without the fast paths (include/ring1/fast.h), in a tree of its own: mk/slow.mk.
+
+ifneq ($(if $(SLOW),$(IN_SLOW_TREE),no tree needed),)
 
 CC ?= gcc
 BUILD := build
 PREFIX ?= /usr/local
 VERSION := 0.1
 
-CPPFLAGS_ALL := -Iinclude -I. -I$(BUILD) -D_GNU_SOURCE -DRING1_VERSION='"$(VERSION)"'
+CPPFLAGS_ALL := -Iinclude -I. -I$(BUILD) -D_GNU_SOURCE -DRING1_VERSION='"$(VERSION)"' $(SLOW_FLAGS)
 WARN := -Wall -Wextra -Werror -Wmissing-prototypes -Wstrict-prototypes
 CFLAGS ?= -O2 -g
 HOST_CFLAGS := -std=gnu11 $(WARN) $(CFLAGS) $(CPPFLAGS_ALL) -fPIE -pthread
@@ -131,4 +134,8 @@ clean:
 -include mk/guests.mk
 -include mk/tests.mk
 -include mk/bench.mk
--include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
+-include $(shell find $(BUILD) -path '$(BUILD)/slow*' -prune -o -name '*.d' -print 2>/dev/null)
+
+else
+include mk/slow.mk
+endif

@@ -11,6 +11,7 @@
 #define ANNOTATE_ANNOTATE_H
 
 #include "ring1/annotations.h"
+#include "ring1/fast.h"
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>

@@ -24,6 +24,7 @@ static uint64_t version_of(const struct annotate_input *in, const struct annotat
 {
 	const uint32_t constants[] = {
 	    CACHE_FORMAT,
+	    RING1_SLOW,
 	    sizeof(struct annot_site),
 	    sizeof(struct annot_window),
 	    sizeof(struct annot_point),

@@ -80,7 +80,7 @@ static uint32_t sweep_quickly(struct part *p, uint32_t at)
 	const struct quick q = quick_decode(im->bytes + at);
 	uint32_t to, next = at + q.length;
 
-	if (!q.length || next > p->section_end)
+	if (!fast(FAST_QUICK_DECODE) || !q.length || next > p->section_end)
 		return 0;
 	if (q.immediate && image_text_offset(im, image_u32(im, at + q.immediate), &to))
 		image_mark(im, to, BYTE_HARD);

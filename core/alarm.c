@@ -138,7 +138,9 @@ void halt(void)
 		__atomic_store_n(&M->halted, 0, __ATOMIC_SEQ_CST);
 	}
 	M->cause = STAT_deliver_halt;
-	M->was_idle = 1;
-	M->woken_at = clock_now();
-	V->iflag |= IF_USER_WORK;
+	if (fast(FAST_IDLE_TICK)) {
+		M->was_idle = 1;
+		M->woken_at = clock_now();
+		V->iflag |= IF_USER_WORK;
+	}
 }

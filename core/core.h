@@ -4,6 +4,7 @@
 #define CORE_CORE_H
 
 #include "ring1/annotations.h"
+#include "ring1/fast.h"
 #include "ring1/layout.h"
 #include "ring1/machine.h"
 #include "ring1/vcpu.h"

@@ -360,7 +360,7 @@ static void page_fault(uint32_t va, uint32_t error, uint32_t moved)
 	if (moved && low_address(va) != va ? refill_moved(low_address(va), error, moved, &x)
 	                                   : refill(va, error, user_mode(), &x))
 		return;
-	if (x.vector == VECTOR_PF)
+	if (x.vector == VECTOR_PF && fast(FAST_PREFILL))
 		expect_prefill(&x);
 	deliver_exception(&x);
 }

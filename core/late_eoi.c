@@ -29,7 +29,8 @@ void late_eoi_offer(void)
 {
 	uint32_t *w = word();
 
-	if (M->late_eoi_armed || !w || !lapic_eoi_may_wait(&M->platform.lapic))
+	if (!fast(FAST_LATE_EOI) || M->late_eoi_armed || !w ||
+	    !lapic_eoi_may_wait(&M->platform.lapic))
 		return;
 	*w |= MAY_WAIT;
 	M->late_eoi_armed = 1;

@@ -8,8 +8,12 @@
 #define WORD(name, field)   DEFINE(VCPU_##name, HOLE_VCPU + offsetof(struct vcpu, field))
 
 void offsets(void);
+#define FAST(name) DEFINE(FAST_##name, fast(FAST_##name))
+
 void offsets(void)
 {
+	FAST(ROM_IRET);
+	FAST(ROM_CALLS);
 	WORD(IF, iflag);
 	WORD(VSEL_ES, vsel[SEG_ES]);
 	WORD(VSEL_CS, vsel[SEG_CS]);

@@ -285,7 +285,7 @@ static bool large_continues(uint32_t r, int64_t offset, uint64_t pde)
 	uint32_t neighbour = r + offset;
 	uint64_t want = pde + offset * (int64_t)region_size(), e;
 
-	if (neighbour >= entries_per_table() * (pae() ? 4 : 1) ||
+	if (!fast(FAST_AROUND) || neighbour >= entries_per_table() * (pae() ? 4 : 1) ||
 	    region_base(neighbour) >= HOLE_BASE - region_size() ||
 	    (region_base(neighbour) < M->user_top) != (region_base(r) < M->user_top))
 		return false;
@@ -348,7 +348,8 @@ static bool continues(const void *table, uint32_t r, unsigned k, uint64_t pte, i
 	uint64_t e = table_get(table, k);
 	uint64_t same = PTE_P | PTE_W | PTE_U | PTE_A | PTE_D | PTE_G | PTE_NX;
 
-	return !M->debug.active && (again || !copy_get(r, k)) && (e & same) == (pte & same) &&
+	return fast(FAST_AROUND) && !M->debug.active && (again || !copy_get(r, k)) &&
+	       (e & same) == (pte & same) &&
 	       (e & PTE_ADDRESS) == (pte & PTE_ADDRESS) + (int64_t)distance * PAGE_SIZE &&
 	       in_ram(e & PTE_ADDRESS, PAGE_SIZE);
 }
@@ -358,8 +359,8 @@ static bool gains_write(uint32_t r, unsigned k, const struct translation *t)
 {
 	uint64_t copy = copy_get(r, k);
 
-	return copy && !((copy ^ t->pte) & (PTE_ADDRESS | PTE_NX)) && t->writable && t->dirty &&
-	       in_ram(t->pa & ~0xfffull, PAGE_SIZE) &&
+	return fast(FAST_UPGRADE) && copy && !((copy ^ t->pte) & (PTE_ADDRESS | PTE_NX)) &&
+	       t->writable && t->dirty && in_ram(t->pa & ~0xfffull, PAGE_SIZE) &&
 	       change_rights(page_base(r, k), PAGE_SIZE, rights_of(page_base(r, k), t));
 }
 
@@ -511,7 +512,7 @@ static enum change change_of(uint64_t copy, uint64_t now)
 		return KEEP;
 	/* fork() write-protects: the page stays, read-only. */
 	if (now == (copy & ~PTE_W))
-		return copy & PTE_D ? PROTECT : KEEP;
+		return !(copy & PTE_D) ? KEEP : fast(FAST_UPGRADE) ? PROTECT : DROP;
 	return DROP;
 }
 
@@ -619,7 +620,7 @@ static void compare_region(uint32_t r, struct run *run)
 	uint64_t pde = read_directory_entry(region_base(r));
 	const uint8_t *table = NULL;
 
-	if (!directory_differs(r, pde)) {
+	if (fast(FAST_COMPARE) && !directory_differs(r, pde)) {
 		if (g->large) {
 			finish_run(run);
 			return;
@@ -668,8 +669,9 @@ static void allow_write(uint32_t r, unsigned k, uint64_t now)
 {
 	uint64_t copy = copy_get(r, k);
 
-	if (!M->debug.active && now & SELF->region[r].pde & PTE_W && now & PTE_D &&
-	    !(copy & PTE_W && copy & PTE_D) && in_ram(now & PTE_ADDRESS, PAGE_SIZE) &&
+	if (fast(FAST_UPGRADE) && !M->debug.active && now & SELF->region[r].pde & PTE_W &&
+	    now & PTE_D && !(copy & PTE_W && copy & PTE_D) &&
+	    in_ram(now & PTE_ADDRESS, PAGE_SIZE) &&
 	    change_rights(page_base(r, k), PAGE_SIZE,
 	                  (struct host_rights){.write = true, .execute = executable(r, now)}))
 		copy_set(r, k, now);
@@ -683,7 +685,8 @@ static void hide_page(uint32_t r, unsigned k)
 {
 	uint32_t va = page_base(r, k);
 
-	if (below_hole(va, PAGE_SIZE) && !is_low(va) && host_hide(va, PAGE_SIZE))
+	if (fast(FAST_UPGRADE) && below_hole(va, PAGE_SIZE) && !is_low(va) &&
+	    host_hide(va, PAGE_SIZE))
 		SELF->region[r].hidden = 1;
 	else
 		unmap_range(va, PAGE_SIZE);
@@ -721,12 +724,16 @@ static void invalidate_page(uint32_t va)
 	const void *table;
 
 	if (g->large) {
-		if (directory_differs(r, pde))
+		if (directory_differs(r, pde) || !fast(FAST_COMPARE))
 			drop_region(r);
 		return;
 	}
 	if (!copy_get(r, k))
 		return;
+	if (!fast(FAST_COMPARE)) {
+		shadow_drop_page(va);
+		return;
+	}
 	table = directory_differs(r, pde) ? NULL : physical(pde & PTE_ADDRESS, PAGE_SIZE);
 	if (!table) {
 		drop_region(r);
@@ -775,7 +782,7 @@ void shadow_activate(void)
 {
 	bool all;
 
-	if (SELF->resets_seen != M->resets) {
+	if (SELF->resets_seen != M->resets || !fast(FAST_WARM_CELLS)) {
 		drop_all();
 		return;
 	}

@@ -49,7 +49,7 @@ static bool learn_gate(void)
 
 void syscall_gate_changed(void)
 {
-	use_fast_path(learn_gate());
+	use_fast_path(fast(FAST_ROM_SYSCALL) && learn_gate());
 }
 
 void syscall_finish(uint32_t eip)

@@ -34,7 +34,7 @@ bool note_text_patch(void)
 	uint32_t to = V->gpr[R_EDX], from = V->gpr[R_ECX], frame[2];
 	uint8_t byte, *text;
 
-	if (!ANNOT->patch_copy || V->gpr[R_EAX] != ANNOT->patch_copy ||
+	if (!fast(FAST_TEXT_PATCH) || !ANNOT->patch_copy || V->gpr[R_EAX] != ANNOT->patch_copy ||
 	    !guest_peek(V->gpr[R_ESP], frame, sizeof frame) || frame[1] > LONGEST_PATCH)
 		return false;
 	/* All of it or nothing: the kernel's own code is there for what does not go. */

@@ -112,6 +112,16 @@ static struct insn instruction_of(unsigned number)
 		return register_form(eax < 8 ? OP_MOV_FROM_DR : OP_NONE, eax & 7, R_EAX);
 	case VMI_CALL_RDPMC:
 		return register_form(OP_RDPMC, 0, 0);
+	case VMI_CALL_GetCR0:
+		return register_form(OP_MOV_FROM_CR, 0, R_EAX);
+	case VMI_CALL_GetCR2:
+		return register_form(OP_MOV_FROM_CR, 2, R_EAX);
+	case VMI_CALL_GetCR3:
+		return register_form(OP_MOV_FROM_CR, 3, R_EAX);
+	case VMI_CALL_GetCR4:
+		return register_form(OP_MOV_FROM_CR, 4, R_EAX);
+	case VMI_CALL_RDTSC:
+		return register_form(OP_RDTSC, 0, 0);
 	case VMI_CALL_CLTS:
 		return register_form(OP_CLTS, 0, 0);
 	case VMI_CALL_InvalPage:
@@ -209,11 +219,13 @@ static bool write_entry(struct exception *x)
 	return true;
 }
 
-/* EAX: selector, its privilege bits cleared, EDX: ESP. Only if the selector is not the old one. */
+/* EAX: selector, EDX: ESP. The selector's privilege is the kernel's. */
 static bool update_kernel_stack(struct exception *x)
 {
-	uint32_t stack[2] = {V->gpr[R_EDX], V->gpr[R_EAX]};
+	uint32_t stack[2] = {V->gpr[R_EDX], V->gpr[R_EAX] & 0xfffc};
 
+	if (!V->tss)
+		return true;
 	if (!guest_write(M->tr_base + 4, stack, 8, false, x))
 		return false;
 	syscall_gate_changed();
@@ -261,15 +273,75 @@ static bool set_initial_ap_state(struct exception *x)
 	return guest_read(V->gpr[R_EAX], &state, sizeof state, false, x);
 }
 
-/* The calls that are no instruction. */
+/*
+ * Interrupts off, when what was enabled has come: deferred, it may still wait. Then the far call
+ * is made again behind the handler.
+ */
+static void disable_interrupts(void)
+{
+	if (promised()) {
+		V->eip -= GATE_CALL_LENGTH;
+		M->cause = STAT_deliver_disable;
+		return;
+	}
+	set_virtual_if(false);
+}
+
+static void enable_interrupts(void)
+{
+	set_virtual_if(true);
+	M->cause = STAT_deliver_enable;
+	devices_run(); /* the way out of the core delivers */
+}
+
+/* SetPxE: EAX: entry, EDX: where. SetPxELong: EDX:EAX: entry, ECX: where. */
+static bool set_entry(bool wide, struct exception *x)
+{
+	uint32_t words[2] = {V->gpr[R_EAX], V->gpr[R_EDX]};
+
+	return wide ? guest_write(V->gpr[R_ECX], words, 8, false, x)
+	            : guest_write(V->gpr[R_EDX], words, 4, false, x);
+}
+
+/* The calls that are no instruction. The ROM does some of them alone, unless !FAST_ROM_CALLS. */
 static bool other_call(unsigned number, struct exception *x)
 {
 	switch (number) {
 	case VMI_CALL_EnableInterrupts:
+	case VMI_CALL_EnableInterruptsDeferred:
+		enable_interrupts();
+		return true;
+	case VMI_CALL_DisableInterrupts:
+		disable_interrupts();
+		return true;
 	case VMI_CALL_SetInterruptMask:
+		if (V->gpr[R_EAX] & IF_BIT)
+			enable_interrupts();
+		else
+			disable_interrupts();
+		return true;
+	case VMI_CALL_GetInterruptMask:
+		V->gpr[R_EAX] = V->iflag & IF_BIT;
+		return true;
 	case VMI_CALL_DeliverInterrupts:
 		M->cause = STAT_deliver_enable;
-		devices_run(); /* the way out of the core delivers */
+		devices_run();
+		return true;
+	case VMI_CALL_SetIOPLMask:
+		V->iopl = V->gpr[R_EAX] & EFLAGS_IOPL;
+		return true;
+	case VMI_CALL_SetPxE:
+		return set_entry(false, x);
+	case VMI_CALL_SetPxELong:
+		return set_entry(true, x);
+	case VMI_CALL_UpdatePxE:
+	case VMI_CALL_UpdatePxELong:
+	case VMI_CALL_AllocatePage:
+	case VMI_CALL_ReleasePage:
+	case VMI_CALL_SetLinearMapping:
+	case VMI_CALL_SetLazyMode:
+	case VMI_CALL_MachineToPhysical:
+	case VMI_CALL_PhysicalToMachine:
 		return true;
 	case VMI_CALL_Halt:
 		V->iflag |= IF_BIT;

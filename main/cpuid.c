@@ -67,7 +67,8 @@ static void add_leaf1(struct machine *m)
 	__cpuid(1, eax, ebx, ecx, edx);
 	/* EBX: brand, CLFLUSH size; one logical processor with APIC id 0. */
 	add(m, 1, 0, eax, ebx & 0xffff,
-	    (ecx & LEAF1_ECX) | LEAF1_ECX_HYPERVISOR | (m->have_apic ? LEAF1_ECX_DEADLINE : 0),
+	    (ecx & LEAF1_ECX) | LEAF1_ECX_HYPERVISOR |
+	        (m->have_apic && fast(FAST_TSC_DEADLINE) ? LEAF1_ECX_DEADLINE : 0),
 	    (edx & LEAF1_EDX) | (m->have_apic ? LEAF1_EDX_APIC : 0));
 }
 

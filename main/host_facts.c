@@ -139,7 +139,7 @@ int host_facts_fill(struct vm *vm)
 		return EXIT_HOST;
 	if ((status = find_lowest(&m->low.end)))
 		return status;
-	m->have_fsgsbase = host_has_fsgsbase();
+	m->have_fsgsbase = fast(FAST_FSGSBASE) && host_has_fsgsbase();
 	fill_xsave(m);
 	if (m->xsave_size > sizeof m->xsave) {
 		complain(

@@ -542,7 +542,8 @@ static int run_machine(struct vm *vm, const struct life *life, bool *again)
 
 	signal(SIGBUS, out_of_memory);
 	vm->machine->have_apic = o->apic;
-	vm->machine->windows = o->no_userfaultfd ? WINDOWS_OFF : WINDOWS_REFUSED;
+	vm->machine->windows =
+	    o->no_userfaultfd || !fast(FAST_WINDOWS) ? WINDOWS_OFF : WINDOWS_REFUSED;
 	if ((status = load(vm, k, o)) || (status = host_facts_fill(vm)) ||
 	    (status = annotate_loaded_kernel(k, o->traps_only, o->count_calls, o->deferred,
 	                                     vm->annotations, vm->stubs, &annotation)))

@@ -15,6 +15,10 @@
 #define UNUSUAL (EFLAGS_TF | EFLAGS_NT | EFLAGS_RF | EFLAGS_VM)
 
 ENTRY(rom_iret)
+#if !FAST_ROM_IRET
+	GATE(GATE_IRET)
+	hlt
+#endif
 	pushl	%eax
 	movzwl	8(%esp), %eax			/* CS */
 	cmpl	%ss:VCPU_USER_CS, %eax

@@ -14,6 +14,15 @@
 
 #define CALL_LENGTH 5 /* CALL rel32 */
 
+/* A call that is the core's (core/vmi.c). */
+#define SLOW(name)                                                                                 \
+	ENTRY(rom_vmi_##name);                                                                     \
+	GATE(GATE_VMI + VMI_CALL_##name);                                                          \
+	ret;                                                                                       \
+	END(rom_vmi_##name)
+
+#if FAST_ROM_CALLS
+
 /* ---- processor state calls: the interrupt flag. Only CS and SS need be valid. ---- */
 
 /* Clobbers flags. Two instructions when nothing is pending, and the call's own RET. */
@@ -84,15 +93,6 @@ ENTRY(rom_vmi_SetInterruptMask_deferred)
 	orl	$IF_BIT, %ss:VCPU_IF
 	ret
 END(rom_vmi_SetInterruptMask_deferred)
-
-/* ---- returns to user mode ---- */
-
-/* Called with CALL: the return address tells where the guest's IRET stands. */
-ENTRY(rom_vmi_IRET)
-	popl	%ss:VCPU_IRET_SITE
-	subl	$CALL_LENGTH, %ss:VCPU_IRET_SITE
-	jmp	rom_iret
-END(rom_vmi_IRET)
 
 /* ---- control registers: reads ---- */
 
@@ -207,10 +207,6 @@ ENTRY(rom_vmi_SetPxELong)
 	ret
 END(rom_vmi_SetPxELong)
 
-ENTRY(rom_vmi_nothing)
-	ret
-END(rom_vmi_nothing)
-
 	.globl	rom_vmi_UpdatePxE, rom_vmi_UpdatePxELong, rom_vmi_AllocatePage, rom_vmi_ReleasePage
 	.globl	rom_vmi_SetLinearMapping, rom_vmi_SetLazyMode
 	.set	rom_vmi_UpdatePxE, rom_vmi_nothing
@@ -234,13 +230,54 @@ ENTRY(rom_vmi_SetCallbacks)
 	ret
 END(rom_vmi_SetCallbacks)
 
-/* ---- calls that are the core's (core/vmi.c) ---- */
+#else /* each is the core's */
 
-#define SLOW(name)                                                                                 \
-	ENTRY(rom_vmi_##name);                                                                     \
-	GATE(GATE_VMI + VMI_CALL_##name);                                                          \
-	ret;                                                                                       \
-	END(rom_vmi_##name)
+SLOW(EnableInterrupts)
+SLOW(DisableInterrupts)
+SLOW(GetInterruptMask)
+SLOW(SetInterruptMask)
+SLOW(EnableInterruptsDeferred)
+SLOW(DeliverInterrupts)
+	.globl	rom_vmi_DisableInterrupts_deferred, rom_vmi_SetInterruptMask_deferred
+	.set	rom_vmi_DisableInterrupts_deferred, rom_vmi_DisableInterrupts
+	.set	rom_vmi_SetInterruptMask_deferred, rom_vmi_SetInterruptMask
+SLOW(GetCR0)
+SLOW(GetCR2)
+SLOW(GetCR3)
+SLOW(GetCR4)
+SLOW(RDTSC)
+SLOW(GetCycleCounter)
+SLOW(WriteGDTEntry)
+SLOW(UpdateKernelStack)
+SLOW(SetIOPLMask)
+SLOW(SetPxE)
+SLOW(SetPxELong)
+SLOW(UpdatePxE)
+SLOW(UpdatePxELong)
+SLOW(AllocatePage)
+SLOW(ReleasePage)
+SLOW(SetLinearMapping)
+SLOW(SetLazyMode)
+SLOW(MachineToPhysical)
+SLOW(PhysicalToMachine)
+SLOW(SetCallbacks)
+
+#endif
+
+ENTRY(rom_vmi_nothing)
+	ret
+END(rom_vmi_nothing)
+
+/* ---- returns to user mode ---- */
+
+/* Called with CALL: the return address tells where the guest's IRET stands. */
+ENTRY(rom_vmi_IRET)
+	popl	%ss:VCPU_IRET_SITE
+	subl	$CALL_LENGTH, %ss:VCPU_IRET_SITE
+	jmp	rom_iret
+END(rom_vmi_IRET)
+
+/* ---- calls that are the core's (core/vmi.c) ---- */
 
 SLOW(CPUID)
 SLOW(WRMSR)
@@ -332,11 +369,13 @@ END(rom_vmi_get_reloc)
  * Nothing to be told either, so the guest is told not to: Linux then leaves out the C functions
  * around these calls, which for a fork are two for each page. Their addresses work all the same.
  */
+#if FAST_ROM_CALLS
 	.set	type_UpdatePxE, VMI_RELOCATION_NOP
 	.set	type_UpdatePxELong, VMI_RELOCATION_NOP
 	.set	type_AllocatePage, VMI_RELOCATION_NOP
 	.set	type_ReleasePage, VMI_RELOCATION_NOP
 	.set	type_SetLazyMode, VMI_RELOCATION_NOP
+#endif
 
 	.globl	rom_vmi_table
 	.p2align 3
