@@ -22,7 +22,9 @@ LIBS := -lZydis -llzma -lzstd -llz4 -lz -lbz2 -ljansson -lseccomp
 CELL_SRC := $(filter-out core/offsets.c,$(wildcard core/*.c)) $(wildcard cell/*.c) $(wildcard devices/*.c)
 CELL_OBJ := $(CELL_SRC:%.c=$(BUILD)/cell/%.o) $(patsubst %.S,$(BUILD)/cell/%.o,$(wildcard cell/*.S)) $(BUILD)/cell/rom_image.o
 ROM_OBJ := $(patsubst %.S,$(BUILD)/%.o,$(wildcard rom/*.S))
-HOST_SRC := $(wildcard main/*.c) $(wildcard common/*.c) $(wildcard loader/*.c) $(wildcard annotate/*.c) core/decode.c core/operand.c
+# Of devices/, what plugs functions in: main does that before the machine runs.
+HOST_SRC := $(wildcard main/*.c) $(wildcard backends/*.c) $(wildcard common/*.c) $(wildcard loader/*.c) $(wildcard annotate/*.c) \
+	core/decode.c core/operand.c devices/pci.c devices/virtio_pci.c
 HOST_OBJ := $(HOST_SRC:%.c=$(BUILD)/host/%.o) $(BUILD)/host/main/embedded.o $(BUILD)/host/main/option_rom.o $(BUILD)/host/main/rom_image.o
 GENERATED := $(BUILD)/asm_offsets.h $(BUILD)/rom_symbols.h $(BUILD)/cell_filter.h
 

@@ -292,10 +292,10 @@ static bool refill(uint32_t va, uint32_t error, bool user, struct exception *x)
 	if (error & PF_FETCH && t.no_execute)
 		return raise_page_fault(x, va, PF_PRESENT | PF_FETCH | (user ? PF_USER : 0));
 	COUNT(page_fault_hidden);
-	if (t.pa <= UINT32_MAX && platform_is_mmio(t.pa)) {
+	if (t.pa <= UINT32_MAX && platform_is_mmio(&M->platform, (uint32_t)t.pa)) {
 		if (mmio_access(t.pa))
 			return true;
-		stop_guest(STOP_INTERNAL, "an instruction that is not a move accesses an APIC");
+		stop_guest(STOP_INTERNAL, "an instruction that is not a move accesses device memory");
 	}
 	if (!debug_access(va, error, x))
 		return false;

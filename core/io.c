@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* Port I/O, and who may do it (VMI Part 4, rule 7: IOPL grants ports, never the flag). */
 #include "core/alarm.h"
+#include "core/backends.h"
 #include "core/clock.h"
 #include "core/console.h"
 #include "core/emulate.h"
@@ -11,6 +12,8 @@
 /* Let the consequences of a port access be seen before the guest's next instruction. */
 static void after_access(void)
 {
+	if (M->platform.virtio.rung)
+		backends_serve();
 	if (M->platform.events)
 		devices_run();
 	else

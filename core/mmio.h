@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Registers in memory: the local APIC and the IO-APIC. */
+/* Registers in memory: the local APIC, the IO-APIC, MSI-X tables. */
 #ifndef CORE_MMIO_H
 #define CORE_MMIO_H
 

@@ -15,7 +15,7 @@ static void send(struct platform *platform, struct ioapic_message message)
 		ioapic_refused(&platform->ioapic, message.vector);
 }
 
-/* Drive one of the ISA bus's interrupt lines. */
+/* Drive one of the interrupt lines. */
 static void set_irq(struct platform *platform, unsigned irq, bool level)
 {
 	unsigned pin = irq == PLATFORM_TIMER_IRQ ? PLATFORM_TIMER_PIN : irq;
@@ -80,6 +80,45 @@ static void update_sci_line(struct platform *platform, uint64_t now)
 	set_irq(platform, PLATFORM_SCI_IRQ, pm_sci(&platform->pm, now));
 }
 
+/*
+ * A write to the local APIC's message window (SDM volume 3, 11.11: address, data). Whatever its
+ * destination it reaches the one processor; modes other than fixed and lowest priority reach
+ * nobody, and a level triggered message has no pin that could be ended.
+ */
+static void send_message(struct platform *platform, struct virtio_message message)
+{
+	if (message.address >> 20 != PLATFORM_LAPIC_PA >> 20 ||
+	    (message.data >> 8 & 7) > IOAPIC_LOWEST)
+		return;
+	lapic_receive(&platform->lapic, (uint8_t)message.data, false);
+}
+
+static void update_pci_lines(struct platform *platform)
+{
+	uint32_t lines = pci_lines(&platform->pci);
+
+	for (unsigned irq = 0; irq < PIC_IRQS; irq++)
+		if (PCI_IRQS >> irq & 1)
+			set_irq(platform, irq, lines >> irq & 1);
+}
+
+/* What back ends have completed, and what became deliverable by a register. */
+static void update_virtio(struct platform *platform)
+{
+	uint32_t plugged = pci_plugged(&platform->pci, VIRTIO_DEVICES);
+
+	for (uint32_t left = plugged; left; left &= left - 1) {
+		unsigned i = (unsigned)__builtin_ctz(left);
+		struct virtio_message message;
+
+		virtio_collect(&platform->virtio, &platform->pci, i);
+		while (virtio_next_message(&platform->virtio, &platform->pci, i, &message))
+			send_message(platform, message);
+	}
+	if (plugged)
+		update_pci_lines(platform);
+}
+
 void platform_update_irqs(struct platform *platform, uint64_t now)
 {
 	update_timer(platform, now);
@@ -88,6 +127,7 @@ void platform_update_irqs(struct platform *platform, uint64_t now)
 	update_rtc_line(platform, now);
 	update_keyboard_lines(platform);
 	update_sci_line(platform, now);
+	update_virtio(platform);
 	lapic_update(&platform->lapic, now);
 }
 
@@ -240,6 +280,83 @@ static void write_pm(struct platform *platform, unsigned offset, uint8_t value, 
 	update_sci_line(platform, now);
 }
 
+/* ---- PCI: configuration space beside the host bridge, and ports of base addresses ---- */
+
+/* The function that an access to the configuration data window selects, -1: none, the chipset's. */
+static int config_target(const struct platform *platform, uint16_t port,
+                         struct chipset_target *target)
+{
+	if (!chipset_config_target(&platform->chipset, port, target) || target->bus)
+		return -1;
+	return pci_find(&platform->pci, (uint8_t)(target->device << 3 | target->function));
+}
+
+/* Bytes beyond the word belong to no register. */
+static unsigned within_word(unsigned reg, unsigned size)
+{
+	return (reg & 3) + size > 4 ? 4 - (reg & 3) : size;
+}
+
+static bool read_pci_config(struct platform *platform, uint16_t port, unsigned size,
+                            uint32_t *value)
+{
+	struct chipset_target target;
+	int n = config_target(platform, port, &target);
+	unsigned bytes;
+
+	if (n < 0)
+		return false;
+	if (n < VIRTIO_DEVICES)
+		virtio_config_before_read(&platform->virtio, &platform->pci, (unsigned)n,
+		                          target.reg);
+	bytes = within_word(target.reg, size);
+	*value = pci_config_read(&platform->pci.function[n], target.reg, bytes);
+	if (bytes < size)
+		*value |= ~((1u << 8 * bytes) - 1);
+	if (size < 4)
+		*value &= (1u << 8 * size) - 1;
+	return true;
+}
+
+static bool write_pci_config(struct platform *platform, uint16_t port, unsigned size,
+                             uint32_t value)
+{
+	struct chipset_target target;
+	int n = config_target(platform, port, &target);
+
+	if (n < 0)
+		return false;
+	pci_config_write(&platform->pci.function[n], target.reg, within_word(target.reg, size),
+	                 value);
+	if (n < VIRTIO_DEVICES)
+		virtio_config_written(&platform->virtio, &platform->pci, (unsigned)n, target.reg);
+	update_virtio(platform);
+	return true;
+}
+
+static uint32_t read_bar(struct platform *platform, uint16_t port, unsigned size)
+{
+	struct pci_target t;
+	uint32_t value = UINT32_MAX;
+
+	if (pci_decode_port(&platform->pci, port, &t) && t.function < VIRTIO_DEVICES) {
+		value =
+		    virtio_in(&platform->virtio, &platform->pci, t.function, t.bar, t.offset, size);
+		update_virtio(platform);
+	}
+	return size < 4 ? value & ((1u << 8 * size) - 1) : value;
+}
+
+static void write_bar(struct platform *platform, uint16_t port, unsigned size, uint32_t value)
+{
+	struct pci_target t;
+
+	if (!pci_decode_port(&platform->pci, port, &t) || t.function >= VIRTIO_DEVICES)
+		return;
+	virtio_out(&platform->virtio, &platform->pci, t.function, t.bar, t.offset, size, value);
+	update_virtio(platform);
+}
+
 static uint8_t in_byte(struct platform *platform, uint16_t port, uint64_t now)
 {
 	switch (port) {
@@ -330,12 +447,15 @@ static bool is_config_port(uint16_t port)
 	return port >= CHIPSET_CONFIG_ADDRESS && port < CHIPSET_CONFIG_DATA + 4;
 }
 
+static bool is_size(unsigned size)
+{
+	return size == 1 || size == 2 || size == 4;
+}
+
 static uint32_t in_wide(struct platform *platform, uint16_t port, unsigned size, uint64_t now)
 {
 	uint32_t value = 0;
 
-	if (size != 2 && size != 4)
-		return UINT32_MAX;
 	if (is_config_port(port))
 		return chipset_read(&platform->chipset, port, size);
 	for (unsigned i = 0; i < size; i++)
@@ -345,6 +465,14 @@ static uint32_t in_wide(struct platform *platform, uint16_t port, unsigned size,
 
 uint32_t platform_in(struct platform *platform, uint16_t port, unsigned size, uint64_t now)
 {
+	uint32_t value;
+
+	if (!is_size(size))
+		return UINT32_MAX;
+	if (port >= PCI_IO_FIRST)
+		return read_bar(platform, port, size);
+	if (is_config_port(port) && read_pci_config(platform, port, size, &value))
+		return value;
 	if (size == 1)
 		return in_byte(platform, port, now);
 	return in_wide(platform, port, size, now);
@@ -353,8 +481,6 @@ uint32_t platform_in(struct platform *platform, uint16_t port, unsigned size, ui
 static void out_wide(struct platform *platform, uint16_t port, unsigned size, uint32_t value,
                      uint64_t now)
 {
-	if (size != 2 && size != 4)
-		return;
 	if (is_config_port(port)) {
 		write_chipset(platform, port, size, value);
 		return;
@@ -366,7 +492,13 @@ static void out_wide(struct platform *platform, uint16_t port, unsigned size, ui
 void platform_out(struct platform *platform, uint16_t port, unsigned size, uint32_t value,
                   uint64_t now)
 {
-	if (size == 1)
+	if (!is_size(size))
+		return;
+	if (port >= PCI_IO_FIRST)
+		write_bar(platform, port, size, value);
+	else if (is_config_port(port) && write_pci_config(platform, port, size, value))
+		return;
+	else if (size == 1)
 		out_byte(platform, port, (uint8_t)value, now);
 	else
 		out_wide(platform, port, size, value, now);
@@ -394,7 +526,27 @@ static uint32_t read_ioapic(struct platform *platform, uint32_t offset, uint64_t
 	return ioapic_read(&platform->ioapic, offset);
 }
 
-static uint32_t read_apic_word(struct platform *platform, uint32_t pa, uint64_t now)
+/* A word of a function's memory: all that there is are MSI-X tables. */
+static uint32_t read_memory(const struct platform *platform, uint32_t pa)
+{
+	struct pci_target t;
+
+	if (!pci_decode_memory(&platform->pci, pa, &t) || t.function >= VIRTIO_DEVICES)
+		return UINT32_MAX;
+	return virtio_memory_read(&platform->virtio, t.function, t.offset & ~3u);
+}
+
+static void write_memory(struct platform *platform, uint32_t pa, uint32_t value)
+{
+	struct pci_target t;
+
+	if (!pci_decode_memory(&platform->pci, pa, &t) || t.function >= VIRTIO_DEVICES)
+		return;
+	virtio_memory_write(&platform->virtio, t.function, t.offset, value);
+	update_virtio(platform);
+}
+
+static uint32_t read_device_word(struct platform *platform, uint32_t pa, uint64_t now)
 {
 	switch (pa & ~0xfffu) {
 	case PLATFORM_LAPIC_PA:
@@ -402,7 +554,7 @@ static uint32_t read_apic_word(struct platform *platform, uint32_t pa, uint64_t 
 	case PLATFORM_IOAPIC_PA:
 		return read_ioapic(platform, pa & 0xffc, now);
 	default:
-		return UINT32_MAX;
+		return read_memory(platform, pa);
 	}
 }
 
@@ -411,10 +563,10 @@ uint32_t platform_mmio_read(struct platform *platform, uint32_t pa, unsigned siz
 	unsigned byte = pa & 3;
 
 	if (size == 4 && byte == 0)
-		return read_apic_word(platform, pa, now);
+		return read_device_word(platform, pa, now);
 	if ((size != 1 && size != 2) || byte + size > 4)
 		return UINT32_MAX;
-	return read_apic_word(platform, pa, now) >> 8 * byte & ((1u << 8 * size) - 1);
+	return read_device_word(platform, pa, now) >> 8 * byte & ((1u << 8 * size) - 1);
 }
 
 static void write_lapic(struct platform *platform, uint32_t offset, uint32_t value, uint64_t now)
@@ -441,6 +593,7 @@ void platform_mmio_write(struct platform *platform, uint32_t pa, unsigned size, 
 		send(platform, ioapic_write(&platform->ioapic, pa & 0xfff, value));
 		break;
 	default:
+		write_memory(platform, pa, value);
 		break;
 	}
 }
@@ -448,6 +601,15 @@ void platform_mmio_write(struct platform *platform, uint32_t pa, unsigned size, 
 bool platform_a20(const struct platform *platform)
 {
 	return i8042_a20(&platform->i8042) || chipset_a20(&platform->chipset);
+}
+
+/* As a PC's firmware leaves it: the lines of PCI are level triggered. */
+static void prepare_pci(struct platform *platform)
+{
+	if (!pci_plugged(&platform->pci, PCI_FUNCTIONS))
+		return;
+	pic_write(&platform->pic, PIC_MASTER_ELCR, PCI_IRQS & 0xff);
+	pic_write(&platform->pic, PIC_SLAVE_ELCR, PCI_IRQS >> 8);
 }
 
 void platform_reset(struct platform *platform, int64_t wall_offset_ns, uint64_t ram_bytes,
@@ -465,6 +627,7 @@ void platform_reset(struct platform *platform, int64_t wall_offset_ns, uint64_t 
 	platform->ioapic.id = (uint32_t)PLATFORM_IOAPIC_ID << 24;
 	vmitimer_reset(&platform->vmitimer);
 	pm_reset(&platform->pm, now);
+	prepare_pci(platform);
 	platform->events = 0;
 	platform->timer_ticks_missed = 0;
 }

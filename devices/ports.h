@@ -17,11 +17,13 @@
 #include "devices/i8042.h"
 #include "devices/ioapic.h"
 #include "devices/lapic.h"
+#include "devices/pci.h"
 #include "devices/pic.h"
 #include "devices/pit.h"
 #include "devices/pm.h"
 #include "devices/rtc.h"
 #include "devices/uart.h"
+#include "devices/virtio_pci.h"
 #include "devices/vmitimer.h"
 
 #include <stdbool.h>
@@ -67,12 +69,15 @@ struct platform {
 	struct ioapic ioapic;
 	struct vmitimer vmitimer;
 	struct pm pm;
+	struct pci pci; /* what is plugged in is the owner's to say, before platform_reset */
+	struct virtio_bus virtio; /* rung and settling: bits for the owner, which clears them */
 	uint32_t events;
 	uint32_t timer_ticks_missed; /* edges of OUT0 that collapsed into later ones; wraps */
 };
 
 /*
- * Power-on state of everything at `now`. wall_offset_ns: UTC ns since 1970 minus `now`'s clock;
+ * Power-on state of everything at `now`, but for the PCI functions: those are as they were plugged
+ * in. wall_offset_ns: UTC ns since 1970 minus `now`'s clock;
  * ram_bytes: the guest's RAM, for the CMOS.
  */
 void platform_reset(struct platform *platform, int64_t wall_offset_ns, uint64_t ram_bytes,
@@ -89,12 +94,14 @@ uint32_t platform_in(struct platform *platform, uint16_t port, unsigned size, ui
 void platform_out(struct platform *platform, uint16_t port, unsigned size, uint32_t value,
                   uint64_t now);
 
-/* Is this guest-physical address in one of the APICs' pages? */
-static inline bool platform_is_mmio(uint32_t pa)
+/* Is this guest-physical address in one of the APICs' pages, or in memory of a PCI function? */
+static inline bool platform_is_mmio(const struct platform *platform, uint32_t pa)
 {
 	uint32_t page = pa & ~0xfffu;
+	struct pci_target target;
 
-	return page == PLATFORM_LAPIC_PA || page == PLATFORM_IOAPIC_PA;
+	return page == PLATFORM_LAPIC_PA || page == PLATFORM_IOAPIC_PA ||
+	       pci_decode_memory(&platform->pci, pa, &target);
 }
 
 /*
@@ -157,7 +164,8 @@ void platform_update_vmitimer(struct platform *platform, uint64_t cycles);
 
 /*
  * Carry the devices' interrupt lines of `now` to the controllers: OUT0 edges to IRQ 0, keyboard
- * IRQ 1, UART IRQ 4, RTC IRQ 8, ACPI's SCI IRQ 9, AUX IRQ 12; and the local APIC's timer to its
+ * IRQ 1, UART IRQ 4, RTC IRQ 8, ACPI's SCI IRQ 9, AUX IRQ 12; what virtio's back ends have done to
+ * the lines of pci_irq() or, as messages, to the local APIC; and the local APIC's timer to its
  * expiry. Call when a deadline has passed, after uart_receive or uart_transmit, and before deciding
  * that the guest may sleep.
  */

@@ -6,8 +6,10 @@
  * Sources: ACPI specification 2.0c, chapter 5 (tables; the FADT is its revision 3, which Linux
  * from 2.6.0 to today reads), 6.4 (resource descriptors), 20.2 (AML encoding).
  *
+ * The routing of PCI interrupts is a table of its own, made from pci_irq().
+ *
  * What is not there: processor objects (no C or P states to tell of), general-purpose events, an
- * embedded controller, the routing of PCI interrupts (the bus has no device that interrupts).
+ * embedded controller.
  */
 #include "loader/acpi.h"
 
@@ -270,6 +272,50 @@ static uint32_t put_dsdt(struct writer *w)
 	return put_table(w, &dsdt, sizeof dsdt);
 }
 
+/*
+ * _PRT of the host bridge (6.2.8): for each slot and pin (of which functions here use INTA) a
+ * package of address, pin, source, index. Source 0: the index is a global system interrupt, and
+ * with the 8259A pair the IRQ of the same number.
+ */
+#define ROUTE_BYTES 12
+#define SCOPE_PCI0  0x10, 0, 0, '\\', 0x2e, '_', 'S', 'B', '_', 'P', 'C', 'I', '0'
+#define NAME_PRT    0x08, '_', 'P', 'R', 'T', 0x12, 0, 0, 0
+
+static void put_package_length(uint8_t *at, size_t n)
+{
+	at[0] = (uint8_t)(0x40 | (n & 15));
+	at[1] = (uint8_t)(n >> 4);
+}
+
+static uint32_t put_routing(struct writer *w)
+{
+	static const uint8_t scope[] = {SCOPE_PCI0}, name[] = {NAME_PRT};
+	struct {
+		struct table_header header;
+		uint8_t scope[sizeof scope];
+		uint8_t name[sizeof name];
+		uint8_t route[PCI_SLOTS - 1][ROUTE_BYTES];
+	} __attribute__((packed)) ssdt = {.header = header("SSDT", 1, sizeof ssdt)};
+
+	memcpy(ssdt.scope, scope, sizeof scope);
+	memcpy(ssdt.name, name, sizeof name);
+	/* Both package lengths count from themselves to the end. */
+	put_package_length(ssdt.scope + 1, sizeof ssdt - sizeof ssdt.header - 1);
+	put_package_length(ssdt.name + 6, sizeof ssdt.route + 3);
+	ssdt.name[8] = PCI_SLOTS - 1;
+	for (uint8_t slot = 1; slot < PCI_SLOTS; slot++) {
+		const uint8_t route[ROUTE_BYTES] = {
+		    0x12, ROUTE_BYTES - 1,          4, 0x0c, 0xff, 0xff, slot,
+		    0,    /* address: any function of it */
+		    0x00, /* INTA */
+		    0x00, /* no link device */
+		    0x0a, (uint8_t)pci_irq(slot, 1)};
+
+		memcpy(ssdt.route[slot - 1], route, sizeof route);
+	}
+	return put_table(w, &ssdt, sizeof ssdt);
+}
+
 static uint32_t put_fadt(struct writer *w, uint32_t facs, uint32_t dsdt)
 {
 	const uint32_t event = PLATFORM_PM_PORT + PM1_STATUS, timer = PLATFORM_PM_PORT + PM_TIMER;
@@ -327,24 +373,26 @@ void acpi_write(uint8_t *ram, bool apic)
 	struct facs facs = {.signature = "FACS", .length = sizeof facs, .version = 1};
 	struct {
 		struct table_header header;
-		uint32_t table[2];
+		uint32_t table[3];
 	} __attribute__((packed)) rsdt;
 	struct {
 		struct table_header header;
-		uint64_t table[2];
+		uint64_t table[3];
 	} __attribute__((packed)) xsdt;
-	uint32_t n = apic ? 2 : 1;
+	uint32_t n = apic ? 3 : 2;
 	struct writer w = {.ram = ram, .pa = ACPI_PA + 64};
 	uint32_t facs_pa = put(&w, &facs, sizeof facs), dsdt = put_dsdt(&w);
 	uint32_t fadt = put_fadt(&w, facs_pa, dsdt);
-	uint32_t madt = apic ? put_madt(&w) : 0;
+	uint32_t routing = put_routing(&w), madt = apic ? put_madt(&w) : 0;
 
 	rsdt.header = header("RSDT", 1, sizeof rsdt.header + n * sizeof rsdt.table[0]);
 	xsdt.header = header("XSDT", 1, sizeof xsdt.header + n * sizeof xsdt.table[0]);
 	rsdt.table[0] = fadt;
 	xsdt.table[0] = fadt;
-	rsdt.table[1] = madt;
-	xsdt.table[1] = madt;
+	rsdt.table[1] = routing;
+	xsdt.table[1] = routing;
+	rsdt.table[2] = madt;
+	xsdt.table[2] = madt;
 	root.rsdt = put_table(&w, &rsdt, rsdt.header.length);
 	root.xsdt = put_table(&w, &xsdt, xsdt.header.length);
 	root.checksum = table_checksum(&root, offsetof(struct root_pointer, length));

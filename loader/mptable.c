@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * The MultiProcessor table (Intel MultiProcessor Specification 1.4, chapter 4): one processor, an
- * ISA bus and, where the guest is to use it, an IO-APIC with the bus's interrupts.
+ * The MultiProcessor table (Intel MultiProcessor Specification 1.4, chapter 4): one processor, a
+ * PCI and an ISA bus and, where the guest is to use it, an IO-APIC with their interrupts.
  *
  * Without the APICs it is here for the time it saves. A kernel that finds no table looks for one at
  * every 16 bytes of the BIOS area, mapping and unmapping all the rest of it each time: 70,000
@@ -54,23 +54,28 @@ struct ioapic_entry {
 	uint32_t address;
 } __attribute__((packed));
 
-/* Every interrupt of the bus but the cascade's, and the processor's two local inputs. */
-#define BUS_INTERRUPTS   (PIC_IRQS - 1)
+/*
+ * Every interrupt of the ISA bus but the cascade's and those of PCI; INTA of every slot; and the
+ * processor's two local inputs. A pin has one kind of source: Linux takes its trigger mode from the
+ * first entry that names it.
+ */
+#define ISA_INTERRUPTS   (PIC_IRQS - 1 - 3)
+#define PCI_INTERRUPTS   (PCI_SLOTS - 1)
 #define LOCAL_INTERRUPTS 2
 
 struct table {
 	struct table_header header;
 	struct processor_entry processor;
-	struct bus_entry bus;
+	struct bus_entry bus[2];
 	struct ioapic_entry ioapic;
-	struct interrupt_entry interrupt[BUS_INTERRUPTS + LOCAL_INTERRUPTS];
+	struct interrupt_entry interrupt[ISA_INTERRUPTS + PCI_INTERRUPTS + LOCAL_INTERRUPTS];
 } __attribute__((packed));
 
 /* The same without an IO-APIC: the 8259A pair at a local input. Linux warns of a table without. */
 struct short_table {
 	struct table_header header;
 	struct processor_entry processor;
-	struct bus_entry bus;
+	struct bus_entry bus[2];
 	struct interrupt_entry interrupt;
 } __attribute__((packed));
 
@@ -87,7 +92,8 @@ struct short_table {
 #define INTERRUPT_EXTINT  3
 #define EVERY_APIC        0xff
 #define REVISION_1_4      4
-#define ISA_BUS           0
+#define PCI_BUS           0 /* as in its configuration addresses */
+#define ISA_BUS           1
 
 /* CPUID leaf 1 as an entry gives it: family 6, and FPU, APIC */
 #define SIGNATURE 0x600
@@ -110,20 +116,30 @@ static const struct processor_entry processor = {.type = ENTRY_PROCESSOR,
                                                  .flags = PROCESSOR_ENABLED | PROCESSOR_BOOT,
                                                  .signature = SIGNATURE,
                                                  .features = FEATURES};
-static const struct bus_entry isa = {.type = ENTRY_BUS, .id = ISA_BUS, .name = "ISA   "};
+#define PCI                                                                                        \
+	{                                                                                          \
+		.type = ENTRY_BUS, .id = PCI_BUS, .name = "PCI   "                                 \
+	}
+#define ISA                                                                                        \
+	{                                                                                          \
+		.type = ENTRY_BUS, .id = ISA_BUS, .name = "ISA   "                                 \
+	}
+
+/* Source of a PCI interrupt (D.3): slot, and pin from 0. */
+#define INTA_OF(slot) ((slot) << 2)
 
 static struct table whole_table(void)
 {
 	struct table t = {
-	    .header = header(sizeof t, 3 + BUS_INTERRUPTS + LOCAL_INTERRUPTS),
+	    .header = header(sizeof t, 4 + ISA_INTERRUPTS + PCI_INTERRUPTS + LOCAL_INTERRUPTS),
 	    .processor = processor,
-	    .bus = isa,
+	    .bus = {PCI, ISA},
 	    .ioapic = {ENTRY_IOAPIC, PLATFORM_IOAPIC_ID, 0x11, IOAPIC_ENABLED, PLATFORM_IOAPIC_PA}};
 	struct interrupt_entry *to = t.interrupt;
 
 	/* flags 0: trigger and polarity are the bus's */
 	for (uint8_t irq = 0; irq < PIC_IRQS; irq++)
-		if (irq != PIC_CASCADE_IRQ)
+		if (irq != PIC_CASCADE_IRQ && !(PCI_IRQS >> irq & 1))
 			*to++ = (struct interrupt_entry){
 			    ENTRY_INTERRUPT,
 			    INTERRUPT_FIXED,
@@ -132,6 +148,10 @@ static struct table whole_table(void)
 			    irq,
 			    PLATFORM_IOAPIC_ID,
 			    irq == PLATFORM_TIMER_IRQ ? PLATFORM_TIMER_PIN : irq};
+	for (uint8_t slot = 1; slot < PCI_SLOTS; slot++)
+		*to++ = (struct interrupt_entry){
+		    ENTRY_INTERRUPT,    INTERRUPT_FIXED,          0, PCI_BUS, INTA_OF(slot),
+		    PLATFORM_IOAPIC_ID, (uint8_t)pci_irq(slot, 1)};
 	*to++ =
 	    (struct interrupt_entry){ENTRY_LOCAL, INTERRUPT_EXTINT, 0, ISA_BUS, 0, EVERY_APIC, 0};
 	*to = (struct interrupt_entry){ENTRY_LOCAL, INTERRUPT_NMI, 0, ISA_BUS, 0, EVERY_APIC, 1};
@@ -141,9 +161,9 @@ static struct table whole_table(void)
 static struct short_table table_without_apics(void)
 {
 	return (struct short_table){
-	    .header = header(sizeof(struct short_table), 3),
+	    .header = header(sizeof(struct short_table), 4),
 	    .processor = processor,
-	    .bus = isa,
+	    .bus = {PCI, ISA},
 	    .interrupt = {ENTRY_INTERRUPT, INTERRUPT_EXTINT, 0, ISA_BUS, 0, EVERY_APIC, 0}};
 }
 

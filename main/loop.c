@@ -10,6 +10,7 @@
 #include "main/loop.h"
 
 #include "main/confine.h"
+#include "main/devices.h"
 #include "main/modules.h"
 #include "main/monitor.h"
 #include "main/pause.h"
@@ -77,6 +78,11 @@ static void *doorbell_main(void *arg)
 	while (!__atomic_load_n(&vm->doorbell_quit, __ATOMIC_SEQ_CST)) {
 		uint32_t bits = __atomic_exchange_n(&m->doorbell, 0, __ATOMIC_SEQ_CST);
 
+		/* Soon and often: from here, and not by way of the event loop. */
+		if (bits & DOORBELL_DEVICE) {
+			vm_kick(vm, INBOX_DEVICE);
+			bits &= ~DOORBELL_DEVICE;
+		}
 		if (bits) {
 			__atomic_fetch_or(&vm->doorbell_bits, bits, __ATOMIC_SEQ_CST);
 			if (write(vm->doorbell_event, &one, sizeof one) < 0)
@@ -451,6 +457,16 @@ static void serve_doorbell(struct loop *l)
 		control_paused();
 }
 
+/* A back end that ended; the nursery speaks for itself. */
+static void check_devices(struct loop *l)
+{
+	char why[200];
+	bool host = false;
+
+	if (l->vm->devices && devices_check(l->vm->devices, why, sizeof why, &host))
+		finish(l, host ? STOP_HOST : STOP_INTERNAL, why);
+}
+
 static void serve_signal(struct loop *l)
 {
 	struct signalfd_siginfo info;
@@ -458,6 +474,10 @@ static void serve_signal(struct loop *l)
 
 	if (read(l->fds[FD_SIGNAL].fd, &info, sizeof info) != sizeof info)
 		return;
+	if (info.ssi_signo == SIGCHLD) {
+		check_devices(l);
+		return;
+	}
 	if (info.ssi_signo == SIGPWR) {
 		press_power_button(l);
 		return;
@@ -487,6 +507,7 @@ static int open_signals(void)
 	sigaddset(&set, SIGTERM);
 	sigaddset(&set, SIGHUP);
 	sigaddset(&set, SIGPWR);
+	sigaddset(&set, SIGCHLD);
 	sigprocmask(SIG_BLOCK, &set, NULL);
 	signal(SIGPIPE, SIG_IGN);
 	return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
@@ -623,6 +644,7 @@ void run_loop(struct vm *vm, const struct start *start, struct outcome *outcome)
 		close_loop(&l);
 		return;
 	}
+	check_devices(&l); /* those that ended before there was a signalfd */
 	control_start(vm, start->facts,
 	              &(struct control_actions){.of = &l,
 	                                        .press_power_button = press_for_client,

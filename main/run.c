@@ -5,6 +5,8 @@
 #include "main/annotation.h"
 #include "main/command.h"
 #include "main/detach.h"
+#include "main/devices.h"
+#include "main/disks.h"
 #include "main/lives.h"
 #include "main/loop.h"
 #include "main/machines.h"
@@ -14,11 +16,13 @@
 #include "main/vm.h"
 #include "main/vrom.h"
 
+#include "backends/rng.h"
 #include "cell/cell.h"
 
 #include <errno.h>
 #include <getopt.h>
 #include <jansson.h>
+#include <linux/virtio_ids.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
@@ -46,7 +50,10 @@
 struct run_options {
 	FILE *stats_file;
 	const char *kernel, *initrd, *arguments, *stats_path, *console, *name;
+	const char *disk[VIRTIO_DEVICES];
+	unsigned ndisks;
 	uint64_t memory;
+	bool rng;
 	bool stats, count_calls, bare, traps_only, no_vmi, deferred, low_moved, no_userfaultfd,
 	    apic, no_acpi, restart, detach, paused, no_control;
 	int cpu;
@@ -67,6 +74,11 @@ static void usage(FILE *to)
 	    "  -m, --memory SIZE     guest memory, 64M to 3G (512M)\n"
 	    "  -n, --name NAME       what messages, process lists and other commands call the\n"
 	    "                        machine (its process id)\n"
+	    "      --disk FILE[,ro][,cow][,serial=TEXT]\n"
+	    "                        a virtio disk: a raw image or a block device; read-only; or\n"
+	    "                        with what is written thrown away at the end. More than one\n"
+	    "                        may be given; a comma in a name is written twice\n"
+	    "      --rng             a virtio source of random numbers: the host's\n"
 	    "      --console WHERE   its first serial port: stdio (default), pty, file:PATH\n"
 	    "                        (appended), unix:PATH (a socket, one client at a time) or\n"
 	    "                        socket ('ring1 console' only; default with --detach)\n"
@@ -181,7 +193,9 @@ enum {
 	OPTION_REBOOT,
 	OPTION_DETACH,
 	OPTION_PAUSED,
-	OPTION_CONTROL
+	OPTION_CONTROL,
+	OPTION_DISK,
+	OPTION_RNG
 };
 
 /* An option that is one of two words: *second tells which. */
@@ -216,6 +230,8 @@ static int parse_options(int argc, char **argv, struct run_options *o)
 	    {"userfaultfd", required_argument, NULL, OPTION_USERFAULTFD},
 	    {"traps-only", no_argument, NULL, OPTION_TRAPS_ONLY},
 	    {"console", required_argument, NULL, OPTION_CONSOLE},
+	    {"disk", required_argument, NULL, OPTION_DISK},
+	    {"rng", no_argument, NULL, OPTION_RNG},
 	    {"name", required_argument, NULL, 'n'},
 	    {"detach", no_argument, NULL, OPTION_DETACH},
 	    {"paused", no_argument, NULL, OPTION_PAUSED},
@@ -242,6 +258,17 @@ static int parse_options(int argc, char **argv, struct run_options *o)
 			if (!is_name(optarg))
 				return EXIT_USAGE;
 			o->name = optarg;
+			break;
+		case OPTION_DISK:
+			if (o->ndisks == VIRTIO_DEVICES) {
+				complain("--disk %s: a machine has at most %d devices", optarg,
+				         VIRTIO_DEVICES);
+				return EXIT_USAGE;
+			}
+			o->disk[o->ndisks++] = optarg;
+			break;
+		case OPTION_RNG:
+			o->rng = true;
 			break;
 		case OPTION_CONSOLE:
 			o->console = optarg;
@@ -514,6 +541,7 @@ struct life {
 	const struct run_options *o;
 	const struct kernel *k;
 	struct console *console;
+	struct devices *devices;
 	const struct machine_claim *claim;
 	pid_t pid;  /* of the process that the user started */
 	bool alone; /* that is this process, and no other cleans up behind it */
@@ -583,12 +611,38 @@ static void name_machine(const char *name)
 	prctl(PR_SET_NAME, title);
 }
 
+static int add_rng(struct devices *devices)
+{
+	struct device *d = devices_add(devices, "rng", "");
+
+	if (!d)
+		return EXIT_USAGE;
+	d->shown =
+	    (struct virtio_shown){.id = VIRTIO_ID_RNG, .queues = 1, .queue_size = RNG_QUEUE_SIZE};
+	d->ops = &rng_ops;
+	return 0;
+}
+
+/* What the user plugged in. Returns 0 or an exit status, with the reason printed. */
+static int open_devices(struct devices *devices, const struct run_options *o)
+{
+	int status = 0;
+
+	for (unsigned i = 0; i < o->ndisks && !status; i++)
+		status = disks_add(devices, o->disk[i]);
+	if (o->rng && !status)
+		status = add_rng(devices);
+	return status;
+}
+
 static int run_life(void *argument, bool *again)
 {
 	const struct life *l = argument;
 	static struct vm vm;
 	int status = vm_create(&vm, l->o->memory, l->o->name);
 
+	if (!status)
+		status = devices_start(l->devices, &vm, l->o->apic);
 	if (!status)
 		status = run_machine(&vm, l, again);
 	vm_destroy(&vm);
@@ -612,9 +666,14 @@ static int claim_name(struct machine_claim *claim, const struct run_options *o)
 }
 
 static int run_lives(const struct run_options *o, const struct kernel *k, struct console *console,
-                     const struct machine_claim *claim)
+                     struct devices *devices, const struct machine_claim *claim)
 {
-	struct life life = {.o = o, .k = k, .console = console, .claim = claim, .pid = getpid()};
+	struct life life = {.o = o,
+	                    .k = k,
+	                    .console = console,
+	                    .devices = devices,
+	                    .claim = claim,
+	                    .pid = getpid()};
 	bool again;
 
 	if (o->restart || console->kind == CONSOLE_UNIX) {
@@ -633,15 +692,21 @@ static int run_named(const struct run_options *o, const struct machine_claim *cl
 	struct console console;
 	struct loader_error e;
 	struct kernel k = {0};
+	static struct devices devices;
 	int status;
 
 	if ((status = console_open(&console, o->console))) {
 		console_close(&console);
 		return status;
 	}
-	status = kernel_open(o->kernel, &k, &e) ? status_of(&e) : run_lives(o, &k, &console, claim);
+	status = open_devices(&devices, o);
+	if (!status)
+		status = kernel_open(o->kernel, &k, &e)
+		             ? status_of(&e)
+		             : run_lives(o, &k, &console, &devices, claim);
 	terminal_restore();
 	console_close(&console);
+	disks_close();
 	kernel_close(&k);
 	return status;
 }

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "main/vm.h"
 
+#include "main/devices.h"
+
 #include "cell/cell.h"
 #include "cell/host.h"
 
@@ -210,7 +212,8 @@ bool vm_nursery_event(struct vm *vm, char *why, size_t size)
 	case NURSERY_FORKED:
 		if (r.cell != vm->ncells || vm->ncells >= MACHINE_MAX_CELLS)
 			break;
-		vm->cell_pid[vm->ncells++] = r.pid;
+		vm->cell_pid[vm->ncells] = r.pid;
+		__atomic_store_n(&vm->ncells, vm->ncells + 1, __ATOMIC_RELEASE);
 		return true;
 	case NURSERY_FAILED:
 		snprintf(why, size, "the host refuses more processes or memory: %s",
@@ -304,7 +307,8 @@ void vm_kick(struct vm *vm, uint32_t bits)
 		return;
 	}
 	running = __atomic_load_n(&vm->machine->running, __ATOMIC_SEQ_CST);
-	if (running < vm->ncells)
+	/* This may be the doorbell's thread, and the other about to add a cell. */
+	if (running < __atomic_load_n(&vm->ncells, __ATOMIC_ACQUIRE))
 		kill(vm->cell_pid[running], CELL_SIGNAL_KICK);
 }
 
@@ -329,6 +333,9 @@ void vm_destroy(struct vm *vm)
 		kill(vm->nursery_pid, SIGKILL);
 		waitpid(vm->nursery_pid, NULL, 0);
 	}
+	/* No cell asks them for anything now. */
+	if (vm->devices)
+		devices_stop(vm->devices, vm);
 	close_file(&vm->nursery_socket);
 	unmap((void **)&vm->ram, vm->ram_size);
 	unmap((void **)&vm->vcpu, 4096);

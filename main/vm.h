@@ -28,6 +28,8 @@ struct module_stats {
 	char why[ANNOTATE_ERROR_SIZE]; /* the last failure */
 };
 
+struct devices;
+
 struct vm {
 	uint64_t ram_size;
 	int ram_fd, state_fd, annot_fd;
@@ -52,6 +54,7 @@ struct vm {
 	uint32_t pause_number; /* of the last time it was asked to */
 	bool paused;           /* the core has said that it does; guest time is paused_at */
 	uint64_t paused_at;
+	struct devices *devices; /* NULL: none was started */
 	struct guest_clock clock;
 	int doorbell_event;     /* eventfd: the doorbell thread saw machine.doorbell change */
 	uint32_t doorbell_bits; /* taken from machine.doorbell by that thread, not yet served */

@@ -23,7 +23,7 @@
 #define MACHINE_MAX_CELLS 1280
 #define PAGE_SIZE         4096u
 
-/* Why main interrupts the virtual CPU: bits of machine.inbox, set by main, taken by the core. */
+/* Why main interrupts the virtual CPU: bits of machine.inbox, taken by the core. */
 #define INBOX_TIMER   1u   /* machine.deadline has passed */
 #define INBOX_CONSOLE 2u   /* bytes in console_in, or room in console_out */
 #define INBOX_STOP    4u   /* leave the guest now */
@@ -32,15 +32,17 @@
 #define INBOX_CLOCK   32u  /* the machine stood still; tsc_base may have changed */
 #define INBOX_NMI     64u  /* the NMI button is pressed */
 #define INBOX_PAUSE   128u /* machine.pause was set */
+#define INBOX_DEVICE  256u /* a back end has completed something; set by back ends, too */
 
-/* What the core asks of main: bits of machine.doorbell. */
-#define DOORBELL_DEADLINE 1u  /* machine.deadline moved forward */
-#define DOORBELL_CONSOLE  2u  /* bytes in console_out */
-#define DOORBELL_STOP     4u  /* machine.stop is filled in */
-#define DOORBELL_CELLS    8u  /* the pool of cells is too small */
-#define DOORBELL_LOG      16u /* bytes in log */
-#define DOORBELL_MODULE   32u /* machine.module_request is filled in, and waited for */
-#define DOORBELL_PAUSED   64u /* the virtual CPU stands still, as machine.pause asks */
+/* What the core, or a back end, asks of main: bits of machine.doorbell. */
+#define DOORBELL_DEADLINE 1u   /* machine.deadline moved forward */
+#define DOORBELL_CONSOLE  2u   /* bytes in console_out */
+#define DOORBELL_STOP     4u   /* machine.stop is filled in */
+#define DOORBELL_CELLS    8u   /* the pool of cells is too small */
+#define DOORBELL_LOG      16u  /* bytes in log */
+#define DOORBELL_MODULE   32u  /* machine.module_request is filled in, and waited for */
+#define DOORBELL_PAUSED   64u  /* the virtual CPU stands still, as machine.pause asks */
+#define DOORBELL_DEVICE   128u /* a back end set INBOX_DEVICE, and the virtual CPU computes */
 
 /* machine.windows, set by main to one of the first two, and by a cell that succeeds. */
 #define WINDOWS_OFF     0u /* main does not want them */

@@ -21,7 +21,7 @@ done
 # `dir/file.c` and test_NAME in running text.
 for page in README.md CONTRIBUTING.md docs/*.md; do
 	missing=
-	for file in $(grep -oE '`(annotate|bench|cell|common|core|devices|guests|include|loader|main|mk|rom|scripts|tests)/[A-Za-z0-9_./-]+\.(c|h|S|sh|md|mk)`' \
+	for file in $(grep -oE '`(annotate|backends|bench|cell|common|core|devices|guests|include|loader|main|mk|rom|scripts|tests)/[A-Za-z0-9_./-]+\.(c|h|S|sh|md|mk)`' \
 		"$page" | tr -d '`' | sort -u); do
 		[ -e "$file" ] || missing="$missing $file"
 	done

@@ -49,7 +49,7 @@ static uint32_t routed(struct platform *platform, unsigned pin, uint64_t now)
 static struct platform platform_with_pic(void)
 {
 	const uint8_t master[] = {0x30, 0x04, 0x01, 0x00}, slave[] = {0x38, 0x02, 0x01, 0x00};
-	struct platform platform;
+	struct platform platform = {0};
 
 	platform_reset(&platform, 0, 64ull << 20, BOOT);
 	out(&platform, 0x20, 0x11, BOOT);
@@ -399,13 +399,13 @@ static void both_pages_are_decoded_and_no_other(void **state)
 	struct platform platform = platform_with_apics();
 
 	(void)state;
-	assert_true(platform_is_mmio(0xfee00000));
-	assert_true(platform_is_mmio(0xfee00fff));
-	assert_true(platform_is_mmio(0xfec00010));
-	assert_false(platform_is_mmio(0xfee01000));
-	assert_false(platform_is_mmio(0xfec01000));
-	assert_false(platform_is_mmio(0xfedfffff));
-	assert_false(platform_is_mmio(0));
+	assert_true(platform_is_mmio(&platform, 0xfee00000));
+	assert_true(platform_is_mmio(&platform, 0xfee00fff));
+	assert_true(platform_is_mmio(&platform, 0xfec00010));
+	assert_false(platform_is_mmio(&platform, 0xfee01000));
+	assert_false(platform_is_mmio(&platform, 0xfec01000));
+	assert_false(platform_is_mmio(&platform, 0xfedfffff));
+	assert_false(platform_is_mmio(&platform, 0));
 	assert_int_equal(platform_mmio_read(&platform, 0xfee01030, 4, BOOT), UINT32_MAX);
 	platform_mmio_write(&platform, 0xfee01080, 4, 0x50, BOOT);
 	assert_int_equal(get(&platform, LAPIC_TPR), 0);

@@ -18,7 +18,7 @@
 
 static struct platform fresh(void)
 {
-	struct platform p;
+	struct platform p = {0};
 
 	platform_reset(&p, 0, 64ull << 20, BOOT);
 	return p;

@@ -15,7 +15,7 @@
 
 static struct platform new_platform(void)
 {
-	struct platform platform;
+	struct platform platform = {0};
 
 	platform_reset(&platform, 0, 64ull << 20, BOOT);
 	return platform;

@@ -153,7 +153,7 @@ static void fadt_describes_the_fixed_hardware(void **state)
 /* The reset register's value, written where the FADT says, resets the machine. */
 static void reset_register_resets(void **state)
 {
-	struct platform p;
+	struct platform p = {0};
 	uint32_t f;
 
 	(void)state;
@@ -470,9 +470,10 @@ static uint32_t mp_table(bool apic)
 	return MPTABLE_PA + 16;
 }
 
-static void mp_table_routes_every_isa_interrupt(void **state)
+static void mp_table_routes_every_interrupt(void **state)
 {
-	uint32_t t = mp_table(true), e = t + 44, routed = 0, local = 0;
+	uint32_t t = mp_table(true), e = t + 44, routed = 0, local = 0, slots = 0, ids = 0;
+	unsigned isa = 99, pci = 99;
 	unsigned counts[5] = {0};
 
 	(void)state;
@@ -484,11 +485,26 @@ static void mp_table_routes_every_isa_interrupt(void **state)
 		if (type == 2) {
 			assert_int_equal(ram[e + 1], PLATFORM_IOAPIC_ID);
 			assert_int_equal(get(e + 4, 4), PLATFORM_IOAPIC_PA);
-		} else if (type == 3) {
+		} else if (type == 1) {
+			ids |= 1u << ram[e + 1];
+			if (!memcmp(ram + e + 2, "PCI   ", 6))
+				pci = ram[e + 1];
+			if (!memcmp(ram + e + 2, "ISA   ", 6))
+				isa = ram[e + 1];
+		} else if (type == 3 && ram[e + 4] == isa) {
 			assert_int_equal(ram[e + 1], 0);
 			assert_int_equal(ram[e + 6], PLATFORM_IOAPIC_ID);
 			assert_int_equal(ram[e + 7], ram[e + 5] ? ram[e + 5] : 2);
 			routed |= 1u << ram[e + 5];
+		} else if (type == 3) {
+			unsigned slot = ram[e + 5] >> 2;
+
+			assert_int_equal(ram[e + 4], pci);
+			assert_int_equal(ram[e + 1], 0);
+			assert_int_equal(get(e + 2, 2), 0); /* as the bus has it: level */
+			assert_int_equal(ram[e + 5] & 3, 0);
+			assert_int_equal(ram[e + 7], pci_irq(slot, 1));
+			slots |= 1u << slot;
 		} else if (type == 4) {
 			local |= (ram[e + 1] == 3 && ram[e + 7] == 0) ? 1 : 0;
 			local |= (ram[e + 1] == 1 && ram[e + 7] == 1) ? 2 : 0;
@@ -497,9 +513,12 @@ static void mp_table_routes_every_isa_interrupt(void **state)
 	}
 	assert_int_equal(e, t + get(t + 4, 2));
 	assert_int_equal(counts[0], 1);
-	assert_int_equal(counts[1], 1);
+	assert_int_equal(counts[1], 2);
+	assert_int_equal(pci, 0); /* the number in configuration addresses */
+	assert_int_equal(ids, 3);
 	assert_int_equal(counts[2], 1);
-	assert_int_equal(routed, 0xfffb); /* but the cascade */
+	assert_int_equal(routed, 0xfffb & ~PCI_IRQS); /* but the cascade */
+	assert_int_equal(slots, 0xfffffffe);
 	assert_int_equal(local, 3);       /* LINT0: ExtINT, LINT1: NMI */
 }
 
@@ -508,11 +527,12 @@ static void mp_table_without_apics_has_no_ioapic(void **state)
 	uint32_t t = mp_table(false);
 
 	(void)state;
-	assert_int_equal(get(t + 34, 2), 3);
+	assert_int_equal(get(t + 34, 2), 4);
 	assert_int_equal(ram[t + 44], 0);
 	assert_int_equal(ram[t + 64], 1);
-	assert_int_equal(ram[t + 72], 3);
-	assert_int_equal(ram[t + 73], 3);
+	assert_int_equal(ram[t + 72], 1);
+	assert_int_equal(ram[t + 80], 3);
+	assert_int_equal(ram[t + 81], 3);
 }
 
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -527,7 +547,7 @@ int main(void)
 	    TEST(nothing_outside_of_the_place_is_written),
 	    TEST(dsdt_names_the_machines_devices),
 	    TEST(iasl_disassembles_the_dsdt),
-	    TEST(mp_table_routes_every_isa_interrupt),
+	    TEST(mp_table_routes_every_interrupt),
 	    TEST(mp_table_without_apics_has_no_ioapic),
 	};
 

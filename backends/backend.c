@@ -1,0 +1,303 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "backends/backend.h"
+
+#include "backends/confine.h"
+#include "common/landlock.h"
+
+#include <errno.h>
+#include <linux/futex.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/eventfd.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+static void futex_wake(uint32_t *word)
+{
+	syscall(SYS_futex, word, FUTEX_WAKE, 1, NULL, NULL, 0);
+}
+
+/* ---- to the virtual CPU ---- */
+
+static void ring_main(struct machine *m)
+{
+	if (__atomic_fetch_or(&m->doorbell, DOORBELL_DEVICE, __ATOMIC_SEQ_CST) & DOORBELL_DEVICE)
+		return; /* main has not taken the last one yet */
+	if (__atomic_exchange_n(&m->main_waits, 0, __ATOMIC_SEQ_CST))
+		futex_wake(&m->doorbell);
+}
+
+/*
+ * The same protocol as vm_kick(): first the bit, then the question whether the virtual CPU sleeps.
+ * It says that it sleeps before it looks at the inbox for the last time.
+ */
+static void tell(struct backend *b, uint32_t bits)
+{
+	struct machine *m = b->machine;
+
+	__atomic_fetch_or(&b->device->completed, bits, __ATOMIC_SEQ_CST);
+	if (__atomic_fetch_or(&m->inbox, INBOX_DEVICE, __ATOMIC_SEQ_CST) & INBOX_DEVICE)
+		return; /* whoever set it has seen to it that the inbox is looked at */
+	if (__atomic_load_n(&m->halted, __ATOMIC_SEQ_CST))
+		futex_wake(&m->inbox);
+	else
+		ring_main(m);
+}
+
+void backend_interrupt(struct backend *b, unsigned queue)
+{
+	if (virtqueue_wants_interrupt(&b->queue[queue]))
+		tell(b, 1u << queue);
+}
+
+void backend_config_changed(struct backend *b)
+{
+	tell(b, VIRTIO_CONFIG_CHANGED);
+}
+
+void backend_broken(struct backend *b)
+{
+	if (!__atomic_exchange_n(&b->device->broken, 1, __ATOMIC_SEQ_CST))
+		backend_config_changed(b);
+}
+
+/* ---- queues ---- */
+
+/* Take up what the driver has enabled, forget what it has taken back. Returns whether any changed.
+ */
+static bool look_at_queues(struct backend *b)
+{
+	bool any = false;
+
+	for (unsigned i = 0; i < b->shown.queues; i++) {
+		const struct virtio_queue *r = &b->device->queue[i];
+		struct virtqueue *q = &b->queue[i];
+
+		if (__atomic_load_n(&r->generation, __ATOMIC_SEQ_CST) == q->generation)
+			continue;
+		if (!any) {
+			/* A reset, or a driver that goes on: features are settled by now. */
+			b->features =
+			    __atomic_load_n(&b->device->driver_features, __ATOMIC_RELAXED) &
+			    b->device->shown.features & b->shown.features;
+			any = true;
+		}
+		virtqueue_open(q, &b->memory, r, b->features);
+	}
+	return any;
+}
+
+static void drain(struct backend *b)
+{
+	if (b->ops->drain)
+		b->ops->drain(b);
+}
+
+/*
+ * The driver took queues back and waits: nothing of them may be touched once this is answered.
+ * Returns whether any queue is another now.
+ */
+static bool settle(struct backend *b)
+{
+	uint32_t asked = __atomic_load_n(&b->device->settle, __ATOMIC_SEQ_CST);
+	bool any;
+
+	if (asked == __atomic_load_n(&b->device->settled, __ATOMIC_SEQ_CST))
+		return look_at_queues(b);
+	drain(b);
+	__atomic_store_n(&b->device->broken, 0, __ATOMIC_SEQ_CST);
+	any = look_at_queues(b);
+	__atomic_store_n(&b->device->settled, asked, __ATOMIC_SEQ_CST);
+	futex_wake(&b->device->settled);
+	return any;
+}
+
+static void serve_queues(struct backend *b, uint32_t bits)
+{
+	for (unsigned i = 0; i < b->shown.queues; i++) {
+		struct virtqueue *q = &b->queue[i];
+
+		if (!(bits >> i & 1) || !q->live || q->broken)
+			continue;
+		virtqueue_hush(q);
+		do
+			b->ops->serve(b, i);
+		while (virtqueue_listen(q) && !q->broken);
+		if (q->broken)
+			backend_broken(b);
+	}
+}
+
+/* ---- the bell ---- */
+
+/* Until the bell is not zero; or for no reason. */
+static void wait_for_bell(struct virtio_device *d)
+{
+	__atomic_store_n(&d->sleeping, 1, __ATOMIC_SEQ_CST);
+	syscall(SYS_futex, &d->bell, FUTEX_WAIT, 0, NULL, NULL, 0);
+	__atomic_store_n(&d->sleeping, 0, __ATOMIC_SEQ_CST);
+}
+
+static void *bell_main(void *argument)
+{
+	struct backend *b = argument;
+	uint64_t one = 1;
+
+	for (;;) {
+		uint32_t bits = __atomic_exchange_n(&b->device->bell, 0, __ATOMIC_SEQ_CST);
+
+		if (!bits) {
+			wait_for_bell(b->device);
+			continue;
+		}
+		__atomic_fetch_or(&b->heard, bits, __ATOMIC_SEQ_CST);
+		if (write(b->bell_event, &one, sizeof one) < 0)
+			_exit(BACKEND_INTERNAL);
+	}
+	return NULL;
+}
+
+int backend_bell_fd(struct backend *b)
+{
+	pthread_t thread;
+
+	if (b->bell_event < 0) {
+		b->bell_event = eventfd(0, EFD_CLOEXEC);
+		if (b->bell_event < 0 || pthread_create(&thread, NULL, bell_main, b))
+			_exit(BACKEND_CONFINE);
+	}
+	return b->bell_event;
+}
+
+static uint32_t take_bell(struct backend *b)
+{
+	uint32_t *bell = b->bell_event < 0 ? &b->device->bell : &b->heard;
+
+	/* Most often there is nothing, and the cell's cache line stays where it is. */
+	return __atomic_load_n(bell, __ATOMIC_SEQ_CST)
+	           ? __atomic_exchange_n(bell, 0, __ATOMIC_SEQ_CST)
+	           : 0;
+}
+
+static void sleep_on_bell(struct backend *b)
+{
+	uint64_t count;
+
+	if (b->bell_event < 0)
+		wait_for_bell(b->device);
+	else if (read(b->bell_event, &count, sizeof count) < 0 && errno != EINTR && errno != EAGAIN)
+		_exit(BACKEND_INTERNAL);
+}
+
+/* ---- main's word ---- */
+
+static void answer(struct backend *b, uint32_t control)
+{
+	__atomic_store_n(&b->device->answered, control, __ATOMIC_SEQ_CST);
+	futex_wake(&b->device->answered);
+}
+
+/* Nothing is in hand: where each queue goes on is all that a snapshot needs. */
+static void save_positions(struct backend *b)
+{
+	for (unsigned i = 0; i < b->shown.queues; i++)
+		if (b->queue[i].live)
+			__atomic_store_n(&b->device->queue[i].next, b->queue[i].next_available,
+			                 __ATOMIC_SEQ_CST);
+}
+
+/* Returns true when it was a pause: the queues may be others now, and are all to be looked at. */
+static bool obey(struct backend *b)
+{
+	struct virtio_device *d = b->device;
+	uint32_t control = __atomic_load_n(&d->control, __ATOMIC_SEQ_CST);
+	bool paused = false;
+
+	while (control != VIRTIO_CONTROL_RUN) {
+		drain(b);
+		save_positions(b);
+		answer(b, control);
+		if (control == VIRTIO_CONTROL_STOP)
+			_exit(BACKEND_STOPPED);
+		paused = true;
+		while (__atomic_load_n(&d->control, __ATOMIC_SEQ_CST) == control)
+			if (!take_bell(b))
+				sleep_on_bell(b);
+		control = __atomic_load_n(&d->control, __ATOMIC_SEQ_CST);
+	}
+	if (paused)
+		answer(b, control);
+	return paused;
+}
+
+/* ---- the loop ---- */
+
+static _Noreturn void backend_loop(struct backend *b)
+{
+	for (;;) {
+		uint32_t bits = take_bell(b);
+
+		if (!bits) {
+			if (b->ops->wait)
+				b->ops->wait(b);
+			else
+				sleep_on_bell(b);
+			bits = take_bell(b);
+		}
+		if ((bits & VIRTIO_BELL_STATUS) && obey(b))
+			bits |= VIRTIO_BELL_QUEUES;
+		/* What was put into a ring before it was enabled may never be notified of. */
+		if ((bits & VIRTIO_BELL_STATUS) && settle(b))
+			bits |= VIRTIO_BELL_QUEUES | VIRTIO_BELL_CONFIG;
+		if ((bits & VIRTIO_BELL_CONFIG) && b->ops->changed)
+			b->ops->changed(b);
+		if (bits & VIRTIO_BELL_QUEUES)
+			serve_queues(b, bits);
+	}
+}
+
+/* Every descriptor but those to keep; the standard ones as well. */
+static void close_others(const int *fds, unsigned nfds)
+{
+	unsigned from = 0;
+
+	for (;;) {
+		unsigned next = ~0u;
+
+		for (unsigned i = 0; i < nfds; i++)
+			if ((unsigned)fds[i] >= from && (unsigned)fds[i] < next)
+				next = (unsigned)fds[i];
+		if (next > from)
+			close_range(from, next - 1, 0);
+		if (next == ~0u)
+			return;
+		from = next + 1;
+	}
+}
+
+void backend_become(struct backend *b, const int *fds, unsigned nfds)
+{
+	sigset_t none;
+
+	/* What the terminal or `timeout` sends is for main to decide. */
+	setsid();
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+	signal(SIGPIPE, SIG_IGN);
+	close_others(fds, nfds);
+	for (unsigned i = 0; i < VIRTIO_QUEUES; i++)
+		b->queue[i] = (struct virtqueue){0};
+	b->bell_event = -1;
+	confine_files(-1);
+	if (b->ops->prepare)
+		b->ops->prepare(b);
+	if (backend_confine(b->ops->calls, b->ops->ncalls))
+		_exit(BACKEND_CONFINE);
+	/* What main or the guest did before. */
+	__atomic_fetch_or(&b->heard, VIRTIO_BELL_STATUS, __ATOMIC_SEQ_CST);
+	if (b->bell_event < 0)
+		__atomic_fetch_or(&b->device->bell, VIRTIO_BELL_STATUS, __ATOMIC_SEQ_CST);
+	backend_loop(b);
+}

@@ -1,0 +1,195 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "main/devices.h"
+
+#include "main/vm.h"
+
+#include <errno.h>
+#include <linux/futex.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#define ANSWER_NS 5000000000u /* so long a back end may take to finish what it has in hand */
+#define LOOK_NS   1000000     /* between two looks whether it has */
+
+struct device *devices_add(struct devices *devices, const char *kind, const char *what)
+{
+	struct device *d;
+
+	if (devices->count == VIRTIO_DEVICES) {
+		complain("%s %s: a machine has at most %d devices", kind, what, VIRTIO_DEVICES);
+		return NULL;
+	}
+	d = &devices->list[devices->count++];
+	*d = (struct device){0};
+	snprintf(d->name, sizeof d->name, "%s%s%s", kind, *what ? " " : "", what);
+	return d;
+}
+
+/* In the child. What main has mapped and the back end has no use for goes. */
+static _Noreturn void become(struct device *d, struct vm *vm, unsigned number, pid_t main_pid)
+{
+	static struct backend b;
+	char title[16];
+
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (getppid() != main_pid)
+		_exit(BACKEND_INTERNAL);
+	snprintf(title, sizeof title, "ring1:%.9s", d->name);
+	prctl(PR_SET_NAME, title);
+	munmap(vm->annotations, ANNOT_FILE_SIZE);
+	munmap(vm->vcpu, 4096);
+	b = (struct backend){.ops = d->ops,
+	                     .own = d->own,
+	                     .machine = vm->machine,
+	                     .device = &vm->machine->platform.virtio.device[number],
+	                     .memory = {vm->ram, vm->ram_size},
+	                     .shown = d->shown};
+	backend_become(&b, d->fds, d->nfds);
+}
+
+int devices_start(struct devices *devices, struct vm *vm, bool msix)
+{
+	struct platform *platform = &vm->machine->platform;
+	pid_t me = getpid();
+
+	vm->devices = devices;
+	for (unsigned i = 0; i < devices->count; i++) {
+		struct device *d = &devices->list[i];
+
+		d->shown.msix = msix;
+		virtio_plug(&platform->virtio, &platform->pci, i, &d->shown, d->config);
+	}
+	for (unsigned i = 0; i < devices->count; i++) {
+		struct device *d = &devices->list[i];
+
+		fflush(NULL);
+		d->pid = fork();
+		if (!d->pid)
+			become(d, vm, i, me);
+		if (d->pid < 0) {
+			d->pid = 0;
+			complain("cannot start a process for %s: %s", d->name, strerror(errno));
+			return EXIT_HOST;
+		}
+	}
+	return 0;
+}
+
+static void say_end(const struct device *d, int status, char *why, size_t size, bool *host)
+{
+	*host = true;
+	if (WIFEXITED(status) && WEXITSTATUS(status) == BACKEND_CONFINE)
+		snprintf(why, size,
+		         "the process of %s could not confine itself; 'ring1 check' tells what "
+		         "the host refuses",
+		         d->name);
+	else if (WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL)
+		snprintf(why, size,
+		         "the process of %s was killed, perhaps because the host ran out of memory",
+		         d->name);
+	else if (WIFSIGNALED(status) && WTERMSIG(status) == SIGBUS)
+		snprintf(why, size, "the host has no memory left for the guest's (%s)", d->name);
+	else {
+		*host = false;
+		snprintf(why, size, "the process of %s died (%s %d)", d->name,
+		         WIFEXITED(status) ? "it ended itself with status" : "killed by signal",
+		         WIFEXITED(status) ? WEXITSTATUS(status) : WTERMSIG(status));
+	}
+}
+
+bool devices_check(struct devices *devices, char *why, size_t size, bool *host)
+{
+	for (unsigned i = 0; i < devices->count; i++) {
+		struct device *d = &devices->list[i];
+		int status;
+
+		if (d->pid > 0 && waitpid(d->pid, &status, WNOHANG) == d->pid) {
+			d->pid = 0;
+			say_end(d, status, why, size, host);
+			return true;
+		}
+	}
+	return false;
+}
+
+/* ---- pausing ---- */
+
+static void command(struct vm *vm, unsigned number, uint32_t control)
+{
+	struct virtio_device *d = &vm->machine->platform.virtio.device[number];
+
+	__atomic_store_n(&d->control, control, __ATOMIC_SEQ_CST);
+	__atomic_fetch_or(&d->bell, VIRTIO_BELL_STATUS, __ATOMIC_SEQ_CST);
+	syscall(SYS_futex, &d->bell, FUTEX_WAKE, 1, NULL, NULL, 0);
+}
+
+static uint64_t monotonic(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
+
+/* The answer is in memory that the guest can write: at worst main believes too early. */
+static bool answered(const struct vm *vm, unsigned number, uint32_t control)
+{
+	const struct virtio_device *d = &vm->machine->platform.virtio.device[number];
+
+	return __atomic_load_n(&d->answered, __ATOMIC_SEQ_CST) == control;
+}
+
+static void command_all(struct devices *devices, struct vm *vm, uint32_t control)
+{
+	for (unsigned i = 0; i < devices->count; i++)
+		if (devices->list[i].pid > 0)
+			command(vm, i, control);
+}
+
+static void nap(void)
+{
+	nanosleep(&(struct timespec){.tv_nsec = LOOK_NS}, NULL);
+}
+
+bool devices_pause(struct devices *devices, struct vm *vm)
+{
+	uint64_t until = monotonic() + ANSWER_NS;
+
+	command_all(devices, vm, VIRTIO_CONTROL_PAUSE);
+	for (unsigned i = 0; i < devices->count; i++)
+		while (devices->list[i].pid > 0 && !answered(vm, i, VIRTIO_CONTROL_PAUSE)) {
+			if (monotonic() > until)
+				return false;
+			nap();
+		}
+	return true;
+}
+
+void devices_resume(struct devices *devices, struct vm *vm)
+{
+	command_all(devices, vm, VIRTIO_CONTROL_RUN);
+}
+
+void devices_stop(struct devices *devices, struct vm *vm)
+{
+	uint64_t until = monotonic() + ANSWER_NS;
+
+	command_all(devices, vm, VIRTIO_CONTROL_STOP);
+	for (unsigned i = 0; i < devices->count; i++) {
+		struct device *d = &devices->list[i];
+
+		while (d->pid > 0 && waitpid(d->pid, NULL, WNOHANG) == 0) {
+			if (monotonic() > until)
+				kill(d->pid, SIGKILL);
+			nap();
+		}
+		d->pid = 0;
+	}
+}

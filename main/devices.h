@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The machine's virtio devices as main sees them: what the guest is shown, and the process behind
+ * each (backends/).
+ *
+ * What belongs to all lives of a machine (open files, locks) is opened once, before the first;
+ * devices_start() forks the back ends of one life. A new kind of device fills in a struct device by
+ * devices_add() and is otherwise like the others.
+ */
+#ifndef MAIN_DEVICES_H
+#define MAIN_DEVICES_H
+
+#include "backends/backend.h"
+#include "devices/virtio_pci.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#define DEVICE_FDS 8
+
+struct vm;
+
+struct device {
+	char name[80]; /* in messages: "disk debian.img" */
+	struct virtio_shown shown;
+	uint8_t config[VIRTIO_CONFIG_BYTES];
+	const struct backend_ops *ops;
+	void *own;           /* struct backend.own */
+	int fds[DEVICE_FDS]; /* what the back end keeps */
+	unsigned nfds;
+	pid_t pid; /* of this life; 0: not running */
+};
+
+struct devices {
+	struct device list[VIRTIO_DEVICES];
+	unsigned count;
+};
+
+/** devices_add - one more, zeroed but for its name; NULL, with the reason printed: too many */
+struct device *devices_add(struct devices *devices, const char *kind, const char *what);
+
+/**
+ * devices_start - plug them in and start their back ends
+ * @msix: offer MSI-X: the guest has a local APIC
+ *
+ * Before main confines itself, and before the machine runs. Returns 0 or an exit status, with the
+ * reason printed.
+ */
+int devices_start(struct devices *devices, struct vm *vm, bool msix);
+
+/**
+ * devices_check - did a back end end?
+ * @why: receives the reason
+ * @host: set if the host refused something
+ *
+ * True: one did, and the machine cannot go on.
+ */
+bool devices_check(struct devices *devices, char *why, size_t size, bool *host);
+
+/**
+ * devices_pause, devices_resume - have all back ends finish what they have in hand, and wait
+ *
+ * The virtual CPU must have been stopped before: it waits for back ends when a guest resets a
+ * device. Requests stay in the guest's rings, and `next` of each queue in the shared state says
+ * where it goes on. False: one did not answer within a few seconds (its host's disk hangs); those
+ * that did are paused. May be called by a confined main.
+ */
+bool devices_pause(struct devices *devices, struct vm *vm);
+void devices_resume(struct devices *devices, struct vm *vm);
+
+/** devices_stop - end the back ends: what is in hand is finished, unless that takes seconds */
+void devices_stop(struct devices *devices, struct vm *vm);
+
+#endif

@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "main/disks.h"
+
+#include "backends/blk.h"
+#include "main/report.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* Devices refer to them. */
+static struct disk disks[VIRTIO_DEVICES];
+static unsigned ndisks;
+
+/*
+ * One part of the text up to a comma, two of which stand for one. Returns what is behind it, NULL:
+ * it was the last.
+ */
+static const char *next_part(const char *text, char *part, size_t size)
+{
+	size_t n = 0;
+
+	while (*text && (*text != ',' || text[1] == ',')) {
+		if (*text == ',')
+			text++;
+		if (n + 1 < size)
+			part[n++] = *text;
+		text++;
+	}
+	part[n] = 0;
+	return *text ? text + 1 : NULL;
+}
+
+static bool take_serial(struct disk *d, const char *text, const char *option)
+{
+	size_t n = strlen(text);
+
+	if (n < 1 || n > DISK_SERIAL_BYTES) {
+		complain("--disk %s: a serial number has 1 to %u characters", option,
+		         DISK_SERIAL_BYTES);
+		return false;
+	}
+	memcpy(d->serial, text, n + 1);
+	return true;
+}
+
+static bool parse(struct disk *d, const char *option)
+{
+	const char *rest = next_part(option, d->path, sizeof d->path);
+	char part[64];
+
+	if (!*d->path) {
+		complain("--disk %s: which file?", option);
+		return false;
+	}
+	if (strlen(d->path) == sizeof d->path - 1) {
+		complain("--disk %.40s...: the name is too long", option);
+		return false;
+	}
+	while (rest) {
+		rest = next_part(rest, part, sizeof part);
+		if (!strcmp(part, "ro"))
+			d->read_only = true;
+		else if (!strcmp(part, "cow"))
+			d->cow = true;
+		else if (!strncmp(part, "serial=", 7)) {
+			if (!take_serial(d, part + 7, option))
+				return false;
+		} else {
+			complain("--disk %s: '%s' is none of ro, cow, serial=TEXT", option, part);
+			return false;
+		}
+	}
+	if (d->read_only && d->cow) {
+		complain("--disk %s: ro and cow exclude one another", option);
+		return false;
+	}
+	return true;
+}
+
+int disks_add(struct devices *devices, const char *option)
+{
+	struct disk *d = &disks[ndisks % VIRTIO_DEVICES];
+	struct device *device;
+	char why[200];
+
+	*d = (struct disk){.fd = -1, .overlay = -1};
+	if (!parse(d, option))
+		return EXIT_USAGE;
+	device = devices_add(devices, "disk", d->path);
+	if (!device)
+		return EXIT_USAGE;
+	if (!disk_open(d, why, sizeof why)) {
+		complain("disk %s: %s", d->path, why);
+		return EXIT_USAGE;
+	}
+	ndisks++;
+	blk_describe(d, &device->shown, device->config);
+	device->ops = &blk_ops;
+	device->own = d;
+	device->fds[device->nfds++] = d->fd;
+	if (d->cow)
+		device->fds[device->nfds++] = d->overlay;
+	return 0;
+}
+
+void disks_close(void)
+{
+	for (unsigned i = 0; i < ndisks; i++)
+		disk_close(&disks[i]);
+	ndisks = 0;
+}
