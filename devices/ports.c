@@ -82,15 +82,15 @@ static void update_sci_line(struct platform *platform, uint64_t now)
 
 /*
  * A write to the local APIC's message window (SDM volume 3, 11.11: address, data). Whatever its
- * destination it reaches the one processor; modes other than fixed and lowest priority reach
- * nobody, and a level triggered message has no pin that could be ended.
+ * destination it reaches the one processor, and a level triggered one has no pin that could be
+ * ended.
  */
 static void send_message(struct platform *platform, struct virtio_message message)
 {
-	if (message.address >> 20 != PLATFORM_LAPIC_PA >> 20 ||
-	    (message.data >> 8 & 7) > IOAPIC_LOWEST)
-		return;
-	lapic_receive(&platform->lapic, (uint8_t)message.data, false);
+	if (message.address >> 20 == PLATFORM_LAPIC_PA >> 20)
+		send(platform, (struct ioapic_message){.send = true,
+		                                       .vector = (uint8_t)message.data,
+		                                       .mode = message.data >> 8 & 7});
 }
 
 static void update_pci_lines(struct platform *platform)
