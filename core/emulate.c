@@ -63,33 +63,73 @@ uint32_t operand_offset(const struct operand *o)
 	return offset_of(&in);
 }
 
+/*
+ * The linear address of @n bytes of a memory operand. User code may have any segments, of which
+ * nothing else has looked at the limits when the core carries out its instruction; the kernel's are
+ * flat where that matters.
+ */
+static bool operand_address(const struct insn *in, uint32_t n, bool write, uint32_t *va,
+                            struct exception *x)
+{
+	*va = effective_address(in);
+	return !user_mode() || segment_access(in->segment, offset_of(in), n, write, x);
+}
+
+/* A far pointer in memory: the offset, and the selector behind it. */
+static bool read_pointer(const struct insn *in, uint32_t *offset, uint16_t *selector,
+                         struct exception *x)
+{
+	struct insn second = *in;
+	uint32_t va;
+
+	second.disp += in->size;
+	*offset = 0;
+	return operand_address(in, in->size, false, &va, x) &&
+	       guest_read(va, offset, in->size, user_mode(), x) &&
+	       operand_address(&second, 2, false, &va, x) &&
+	       guest_read(va, selector, 2, user_mode(), x);
+}
+
 static bool read_rm(const struct insn *in, uint32_t *value, struct exception *x)
 {
+	uint32_t va;
+
 	*value = 0;
 	if (!in->memory) {
 		*value = get_gpr(in->rm, in->size);
 		return true;
 	}
-	return guest_read(effective_address(in), value, in->size, user_mode(), x);
+	return operand_address(in, in->size, false, &va, x) &&
+	       guest_read(va, value, in->size, user_mode(), x);
 }
 
 static bool write_rm(const struct insn *in, uint32_t value, struct exception *x)
 {
+	uint32_t va;
+
 	if (!in->memory) {
 		set_gpr(in->rm, in->size, value);
 		return true;
 	}
-	return guest_write(effective_address(in), &value, in->size, user_mode(), x);
+	return operand_address(in, in->size, true, &va, x) &&
+	       guest_write(va, &value, in->size, user_mode(), x);
 }
 
-/* Linear address of the stack's top and @delta bytes; user code may have any segment in SS. */
-static uint32_t stack_address(int32_t delta)
+/*
+ * Linear address of @n bytes of the stack, the first @delta behind its top; user code may have any
+ * segment in SS.
+ */
+static bool stack_address(int32_t delta, uint32_t n, bool write, uint32_t *va, struct exception *x)
 {
 	uint32_t esp = V->gpr[R_ESP] + delta;
 
+	*va = esp;
 	if (!user_mode())
-		return esp;
-	return segment_base(SEG_SS) + (segment_is_big(SEG_SS) ? esp : esp & 0xffff);
+		return true;
+	if (!segment_is_big(SEG_SS))
+		esp &= 0xffff;
+	*va = segment_base(SEG_SS) + esp;
+	return segment_access(SEG_SS, esp, n, write, x);
 }
 
 static void move_stack(int32_t delta)
@@ -99,7 +139,10 @@ static void move_stack(int32_t delta)
 
 static bool push(uint32_t value, unsigned size, struct exception *x)
 {
-	if (!guest_write(stack_address(-(int32_t)size), &value, size, user_mode(), x))
+	uint32_t va;
+
+	if (!stack_address(-(int32_t)size, size, true, &va, x) ||
+	    !guest_write(va, &value, size, user_mode(), x))
 		return false;
 	move_stack(-(int32_t)size);
 	return true;
@@ -107,8 +150,10 @@ static bool push(uint32_t value, unsigned size, struct exception *x)
 
 static bool pop(uint32_t *value, unsigned size, struct exception *x)
 {
+	uint32_t va;
+
 	*value = 0;
-	if (!guest_read(stack_address(0), value, size, user_mode(), x))
+	if (!stack_address(0, size, false, &va, x) || !guest_read(va, value, size, user_mode(), x))
 		return false;
 	move_stack(size);
 	return true;
@@ -345,11 +390,12 @@ static bool emulate_mov_dr(const struct insn *in, uint32_t next, struct exceptio
 
 static bool emulate_load_segment(const struct insn *in, uint32_t next, struct exception *x)
 {
-	uint32_t selector;
+	uint32_t selector, va;
 
 	if (in->op == OP_POP_SEG) {
 		selector = 0;
-		if (!guest_read(stack_address(0), &selector, 2, user_mode(), x) ||
+		if (!stack_address(0, in->size, false, &va, x) ||
+		    !guest_read(va, &selector, in->size, user_mode(), x) ||
 		    !load_segment(in->reg, selector, virtual_cpl(), x))
 			return false;
 		move_stack(in->size);
@@ -361,11 +407,10 @@ static bool emulate_load_segment(const struct insn *in, uint32_t next, struct ex
 
 static bool emulate_load_far(const struct insn *in, uint32_t next, struct exception *x)
 {
-	uint32_t va = effective_address(in), offset = 0, base, ss = V->vsel[SEG_SS];
+	uint32_t offset, base, ss = V->vsel[SEG_SS];
 	uint16_t selector;
 
-	if (!guest_read(va, &offset, in->size, user_mode(), x) ||
-	    !guest_read(va + in->size, &selector, 2, user_mode(), x) ||
+	if (!read_pointer(in, &offset, &selector, x) ||
 	    !load_segment(in->rm, selector, virtual_cpl(), x))
 		return false;
 	/*
@@ -382,24 +427,20 @@ static bool emulate_load_far(const struct insn *in, uint32_t next, struct except
 static bool far_target(const struct insn *in, uint32_t *offset, uint16_t *selector,
                        struct exception *x)
 {
-	uint32_t va;
-
 	*offset = in->imm;
 	*selector = in->selector;
-	if (in->immediate)
-		return true;
-	va = effective_address(in);
-	*offset = 0;
-	return guest_read(va, offset, in->size, user_mode(), x) &&
-	       guest_read(va + in->size, selector, 2, user_mode(), x);
+	return in->immediate || read_pointer(in, offset, selector, x);
 }
 
 static bool emulate_far_transfer(const struct insn *in, uint32_t next, struct exception *x)
 {
 	uint32_t offset, old = V->vsel[SEG_CS], esp = V->gpr[R_ESP];
 	uint16_t selector;
+	struct descriptor d;
 
-	if (!far_target(in, &offset, &selector, x))
+	/* The stack comes before the check of EIP (SDM volume 2, CALL). */
+	if (!far_target(in, &offset, &selector, x) ||
+	    !check_code_segment(selector, 0, virtual_cpl(), &d, x))
 		return false;
 	if ((in->op == OP_CALL_FAR && (!push(old, in->size, x) || !push(next, in->size, x))) ||
 	    !load_code_segment(selector, offset, virtual_cpl(), x)) {
@@ -414,6 +455,7 @@ static bool emulate_ret_far(const struct insn *in, struct exception *x)
 	uint32_t esp = V->gpr[R_ESP], eip, cs;
 
 	if (!pop(&eip, in->size, x) || !pop(&cs, in->size, x) ||
+	    ((cs & 3) < virtual_cpl() && !raise_error(x, VECTOR_GP, cs & 0xfffc)) ||
 	    !load_code_segment(cs, eip, virtual_cpl(), x)) {
 		V->gpr[R_ESP] = esp;
 		return false;

@@ -123,7 +123,9 @@ struct operand {
 	struct insn address; /* base, index, scale, disp, segment, addr16, reg, size */
 	uint16_t size;       /* bytes; XSAVE and its kin may access more */
 	bool read, write;
-	bool stack;                                         /* through SS:ESP or SS:EBP */
+	uint8_t
+	    down;   /* several pushes: bytes of each, the last byte's comes first; 0: one access */
+	bool stack; /* through SS:ESP or SS:EBP */
 	enum { ADJUST_NONE, ADJUST_AL, ADJUST_BIT } adjust; /* add AL; or the bit offset in reg */
 };
 

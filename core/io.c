@@ -63,6 +63,8 @@ static bool string_step(const struct insn *in, uint32_t mask, struct exception *
 	enum seg seg = in->op == OP_INS ? SEG_ES : in->segment;
 	uint32_t va = segment_base(seg) + (V->gpr[index] & mask), value = 0;
 
+	if (user && !segment_access(seg, V->gpr[index] & mask, in->size, in->op == OP_INS, x))
+		return false;
 	if (in->op == OP_INS) {
 		struct translation t;
 

@@ -410,6 +410,15 @@ static struct operand push_of(const struct insn *in, unsigned size)
 	return o;
 }
 
+/* @n registers are pushed, one after the other. */
+static struct operand pushes_of(const struct insn *in, unsigned n)
+{
+	struct operand o = push_of(in, n * in->size);
+
+	o.down = in->size;
+	return o;
+}
+
 static struct operand pop_of(const struct insn *in, uint8_t base, unsigned size)
 {
 	struct operand o = implicit_operand(in, base, SEG_SS, access(size, READ));
@@ -424,13 +433,13 @@ static unsigned stack(const struct insn *in, uint8_t opcode, struct operand *o)
 {
 	switch (opcode) {
 	case 0x60:
-		o[0] = push_of(in, 8 * in->size);
+		o[0] = pushes_of(in, 8);
 		return 1;
 	case 0x61:
 		o[0] = pop_of(in, R_ESP, 8 * in->size);
 		return 1;
 	case 0x9a:
-		o[0] = push_of(in, 2 * in->size);
+		o[0] = pushes_of(in, 2);
 		return 1;
 	case 0xca ... 0xcb:
 		o[0] = pop_of(in, R_ESP, 2 * in->size);
@@ -471,13 +480,17 @@ static unsigned one_byte(struct cursor *c, struct insn *in, struct operand *o, u
 
 	decoder_modrm(c, in);
 	n = modrm_operand(in, plain_access(in, opcode), o);
-	if (opcode == 0x8f && n) { /* POP: ESP counts as already incremented */
-		if (in->base == R_ESP)
+	if (opcode == 0x63 && n) { /* ARPL reads, and writes when there is something to adjust */
+		o[n] = o[0];
+		o[0].write = o[n++].read = false;
+	}
+	if (opcode == 0x8f) { /* POP: ESP counts as already incremented */
+		if (n && in->base == R_ESP)
 			o[0].address.disp += in->size;
 		o[n++] = pop_of(in, R_ESP, in->size);
 	}
 	if (opcode == 0xff && (in->reg == 2 || in->reg == 3 || in->reg == 6))
-		o[n++] = push_of(in, in->reg == 3 ? 2 * in->size : in->size);
+		o[n++] = in->reg == 3 ? pushes_of(in, 2) : push_of(in, in->size);
 	return n;
 }
 

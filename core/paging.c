@@ -138,10 +138,24 @@ static void copy_bytes(void *to, const void *from, uint32_t n)
 		__builtin_memcpy(to, from, n);
 }
 
+static bool writable_pages(uint32_t va, uint32_t n, bool user, struct exception *x)
+{
+	uint32_t offset = va & (PAGE_SIZE - 1);
+	struct translation t;
+
+	for (uint32_t at = 0; at < n; at += PAGE_SIZE - (offset + at) % PAGE_SIZE)
+		if (!walk(va + at, true, user, &t, x))
+			return false;
+	return true;
+}
+
 static bool transfer(uint32_t va, void *p, uint32_t n, bool write, bool user, struct exception *x)
 {
 	uint8_t *buffer = p;
 
+	/* A processor that cannot write all of it writes nothing. */
+	if (write && (va & (PAGE_SIZE - 1)) + n > PAGE_SIZE && !writable_pages(va, n, user, x))
+		return false;
 	while (n) {
 		uint32_t step = PAGE_SIZE - (va & (PAGE_SIZE - 1));
 		struct translation t;

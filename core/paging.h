@@ -72,7 +72,7 @@ void read_pdptes(void);
  * @va: first byte, any alignment
  * @p: host buffer of @n bytes
  * @user: check as user code (CPL 3) would be checked
- * @x: the page fault otherwise; then nothing or a prefix was transferred
+ * @x: the page fault otherwise; then nothing was written, and nothing or a prefix read
  */
 bool guest_read(uint32_t va, void *p, uint32_t n, bool user, struct exception *x);
 bool guest_write(uint32_t va, const void *p, uint32_t n, bool user, struct exception *x);

@@ -276,22 +276,28 @@ void clear_segment(enum seg seg)
 	set_segment(seg, 0, (struct descriptor){0}, 3);
 }
 
+bool check_code_segment(uint16_t selector, uint32_t eip, unsigned cpl, struct descriptor *d,
+                        struct exception *x)
+{
+	if (is_null(selector) || !read_descriptor(selector, d) ||
+	    index_of(selector) >= (selector & 4 ? LDT_TLS_ALTERNATIVE : GDT_ENTRIES))
+		return raise_error(x, VECTOR_GP, selector & ~3u);
+	if ((d->hi & (DESC_S | DESC_CODE)) != (DESC_S | DESC_CODE) ||
+	    (d->hi & DESC_CONFORMING ? descriptor_dpl(*d) > cpl : descriptor_dpl(*d) != cpl))
+		return raise_error(x, VECTOR_GP, selector & ~3u);
+	if (!(d->hi & DESC_PRESENT))
+		return raise_error(x, VECTOR_NP, selector & ~3u);
+	return eip <= descriptor_limit(*d) || raise_error(x, VECTOR_GP, 0);
+}
+
 bool load_code_segment(uint16_t selector, uint32_t eip, unsigned cpl, struct exception *x)
 {
 	struct descriptor d;
 
-	if (is_null(selector) || !read_descriptor(selector, &d) ||
-	    index_of(selector) >= (selector & 4 ? LDT_TLS_ALTERNATIVE : GDT_ENTRIES))
-		return raise_error(x, VECTOR_GP, selector & ~3u);
-	if ((d.hi & (DESC_S | DESC_CODE)) != (DESC_S | DESC_CODE) ||
-	    (d.hi & DESC_CONFORMING ? descriptor_dpl(d) > cpl : descriptor_dpl(d) != cpl))
-		return raise_error(x, VECTOR_GP, selector & ~3u);
-	if (!(d.hi & DESC_PRESENT))
-		return raise_error(x, VECTOR_NP, selector & ~3u);
-	if (eip > descriptor_limit(d))
-		return raise_error(x, VECTOR_GP, 0);
+	if (!check_code_segment(selector, eip, cpl, &d, x))
+		return false;
 	mark_accessed(selector, &d);
-	set_segment(SEG_CS, selector, d, cpl);
+	set_segment(SEG_CS, cpl ? selector | cpl : selector, d, cpl);
 	return true;
 }
 
@@ -621,6 +627,19 @@ bool segment_allows(enum seg seg, uint32_t offset, uint32_t n)
 		return offset > limit && last >= offset &&
 		       last <= (rights & DESC_BIG ? 0xffffffffu : 0xffffu);
 	return last <= limit && (last >= offset || limit == 0xffffffff);
+}
+
+bool segment_access(enum seg seg, uint32_t offset, uint32_t n, bool write, struct exception *x)
+{
+	uint32_t rights = M->hidden[seg].rights;
+	struct descriptor d;
+
+	if (bank_descriptor(seg, &d))
+		rights = d.hi;
+	if (segment_allows(seg, offset, n) &&
+	    (rights & DESC_CODE ? !write && rights & DESC_RW : !write || rights & DESC_RW))
+		return true;
+	return raise_error(x, seg == SEG_SS ? VECTOR_SS : VECTOR_GP, 0);
 }
 
 void segments_reset(void)

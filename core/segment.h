@@ -52,6 +52,14 @@ bool read_descriptor(uint16_t selector, struct descriptor *d);
  */
 bool load_segment(enum seg seg, uint16_t selector, unsigned cpl, struct exception *x);
 
+/**
+ * check_code_segment - may a far transfer at privilege @cpl go to @selector:@eip?
+ * @d: its descriptor
+ * @x: #GP or #NP as the manual says (SDM volume 2, CALL)
+ */
+bool check_code_segment(uint16_t selector, uint32_t eip, unsigned cpl, struct descriptor *d,
+                        struct exception *x);
+
 /** load_code_segment - check and load CS for a far transfer to @eip at privilege @cpl */
 bool load_code_segment(uint16_t selector, uint32_t eip, unsigned cpl, struct exception *x);
 
@@ -109,6 +117,13 @@ bool segment_is_big(enum seg seg);
 
 /** segment_allows - does the limit the guest gave @seg admit @n bytes at @offset? */
 bool segment_allows(enum seg seg, uint32_t offset, uint32_t n);
+
+/**
+ * segment_access - the check of an access to [offset, offset+n) of @seg (SDM volume 3, 5.3 to 5.5)
+ * @x: #SS(0) for the stack segment, #GP(0) for others: beyond the limit, null, not to be read so,
+ * not to be written
+ */
+bool segment_access(enum seg seg, uint32_t offset, uint32_t n, bool write, struct exception *x);
 
 /** selector_of_real - the guest's name for what the host calls @real */
 uint16_t selector_of_real(uint32_t real);

@@ -21,17 +21,29 @@ unsigned fetch_bytes(uint8_t bytes[15], bool *code16)
 	return guest_read(eip, bytes, n, user_mode(), &x) ? n : 0;
 }
 
-/* Would the guest's hardware raise #PF for this access, and not allow it? */
-static bool page_fault_of(uint32_t va, const struct operand *o, struct exception *x)
+/* Would the guest's hardware raise #PF for an access to @n bytes at @va, and not allow it? */
+static bool page_fault_at(uint32_t va, uint32_t n, bool write, struct exception *x)
 {
-	uint32_t last = va + o->size - 1;
+	uint32_t last = va + n - 1;
 	struct translation t;
 
 	if (last < va || last < M->user_top)
 		return false;
-	if (va < M->user_top && !walk(va, o->write, true, &t, x))
+	if (va < M->user_top && !walk(va, write, true, &t, x))
 		return true;
-	return !walk(va < M->user_top ? M->user_top : va, o->write, true, &t, x);
+	return !walk(va < M->user_top ? M->user_top : va, write, true, &t, x);
+}
+
+static bool page_fault_of(uint32_t va, const struct operand *o, struct exception *x)
+{
+	uint32_t n = o->down ? o->down : o->size;
+
+	for (uint32_t at = o->size - n;; at -= n) {
+		if (page_fault_at(va + at, n, o->write, x))
+			return true;
+		if (!at)
+			return false;
+	}
 }
 
 bool access_beyond(struct exception *x)

@@ -6,6 +6,7 @@
 # ONLY=WORD takes only the test programs with WORD in their names, as in `make test ONLY=jail`.
 
 TEST := $(BUILD)/test
+, := ,
 FUZZ_SECONDS ?= 600
 FUZZ_CC ?= clang
 
@@ -35,6 +36,39 @@ $(TEST)/unit/%: tests/unit/%.c $(TEST)/tested.a $(GENERATED)
 	@echo "  CC (test)   $<"
 	@$(CC) $(TEST_CFLAGS) -MMD -MF $@.d -o $@ $< $(TEST)/tested.a -lcmocka $(LIBS)
 
+# ---- the same, and ring1 as a whole, with other sanitizers: kinds of sanitizer are names of directories ----
+
+SANITIZED_FLAGS_thread := -fsanitize=thread
+SANITIZED_FLAGS_address := -fsanitize=address$(,)undefined -fno-sanitize-recover=all
+SANITIZED_CFLAGS = -std=gnu11 $(WARN) -O1 -g $(CPPFLAGS_ALL) -fno-omit-frame-pointer -fno-strict-aliasing -fPIE -pthread
+# What is not compiled: programs and tables that main carries.
+EMBEDDED_OBJ := $(filter-out $(HOST_SRC:%.c=$(BUILD)/host/%.o),$(HOST_OBJ))
+THREAD_OBJ := $(sort $(HOST_SRC:%.c=$(TEST)/thread/%.o) $(TESTED_SRC:%.c=$(TEST)/thread/%.o))
+# The unit tests of what runs in several threads: all others have one.
+THREAD_TESTS := $(patsubst %,$(TEST)/thread/unit/thread_%,annotate annotate_cache)
+SANITIZED_RING1 := $(TEST)/thread/ring1 $(TEST)/address/ring1
+
+define sanitized
+$(TEST)/$(1)/%.o: %.c $(GENERATED)
+	@mkdir -p $$(@D)
+	@echo "  CC ($(1))  $$<"
+	@$(CC) $$(SANITIZED_CFLAGS) $(SANITIZED_FLAGS_$(1)) -MMD -c -o $$@ $$<
+
+$(TEST)/$(1)/ring1: $(HOST_SRC:%.c=$(TEST)/$(1)/%.o) $(EMBEDDED_OBJ)
+	@echo "  LINK  $$@"
+	@$(CC) $$(SANITIZED_CFLAGS) $(SANITIZED_FLAGS_$(1)) -pie -o $$@ $$^ $(LIBS)
+endef
+$(foreach kind,thread address,$(eval $(call sanitized,$(kind))))
+
+$(TEST)/thread/tested.a: $(TESTED_SRC:%.c=$(TEST)/thread/%.o)
+	@rm -f $@
+	@ar rc $@ $^
+
+$(TEST)/thread/unit/thread_%: tests/unit/test_%.c $(TEST)/thread/tested.a $(GENERATED)
+	@mkdir -p $(@D)
+	@echo "  CC (thread) $<"
+	@$(CC) $(SANITIZED_CFLAGS) $(SANITIZED_FLAGS_thread) -MMD -MF $@.d -o $@ $< $(TEST)/thread/tested.a -lcmocka $(LIBS)
+
 # ---- fuzzers: with clang, whose compiler runtime has libFuzzer ----
 
 FUZZ_CFLAGS := -std=gnu11 -Wall -Wextra -O1 -g $(CPPFLAGS_ALL) -fno-omit-frame-pointer -fno-strict-aliasing \
@@ -56,6 +90,26 @@ $(TEST)/fuzz/fuzz_%: tests/fuzz/fuzz_%.c $(TEST)/fuzz/tested.a $(GENERATED)
 	@mkdir -p $(@D)
 	@echo "  CC (fuzz)   $<"
 	@$(FUZZ_CC) $(FUZZ_CFLAGS) -fsanitize=fuzzer -MMD -MF $@.d -o $@ $< $(TEST)/fuzz/tested.a $(LIBS)
+
+# Those of the core run what it emulates on this processor as well (tests/fuzz/host). Without ASan: its shadow lies where
+# a cell's addresses are.
+FUZZ_CORE_CFLAGS := $(filter-out -fsanitize=address$(,)undefined,$(FUZZ_CFLAGS)) -fsanitize=undefined
+FUZZ_CORE_SRC := $(filter-out core/offsets.c,$(wildcard core/*.c)) $(wildcard devices/*.c) $(wildcard tests/fuzz/host/*.c)
+FUZZ_CORE_OBJ := $(FUZZ_CORE_SRC:%.c=$(TEST)/fuzz/core/%.o)
+
+$(TEST)/fuzz/core/%.o: %.c $(GENERATED)
+	@mkdir -p $(@D)
+	@echo "  CC (fuzz)   $<"
+	@$(FUZZ_CC) $(FUZZ_CORE_CFLAGS) -fsanitize=fuzzer-no-link -MMD -c -o $@ $<
+
+$(TEST)/fuzz/core.a: $(FUZZ_CORE_OBJ)
+	@rm -f $@
+	@ar rc $@ $^
+
+$(TEST)/fuzz/fuzz_core_%: tests/fuzz/fuzz_core_%.c $(TEST)/fuzz/core.a $(GENERATED)
+	@mkdir -p $(@D)
+	@echo "  CC (fuzz)   $<"
+	@$(FUZZ_CC) $(FUZZ_CORE_CFLAGS) -fsanitize=fuzzer -MMD -MF $@.d -o $@ $< $(TEST)/fuzz/core.a $(LIBS)
 
 # ---- system tests: build/ring1 with whole guests ----
 
@@ -108,15 +162,15 @@ test-guests:
 # ---- running them ----
 
 .PHONY: test-build test-slow fuzz soak
-.SECONDARY: $(TESTED_OBJ) $(FUZZ_OBJ)
+.SECONDARY: $(TESTED_OBJ) $(THREAD_OBJ) $(FUZZ_OBJ) $(FUZZ_CORE_OBJ)
 
 RUN_TESTS = tests/run $(if $(ONLY),-o $(ONLY))
 FUZZERS_OR_SKIPS := $(or $(strip $(FUZZERS)),$(patsubst tests/fuzz/%.c,skip:%,$(wildcard tests/fuzz/fuzz_*.c)))
 
-test-build: all guests test-guests $(CONFORMANCE_KERNELS) $(KICKED) $(MULTIBOOT) $(DELIVERY_GUEST) $(HOSTILE_KERNEL) $(UNIT_TESTS) $(FUZZERS) $(TEST_TOOLS) $(TEST_PRELOADS) $(TEST)/vmlinux $(TEST_INITRAMFS)
+test-build: all guests test-guests $(CONFORMANCE_KERNELS) $(KICKED) $(MULTIBOOT) $(DELIVERY_GUEST) $(HOSTILE_KERNEL) $(UNIT_TESTS) $(THREAD_TESTS) $(SANITIZED_RING1) $(FUZZERS) $(TEST_TOOLS) $(TEST_PRELOADS) $(TEST)/vmlinux $(TEST_INITRAMFS)
 
 test: test-build
-	@FUZZ_SECONDS=5 $(RUN_TESTS) $(filter-out $(RUN_BY_OTHERS),$(UNIT_TESTS)) $(FUZZERS_OR_SKIPS) $(SYSTEM_TESTS)
+	@FUZZ_SECONDS=5 $(RUN_TESTS) $(filter-out $(RUN_BY_OTHERS),$(UNIT_TESTS)) $(THREAD_TESTS) $(FUZZERS_OR_SKIPS) $(SYSTEM_TESTS)
 
 test-slow: test-build
 	@$(RUN_TESTS) -t 1800 $(SLOW_TESTS)

@@ -173,6 +173,60 @@ static void expanding_down(void)
 	expect_equal(fault_of_read(selector_of(3), 2 * PAGE).number, 0);
 }
 
+// Instructions that load selectors look at the limit of the segment they read them from as well.
+struct limited {
+	uint8_t before[16];
+	struct far_pointer beyond;
+};
+
+static void load_beyond(void *argument)
+{
+	__asm__ volatile("pushl %%fs; movw %w0, %%fs; movw %%fs:20, %%es; popl %%fs"
+	                 :
+	                 : "r"(*(uint16_t *)argument)
+	                 : "memory");
+}
+
+static void load_pair_beyond(void *argument)
+{
+	__asm__ volatile("pushl %%fs; movw %w0, %%fs; les %%fs:16, %%eax; popl %%fs"
+	                 :
+	                 : "r"(*(uint16_t *)argument)
+	                 : "eax", "memory");
+}
+
+static void jump_beyond(void *argument)
+{
+	__asm__ volatile("movw %w0, %%fs; ljmp *%%fs:16" : : "r"(*(uint16_t *)argument) : "memory");
+}
+
+static void limits_of_selectors(void)
+{
+	static void (*const loads[])(void *) = {load_beyond, load_pair_beyond, jump_beyond};
+	struct user_desc whole = segment(6, DATA, NULL, 0xfffff);
+	uint16_t selector = selector_of(5), es, fs;
+	static struct limited area;
+
+	__asm__ volatile("movw %%es, %0; movw %%fs, %1" : "=r"(es), "=r"(fs));
+	require(write_ldt(segment(5, DATA, &area, sizeof(area.before) - 1)) == 0);
+	whole.limit_in_pages = 1;
+	require(write_ldt(whole) == 0);
+	whole.entry_number = 7;
+	whole.contents = CODE;
+	require(write_ldt(whole) == 0);
+	for (size_t i = 0; i < COUNT(loads); i++) {
+		struct fault fault;
+
+		// What could be loaded; the jump would be to address 0, which is a page fault.
+		area.beyond = (struct far_pointer){0, selector_of(loads[i] == jump_beyond ? 7 : 6)};
+		fault = catch_fault(loads[i], &selector);
+		__asm__ volatile("movw %0, %%es; movw %1, %%fs" ::"r"(es), "r"(fs));
+		expect_equal(fault.number, SIGSEGV);
+		expect_equal(fault.trap, 13);
+		expect_equal(fault.error, 0);
+	}
+}
+
 static void conforming_is_refused(void)
 {
 	struct user_desc entry = segment(4, CONFORMING, NULL, 0xfffff);
@@ -422,6 +476,7 @@ const struct check kind_checks[] = {
     {"code segments with a base, a limit, execute-only, absent", code_with_base},
     {"code segments of 16 bits", code_of_16_bits},
     {"segments that expand down", expanding_down},
+    {"selectors beyond the limit of their segment are not loaded", limits_of_selectors},
     {"conforming segments are refused", conforming_is_refused},
     {"lsl, lar, verr, verw of every kind", queries},
     {"a stack segment of 16 bits: ESP is kept whole", stack_of_16_bits},

@@ -129,6 +129,20 @@ static void calls_and_pushes_have_two_operands(void **state)
 	assert_int_equal(decode("60", o), 1); /* pusha */
 	assert_int_equal(o[0].size, 32);
 	assert_int_equal(o[0].address.disp, (uint32_t)-32);
+	assert_int_equal(o[0].down, 4);
+	assert_int_equal(decode("8f c7", o), 1); /* pop %edi, the long form */
+	assert_true(o[0].read && o[0].stack);
+}
+
+/* Found by fuzz_core_operands: a page that cannot be read is a read's fault. */
+static void arpl_reads_before_it_writes(void **state)
+{
+	struct operand o[MAX_OPERANDS];
+
+	(void)state;
+	assert_int_equal(decode("63 13", o), 2);
+	assert_true(o[0].read && !o[0].write);
+	assert_true(o[1].write && o[1].address.base == R_EBX);
 }
 
 static void short_displacements_of_evex_are_scaled(void **state)
@@ -186,8 +200,9 @@ static bool agrees(const uint8_t *bytes, const ZydisDecodedInstruction *in,
 	bool write = z->actions & ZYDIS_OPERAND_ACTION_MASK_WRITE;
 	struct operand o[MAX_OPERANDS] = {0};
 	unsigned n = decode_operands(bytes, 15, false, o);
+	bool writes = o[0].write || (n == 2 && !o[1].stack && o[1].write); /* ARPL */
 
-	if (n && o[0].size == z->size / 8 && o[0].write == write &&
+	if (n && o[0].size == z->size / 8 && writes == write &&
 	    o[0].address.base == (z->mem.base ? ZydisRegisterGetId(z->mem.base) : NO_REGISTER) &&
 	    o[0].address.index == (z->mem.index ? ZydisRegisterGetId(z->mem.index) : NO_REGISTER))
 		return true;
@@ -247,6 +262,7 @@ int main(void)
 	    cmocka_unit_test(a_cut_instruction_is_none),
 	    cmocka_unit_test(sizes_follow_the_code_segment),
 	    cmocka_unit_test(calls_and_pushes_have_two_operands),
+	    cmocka_unit_test(arpl_reads_before_it_writes),
 	    cmocka_unit_test(short_displacements_of_evex_are_scaled),
 	    cmocka_unit_test(agrees_with_the_library),
 	};
