@@ -1,0 +1,67 @@
+#!/bin/sh
+# ring1 itself, built with the address, undefined-behaviour and thread sanitizers (mk/tests.mk), runs guests: it finds nothing.
+# Cells are other programs, and freestanding: what they do is what main has to bear, not what is looked at here.
+# Time limit: 600 s
+# shellcheck source=tests/system/lib.sh
+. "$(dirname "$0")/lib.sh"
+
+export XDG_CACHE_HOME="$scratch/cache" # the annotator is to work, with its threads
+# Main's own filter leaves no calls for what looks for leaks, or for a signal stack to be taken down; nor for a symbolizer.
+export ASAN_OPTIONS=detect_leaks=0:use_sigaltstack=0:symbolize=0 UBSAN_OPTIONS=symbolize=0
+export TSAN_OPTIONS=exitcode=66:symbolize=0:history_size=4
+
+clean() { ! grep -aqE 'ThreadSanitizer|AddressSanitizer|LeakSanitizer|runtime error:' "$@"; }
+finds_nothing() {
+	check "$kind, $1: nothing is found" clean "$scratch/out"
+	clean "$scratch/out" || grep -aE -A 30 'Sanitizer|runtime error:' "$scratch/out" | show /dev/stdin 60
+}
+
+for kind in thread address; do
+	ring1=build/test/$kind/ring1
+	initrd=build/guests/busybox.cpio.gz
+	has=__$(echo $kind | sed 's/thread/tsan/;s/address/asan/')_init
+	check "$kind: the sanitizer is in the program" sh -c 'nm -D "$0" | grep -q "$1"' "$ring1" "$has"
+
+	limited 60 "$scratch/out" "$ring1" inspect "$kernel"
+	check "$kind: inspect ends with 0 (it was $status)" [ "$status" = 0 ]
+	finds_nothing inspect
+	limited 60 "$scratch/out" "$ring1" check
+	check "$kind: check ends with 0 (it was $status)" [ "$status" = 0 ]
+	finds_nothing check
+
+	# A terminal, the monitor line, a break, the power button; the annotator from scratch.
+	rm -rf "$XDG_CACHE_HOME"
+	"$pty" seconds=120 'expect=type poweroff' 'expect=# ' 'send=echo $((6*7))x\n' 'expect=42x' 'send=\001c' \
+		'expect=(ring1) ' 'send=info registers\n' 'expect=virtual CPU' 'send=info cells\n' 'expect=cells in all' \
+		'send=info stats\n' 'expect=exit_gate_site' 'send=\001c' 'send=\001b' 'send=\001h' \
+		'send=dd if=/dev/zero bs=1k count=600 | tr \\\\0 y | fold -w 100; echo do""ne\n' 'expect=done' \
+		'send=poweroff -f\n' -- "$ring1" run -k "$kernel" -i "$initrd" -a quiet --stats >"$scratch/out" 2>&1
+	check "$kind, at a terminal: it powers off with status 0" grep -aq '^pty: exit 0' "$scratch/out"
+	grep -aq '^pty: exit 0' "$scratch/out" || show "$scratch/out"
+	finds_nothing "at a terminal"
+
+	# Many address spaces, a busy machine, its memory, and an end from outside.
+	limited 120 "$scratch/out" "$ring1" run -k "$kernel_pae" -i "$initrd" -m 300M \
+		-a "quiet ring1.init=selftest ring1.checks=fork" --stats="$scratch/stats.json"
+	check "$kind, forks: status 0 (it was $status)" [ "$status" = 0 -a "$ended" = itself ]
+	finds_nothing forks
+	start_machine --console stdio && type_in 'while :; do echo x; done' && sleep 1
+	kill -TERM "$machine"
+	wait_for_end "$machine" 20
+	exec 9>&-
+	cat "$scratch/console" "$scratch/words" >"$scratch/out"
+	check "$kind, SIGTERM while it prints: status 0 (it was $status)" [ "$status" = 0 -a "$ended" = itself ]
+	finds_nothing "SIGTERM while it prints"
+
+	# A machine that restarts is a child's.
+	limited 120 "$scratch/out" "$ring1" run -k "$kernel" -i "$initrd" --reboot restart \
+		-a "quiet ring1.init=poweroff" --delivery deferred
+	[ $kind = address ] || check "$kind, as a life: status 0 (it was $status)" [ "$status" = 0 -a "$ended" = itself ]
+	[ $kind = address ] || finds_nothing "as a life"
+	for mode in talk-hard machine; do
+		limited 20 "$scratch/out" "$ring1" run -k "$kernel" -i "$test_initrd" \
+			-a "ring1.init=/bin/hostile hostile.do=$mode hostile.seed=4 quiet"
+		finds_nothing "attacked ($mode)"
+	done
+done
+done_testing
