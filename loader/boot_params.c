@@ -43,6 +43,8 @@ static void fill_header(struct setup_header *h, const struct kernel *k, uint32_t
 	h->ext_loader_type = 0;
 	h->ext_loader_ver = 0;
 	h->loadflags &= ~(KEEP_SEGMENTS | CAN_USE_HEAP | KASLR_FLAG);
+	if (k->randomized)
+		h->loadflags |= KASLR_FLAG;
 	h->code32_start = k->entry_pa;
 	h->ramdisk_image = initrd_pa;
 	h->ramdisk_size = initrd_size;

@@ -16,10 +16,11 @@
 #define BOOT_FLAG_AT        0x1feu
 #define SMALLEST_HEADER_END 0x230u /* with initrd_addr_max: protocol 2.03 */
 
-#define PROTOCOL_OLDEST  0x0203 /* kernel 2.4.18: nothing older runs on what ring1 offers */
-#define PROTOCOL_CMDLINE 0x0206 /* cmdline_size */
-#define PROTOCOL_PAYLOAD 0x0208 /* payload_offset, payload_length */
-#define PROTOCOL_XLOAD   0x020c /* xloadflags */
+#define PROTOCOL_OLDEST    0x0203 /* kernel 2.4.18: nothing older runs on what ring1 offers */
+#define PROTOCOL_CMDLINE   0x0206 /* cmdline_size */
+#define PROTOCOL_PAYLOAD   0x0208 /* payload_offset, payload_length */
+#define PROTOCOL_INIT_SIZE 0x020a /* init_size; relocatable_kernel and others are older */
+#define PROTOCOL_XLOAD     0x020c /* xloadflags */
 
 #define CMDLINE_SIZE_OLD 255 /* boot.rst on cmdline_size: what protocols before 2.06 allow */
 
@@ -127,6 +128,34 @@ static int scan_payload(struct kernel *k, const uint8_t *code, size_t n, struct 
 	return -1;
 }
 
+/*
+ * Whether the decompressor chooses a place: it then knows the argument that forbids it
+ * (arch/x86/boot/compressed/kaslr.c, since Linux 3.14). The payload says nothing of it.
+ */
+static bool chooses_place(const uint8_t *code, size_t n, const struct setup_header *h)
+{
+	static const char argument[] = "nokaslr";
+	size_t from = h->payload_offset, to = from + h->payload_length;
+
+	return h->version >= PROTOCOL_PAYLOAD &&
+	       (memmem(code, from, argument, sizeof argument - 1) ||
+	        memmem(code + to, n - to, argument, sizeof argument - 1));
+}
+
+static void copy_placement(struct kernel *k, const uint8_t *code, size_t n,
+                           const struct setup_header *h)
+{
+	uint32_t alignment = h->kernel_alignment;
+
+	if (h->version >= PROTOCOL_INIT_SIZE)
+		k->init_size = h->init_size;
+	if (h->version < PROTOCOL_INIT_SIZE || !h->relocatable_kernel || alignment < PAGE ||
+	    alignment & (alignment - 1) || !chooses_place(code, n, h))
+		return;
+	k->randomizes = true;
+	k->alignment = alignment;
+}
+
 int bzimage_open(struct kernel *k, const uint8_t *file, size_t n, struct loader_error *e)
 {
 	struct setup_header h;
@@ -151,5 +180,7 @@ int bzimage_open(struct kernel *k, const uint8_t *file, size_t n, struct loader_
 		return loader_fail(e, LOADER_EINPUT, k->path,
 		                   "holds a kernel without ELF headers, as before Linux 2.6.26; "
 		                   "give the vmlinux it was made from");
+	if (status == 0)
+		copy_placement(k, file + setup_end, n - setup_end, &h);
 	return status;
 }

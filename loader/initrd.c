@@ -50,29 +50,37 @@ static uint64_t place(const struct kernel *k, uint64_t ram_size, uint64_t size)
 	return 0;
 }
 
-int initrd_load(const struct kernel *k, const char *path, uint8_t *ram, uint64_t ram_size,
-                uint32_t *pa, uint32_t *size, struct loader_error *e)
+int initrd_read(const char *path, uint64_t ram_size, struct bytes *out, struct loader_error *e)
 {
-	struct bytes file;
-	uint64_t at;
-
-	if (read_file(path, ram_size, &file, e) < 0)
+	if (read_file(path, ram_size, out, e) < 0)
 		return -1;
-	at = place(k, ram_size, file.size);
-	if (file.size == 0 || at == 0) {
-		int status = file.size == 0
-		                 ? loader_fail(e, LOADER_EINPUT, path, "is empty: no initrd")
-		                 : loader_fail(e, LOADER_EINPUT, path,
-		                               "does not fit: %zu bytes between the kernel's end "
-		                               "(0x%x) and 0x%llx; give the guest more memory",
-		                               file.size, k->high_pa,
-		                               (unsigned long long)end_limit(k, ram_size, false));
-		free(file.data);
-		return status;
-	}
-	memcpy(ram + at, file.data, file.size);
+	if (out->size)
+		return 0;
+	free(out->data);
+	return loader_fail(e, LOADER_EINPUT, path, "is empty: no initrd");
+}
+
+uint64_t initrd_kernel_end(const struct kernel *k, uint64_t ram_size, uint64_t size)
+{
+	uint64_t end = end_limit(k, ram_size, true);
+
+	size += PAGE + BEHIND_KERNEL;
+	return end > size ? end - size : 0;
+}
+
+int initrd_place(const struct kernel *k, const char *path, const struct bytes *file, uint8_t *ram,
+                 uint64_t ram_size, uint32_t *pa, uint32_t *size, struct loader_error *e)
+{
+	uint64_t at = place(k, ram_size, file->size);
+
+	if (at == 0)
+		return loader_fail(e, LOADER_EINPUT, path,
+		                   "does not fit: %zu bytes between the kernel's end "
+		                   "(0x%x) and 0x%llx; give the guest more memory",
+		                   file->size, k->high_pa,
+		                   (unsigned long long)end_limit(k, ram_size, false));
+	memcpy(ram + at, file->data, file->size);
 	*pa = (uint32_t)at;
-	*size = (uint32_t)file.size;
-	free(file.data);
+	*size = (uint32_t)file->size;
 	return 0;
 }

@@ -99,11 +99,32 @@ void identify(struct kernel *k);
 const uint8_t *kernel_at_pa(const struct kernel *k, uint32_t pa, uint32_t n);
 
 /*
- * Reads the initrd and places it (see initrd.c for where). `ram_size` is in bytes.
- * Sets *pa and *size; an empty file is an error, as a guest would not notice it.
+ * Finds the relocations behind the ELF file in k->elf, whose segments are known. What does not
+ * look like them is none: such a kernel stays where it was linked.
  */
-int initrd_load(const struct kernel *k, const char *path, uint8_t *ram, uint64_t ram_size,
-                uint32_t *pa, uint32_t *size, struct loader_error *e);
+void relocations_find(struct kernel *k);
+
+/* Whether the kernel is to be moved: it can be, would be, and the command line does not object. */
+bool kernel_wants_to_move(const struct kernel *k, const char *command_line);
+
+/*
+ * Moves a kernel with relocations to one of the places between where it was linked and `end`
+ * that its alignment allows; `random` chooses. It stays if there is no other.
+ */
+void kernel_move_randomly(struct kernel *k, uint64_t end, uint64_t random);
+
+/*
+ * Reads the initrd. An empty file is an error, as a guest would not notice it. `ram_size` is in
+ * bytes. *out is the caller's to free on success only.
+ */
+int initrd_read(const char *path, uint64_t ram_size, struct bytes *out, struct loader_error *e);
+
+/* The end of the highest memory that the kernel can be in and leave room for the initrd. */
+uint64_t initrd_kernel_end(const struct kernel *k, uint64_t ram_size, uint64_t size);
+
+/* Places an initrd of `file->size` bytes (see initrd.c for where), sets *pa and *size. */
+int initrd_place(const struct kernel *k, const char *path, const struct bytes *file, uint8_t *ram,
+                 uint64_t ram_size, uint32_t *pa, uint32_t *size, struct loader_error *e);
 
 /* Writes the zero page at LOADER_PARAMS_PA. The command line is already in place. */
 void boot_params_write(const struct kernel *k, uint8_t *ram, uint64_t ram_size, uint32_t initrd_pa,

@@ -58,6 +58,8 @@ static int open_file(struct kernel *k, struct bytes *file, struct loader_error *
 	}
 	if (elf_open(k, e) < 0)
 		return -1;
+	if (k->randomizes)
+		relocations_find(k);
 	identify(k);
 	return 0;
 }

@@ -2,6 +2,8 @@
 /* Placing an opened kernel in guest RAM. */
 #include "loader/internal.h"
 
+#include <stdlib.h>
+
 /*
  * Linux copies COMMAND_LINE_SIZE bytes from cmd_line_ptr whatever the line's length; that
  * much is cleared so that what it copies is not the guest's previous life.
@@ -53,17 +55,33 @@ static void copy_segments(const struct kernel *k, uint8_t *ram)
 	}
 }
 
-int kernel_load(const struct kernel *k, const struct boot_request *r, struct boot_result *out,
+/* Where the kernel lies and where its initrd, which is *pa and *size (0, 0 without one). */
+static int place_both(struct kernel *k, const struct boot_request *r, const char *line,
+                      uint32_t *pa, uint32_t *size, struct loader_error *e)
+{
+	bool with_initrd = r->initrd_path && k->format != KERNEL_MULTIBOOT;
+	struct bytes file = {0};
+	int status = 0;
+
+	if (with_initrd && initrd_read(r->initrd_path, r->ram_size, &file, e) < 0)
+		return -1;
+	if (kernel_wants_to_move(k, line))
+		kernel_move_randomly(k, initrd_kernel_end(k, r->ram_size, file.size), r->random);
+	if (with_initrd)
+		status = initrd_place(k, r->initrd_path, &file, r->ram, r->ram_size, pa, size, e);
+	free(file.data);
+	return status;
+}
+
+int kernel_load(struct kernel *k, const struct boot_request *r, struct boot_result *out,
                 struct loader_error *e)
 {
 	const char *line = r->command_line ? r->command_line : "";
 	bool multiboot = k->format == KERNEL_MULTIBOOT;
 	uint32_t initrd_pa = 0, initrd_size = 0;
 
-	if (check_ram(k, r->ram_size, e) < 0 || check_command_line(k, line, e) < 0)
-		return -1;
-	if (r->initrd_path && !multiboot &&
-	    initrd_load(k, r->initrd_path, r->ram, r->ram_size, &initrd_pa, &initrd_size, e) < 0)
+	if (check_ram(k, r->ram_size, e) < 0 || check_command_line(k, line, e) < 0 ||
+	    place_both(k, r, line, &initrd_pa, &initrd_size, e) < 0)
 		return -1;
 	copy_segments(k, r->ram);
 	memset(r->ram + LOADER_CMDLINE_PA, 0, CMDLINE_CLEAR);

@@ -88,6 +88,18 @@ struct kernel {
 	size_t build_id_size;
 	bool pae;        /* built for three-level page tables */
 	bool speaks_vmi; /* looks for a VMI ROM */
+
+	/*
+	 * Of a bzImage whose decompressor would choose where the kernel lies
+	 * (CONFIG_RANDOMIZE_BASE). kernel_load() does that in its place, and then changes all
+	 * addresses here and those in elf.
+	 */
+	bool randomizes, randomized; /* would choose; has a place that was chosen */
+	uint32_t alignment;          /* of the place, a power of two; with `randomizes` only */
+	uint32_t init_size;  /* memory the kernel uses from low_pa on when it starts; or 0 */
+	uint32_t moved_by;   /* bytes from where it was linked */
+	size_t relocations;  /* of the words in elf that are addresses: offset into elf */
+	size_t nrelocations; /* 0 for a kernel that cannot be moved */
 };
 
 /*
@@ -136,6 +148,7 @@ struct boot_request {
 	 */
 	const char *initrd_path;
 	uint32_t rsdp_pa; /* ACPI's root pointer; 0: none, or the kernel may search */
+	uint64_t random;  /* decides where a kernel lies that wants to be anywhere */
 };
 
 /*
@@ -156,11 +169,14 @@ struct boot_result {
 /*
  * Places kernel, boot_params, command line, GDT and initrd in guest RAM.
  *
+ * A kernel with `randomizes` is moved first, unless its command line says nokaslr (or describes
+ * the memory: mem=, memmap=): to one of the places that leave room for it and the initrd.
+ *
  * On success fills *out and returns 0. On failure returns -1 and fills *e; guest RAM then
  * holds anything. Fails with LOADER_EINPUT if RAM size, command line or initrd do not
  * suit the kernel, with LOADER_EHOST if the host cannot hold or read the initrd.
  */
-int kernel_load(const struct kernel *k, const struct boot_request *r, struct boot_result *out,
+int kernel_load(struct kernel *k, const struct boot_request *r, struct boot_result *out,
                 struct loader_error *e);
 
 #endif

@@ -103,8 +103,10 @@ int annotate_loaded_kernel(const struct kernel *k, bool traps_only, bool count, 
 		complain("out of memory");
 		return EXIT_HOST;
 	}
-	r = annotate_kernel_cached(&in, &options, k->build_id, k->build_id_size, out, stubs, report,
-	                           error);
+	/* What is kept is of one place: a kernel that moves each time would leave a file for each.
+	 */
+	r = annotate_kernel_cached(&in, &options, k->build_id, k->moved_by ? 0 : k->build_id_size,
+	                           out, stubs, report, error);
 	annotation_input_free(&in);
 	if (r) {
 		complain("%s: %s", k->path, error);

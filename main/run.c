@@ -29,6 +29,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/random.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -37,15 +38,17 @@
  * not (a missing keyboard costs time to look for). The user's arguments come last and win.
  */
 #define DEFAULT_ARGUMENTS                                                                          \
-	"console=ttyS0 reservetop=16M nokaslr pci=conf1 i8042.noaux tsc=reliable panic=-1 "        \
+	"console=ttyS0 reservetop=16M pci=conf1 i8042.noaux tsc=reliable panic=-1 "                \
 	"random.trust_cpu=on noisapnp cryptomgr.notests"
 /* Comparing ACPI's timer with the PIT takes a kernel 40 ms, and it has better clocks. */
-#define ACPI_ARGUMENTS    " pmtmr=0"
-#define NO_ACPI_ARGUMENTS " acpi=off"
-#define NO_APIC_ARGUMENTS " noapic nolapic"
-#define DEFAULT_MEMORY    (512ull << 20)
-#define MEMORY_MIN        (64ull << 20)
-#define MEMORY_MAX        (3ull << 30)
+#define ACPI_ARGUMENTS     " pmtmr=0"
+#define NO_ACPI_ARGUMENTS  " acpi=off"
+#define NO_APIC_ARGUMENTS  " noapic nolapic"
+/* A kernel that lies elsewhere each time is annotated each time, and no System.map fits it. */
+#define NO_KASLR_ARGUMENTS " nokaslr"
+#define DEFAULT_MEMORY     (512ull << 20)
+#define MEMORY_MIN         (64ull << 20)
+#define MEMORY_MAX         (3ull << 30)
 
 struct run_options {
 	FILE *stats_file;
@@ -55,7 +58,7 @@ struct run_options {
 	uint64_t memory;
 	bool rng;
 	bool stats, count_calls, bare, traps_only, no_vmi, deferred, low_moved, no_userfaultfd,
-	    apic, no_acpi, restart, detach, paused, no_control;
+	    apic, no_acpi, kaslr, restart, detach, paused, no_control;
 	int cpu;
 };
 
@@ -97,6 +100,8 @@ static void usage(FILE *to)
 	    "      --acpi=on|off     ACPI: power-off, power button (on; adds" ACPI_ARGUMENTS ",\n"
 	    "                        off: adds" NO_ACPI_ARGUMENTS ")\n"
 	    "      --apic=on|off     local APIC and IO-APIC (on; off adds" NO_APIC_ARGUMENTS ")\n"
+	    "      --kaslr=on|off    a kernel built to lie elsewhere each time does (off; adds\n"
+	    "                       " NO_KASLR_ARGUMENTS ")\n"
 	    "      --reboot=exit|restart  when the guest reboots: leave, or start it anew (exit)\n"
 	    "      --low-memory=auto|moved  map the guest's first 64 KiB where they belong as far\n"
 	    "                        as the host lets processes map them, or nothing of them "
@@ -190,6 +195,7 @@ enum {
 	OPTION_DELIVERY,
 	OPTION_ACPI,
 	OPTION_APIC,
+	OPTION_KASLR,
 	OPTION_REBOOT,
 	OPTION_DETACH,
 	OPTION_PAUSED,
@@ -225,6 +231,7 @@ static int parse_options(int argc, char **argv, struct run_options *o)
 	    {"delivery", required_argument, NULL, OPTION_DELIVERY},
 	    {"acpi", required_argument, NULL, OPTION_ACPI},
 	    {"apic", required_argument, NULL, OPTION_APIC},
+	    {"kaslr", required_argument, NULL, OPTION_KASLR},
 	    {"reboot", required_argument, NULL, OPTION_REBOOT},
 	    {"low-memory", required_argument, NULL, OPTION_LOW_MEMORY},
 	    {"userfaultfd", required_argument, NULL, OPTION_USERFAULTFD},
@@ -308,6 +315,10 @@ static int parse_options(int argc, char **argv, struct run_options *o)
 			break;
 		case OPTION_APIC:
 			if ((status = parse_choice("apic", optarg, "off", "on", &o->apic)))
+				return status;
+			break;
+		case OPTION_KASLR:
+			if ((status = parse_choice("kaslr", optarg, "off", "on", &o->kaslr)))
 				return status;
 			break;
 		case OPTION_REBOOT:
@@ -410,7 +421,7 @@ static const char *acpi_arguments(bool acpi)
 	return acpi ? ACPI_ARGUMENTS : NO_ACPI_ARGUMENTS;
 }
 
-static int load(struct vm *vm, const struct kernel *k, const struct run_options *o)
+static int load(struct vm *vm, struct kernel *k, const struct run_options *o)
 {
 	char arguments[8192];
 	struct boot_request request = {
@@ -420,7 +431,8 @@ static int load(struct vm *vm, const struct kernel *k, const struct run_options 
 	struct machine *m = vm->machine;
 	bool tables = !cannot_map_tables(k, !o->no_vmi), acpi = tables && !o->no_acpi;
 	bool is_linux = k->format != KERNEL_MULTIBOOT, bare = o->bare || !is_linux;
-	int n = snprintf(arguments, sizeof arguments, "%s%s%s%s%s%s", bare ? "" : DEFAULT_ARGUMENTS,
+	int n = snprintf(arguments, sizeof arguments, "%s%s%s%s%s%s%s",
+	                 bare ? "" : DEFAULT_ARGUMENTS, bare || o->kaslr ? "" : NO_KASLR_ARGUMENTS,
 	                 bare ? "" : acpi_arguments(acpi), bare || o->apic ? "" : NO_APIC_ARGUMENTS,
 	                 !bare && copies_instructions(k, !o->no_vmi) ? " noreplace-paravirt" : "",
 	                 bare || !*o->arguments ? "" : " ", o->arguments);
@@ -437,6 +449,10 @@ static int load(struct vm *vm, const struct kernel *k, const struct run_options 
 		complain(
 		    "without reservetop=16M among its arguments the kernel will use the top of "
 		    "its address space, which ring1 needs: expect it to fail");
+	if (getrandom(&request.random, sizeof request.random, 0) < 0) {
+		complain("the host gives no random numbers: %s", strerror(errno));
+		return EXIT_HOST;
+	}
 	if (kernel_load(k, &request, &result, &e))
 		return status_of(&e);
 	if (tables)
@@ -539,7 +555,7 @@ static bool wants_restart(const struct outcome *outcome)
 
 struct life {
 	const struct run_options *o;
-	const struct kernel *k;
+	struct kernel *k;
 	struct console *console;
 	struct devices *devices;
 	const struct machine_claim *claim;
@@ -551,7 +567,7 @@ struct life {
 static int run_machine(struct vm *vm, const struct life *life, bool *again)
 {
 	const struct run_options *o = life->o;
-	const struct kernel *k = life->k;
+	struct kernel *k = life->k;
 	const struct control_facts facts = {.name = life->claim->name,
 	                                    .pid = life->pid,
 	                                    .kernel = k->path,
@@ -665,7 +681,7 @@ static int claim_name(struct machine_claim *claim, const struct run_options *o)
 	return 0;
 }
 
-static int run_lives(const struct run_options *o, const struct kernel *k, struct console *console,
+static int run_lives(const struct run_options *o, struct kernel *k, struct console *console,
                      struct devices *devices, const struct machine_claim *claim)
 {
 	struct life life = {.o = o,

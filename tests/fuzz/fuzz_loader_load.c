@@ -34,10 +34,14 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 	return 0;
 }
 
-static void load(const struct kernel *k, uint64_t ram_size, size_t length)
+static void load(struct kernel *k, uint64_t ram_size, size_t length)
 {
-	struct boot_request r = {ram_end - (ram_size < RAM_MOST ? ram_size : RAM_MOST), ram_size,
-	                         NULL, NULL, 0};
+	struct boot_request r = {ram_end - (ram_size < RAM_MOST ? ram_size : RAM_MOST),
+	                         ram_size,
+	                         NULL,
+	                         NULL,
+	                         0,
+	                         ram_size >> 12};
 	struct boot_result out;
 	struct loader_error e;
 	char *line = malloc(length + 1);

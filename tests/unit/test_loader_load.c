@@ -33,10 +33,10 @@ static struct kernel bzimage_kernel(void)
 }
 
 /* Loads into `size` bytes of new RAM and returns it; NULL with e filled if refused. */
-static uint8_t *load(const struct kernel *k, uint64_t size, const char *line, const char *initrd,
+static uint8_t *load(struct kernel *k, uint64_t size, const char *line, const char *initrd,
                      struct boot_result *out, struct loader_error *e)
 {
-	struct boot_request r = {ram_new(size), size, line, initrd, 0};
+	struct boot_request r = {ram_new(size), size, line, initrd, 0, 0};
 
 	memset(e, 0, sizeof *e);
 	/* What an earlier life of the memory left where the loader writes. */
@@ -47,8 +47,8 @@ static uint8_t *load(const struct kernel *k, uint64_t size, const char *line, co
 	return NULL;
 }
 
-static uint8_t *load_or_fail(const struct kernel *k, uint64_t size, const char *line,
-                             const char *initrd, struct boot_result *out)
+static uint8_t *load_or_fail(struct kernel *k, uint64_t size, const char *line, const char *initrd,
+                             struct boot_result *out)
 {
 	struct loader_error e;
 	uint8_t *ram = load(k, size, line, initrd, out, &e);
@@ -58,8 +58,8 @@ static uint8_t *load_or_fail(const struct kernel *k, uint64_t size, const char *
 	return ram;
 }
 
-static void expect_refused(const struct kernel *k, uint64_t size, const char *line,
-                           const char *initrd, const char *reason)
+static void expect_refused(struct kernel *k, uint64_t size, const char *line, const char *initrd,
+                           const char *reason)
 {
 	struct boot_result out;
 	struct loader_error e;
@@ -186,7 +186,7 @@ static void test_zero_page_of_a_bzimage(void **state)
 static void test_root_pointer_of_acpi(void **state)
 {
 	struct kernel k = elf_kernel();
-	struct boot_request r = {ram_new(64 * MIB), 64 * MIB, "", NULL, 0xe0000};
+	struct boot_request r = {ram_new(64 * MIB), 64 * MIB, "", NULL, 0xe0000, 0};
 	struct boot_result out;
 	struct loader_error e;
 
@@ -245,7 +245,7 @@ static void test_absurd_memory_sizes(void **state)
 
 	(void)state;
 	for (size_t n = 0; n < sizeof bad / sizeof *bad; n++) {
-		struct boot_request r = {NULL, bad[n], "", NULL, 0}; /* never touched */
+		struct boot_request r = {NULL, bad[n], "", NULL, 0, 0}; /* never touched */
 		struct loader_error e = {0};
 		struct boot_result out;
 
@@ -320,8 +320,7 @@ static void test_command_line_stays_below_the_bios(void **state)
 	kernel_close(&k);
 }
 
-static void check_initrd(const struct kernel *k, uint64_t ram_size, uint64_t size,
-                         uint64_t expected_pa)
+static void check_initrd(struct kernel *k, uint64_t ram_size, uint64_t size, uint64_t expected_pa)
 {
 	const struct boot_params *b;
 	struct boot_result out;

@@ -59,12 +59,12 @@ static struct image elf_image(uint32_t flags)
 	return i;
 }
 
-static uint8_t *load(const struct kernel *k, uint64_t size, const char *line, const char *modules,
+static uint8_t *load(struct kernel *k, uint64_t size, const char *line, const char *modules,
                      struct boot_result *out, struct loader_error *e)
 {
 	uint8_t *ram = mmap(NULL, size, PROT_READ | PROT_WRITE,
 	                    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-	struct boot_request r = {ram, size, line, modules, 0};
+	struct boot_request r = {ram, size, line, modules, 0, 0};
 
 	assert_ptr_not_equal(ram, MAP_FAILED);
 	memset(e, 0, sizeof *e);
@@ -75,7 +75,7 @@ static uint8_t *load(const struct kernel *k, uint64_t size, const char *line, co
 	return NULL;
 }
 
-static void load_refused(const struct kernel *k, const char *line, const char *modules,
+static void load_refused(struct kernel *k, const char *line, const char *modules,
                          const char *reason)
 {
 	struct boot_result out;
