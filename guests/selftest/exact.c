@@ -11,12 +11,6 @@
 enum { PF_PRESENT = 1, PF_WRITE = 2, PF_USER = 4, RF = 0x10000 };
 enum { EAX, ECX, EDX, EBX, ESP, EBP, ESI, EDI };
 
-// The first address no program can use, whatever it maps.
-static uintptr_t user_end(void)
-{
-	return on_i386_kernel() ? 0xc0000000 : 0xffffe000;
-}
-
 static uint8_t *code_page(void)
 {
 	uint8_t *page = mmap(NULL, PAGE, PROT_READ | PROT_WRITE | PROT_EXEC,

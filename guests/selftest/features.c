@@ -214,7 +214,7 @@ static void other_ways(void)
 	                          .seg_32bit = 1,
 	                          .limit_in_pages = 1,
 	                          .useable = 1};
-	void *kernel = (void *)(uintptr_t)(on_i386_kernel() ? 0xc1000000 : 0xffffe000);
+	void *kernel = (void *)(user_end() + (on_i386_kernel() ? 0x1000000 : 0));
 	static void (*const ways[])(void *) = {read_through_area, read_through_code};
 	unsigned readable = 0;
 

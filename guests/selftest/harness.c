@@ -4,6 +4,7 @@
 
 #include "selftest.h"
 
+#include <inttypes.h>
 #include <stdarg.h>
 #include <sys/auxv.h>
 #include <sys/time.h>
@@ -202,6 +203,37 @@ uint32_t next_random(uint32_t *state)
 uintptr_t vsyscall_entry(void)
 {
 	return getauxval(AT_SYSINFO);
+}
+
+// munmap() of nothing succeeds, and refuses what no program can have. Above the stack is nothing,
+// until a check maps something there: asked once.
+uintptr_t user_end(void)
+{
+	static uintptr_t outside;
+	uintptr_t inside = 0;
+	char line[256];
+	FILE *file;
+
+	if (outside)
+		return outside;
+	outside = -(uintptr_t)PAGE;
+	file = fopen("/proc/self/maps", "r");
+	while (file && fgets(line, sizeof(line), file))
+		if (strstr(line, "[stack]"))
+			sscanf(line, "%*x-%" SCNxPTR, &inside);
+	if (file)
+		fclose(file);
+	require(inside);
+	inside -= PAGE;
+	while (outside - inside > PAGE) {
+		uintptr_t middle = (inside + (outside - inside) / 2) & -PAGE;
+
+		if (munmap((void *)middle, PAGE))
+			outside = middle;
+		else
+			inside = middle;
+	}
+	return outside;
 }
 
 bool on_i386_kernel(void)

@@ -87,6 +87,7 @@ void diag_fault(const char *what, const struct fault *fault);
 uint64_t now_ns(void);
 uint32_t next_random(uint32_t *state);
 uintptr_t vsyscall_entry(void); // AT_SYSINFO, 0 without
+uintptr_t user_end(void);       // the first address that no program can use, whatever it maps
 bool on_i386_kernel(void);      // false when run natively on an x86-64 host
 bool kernel_is_at_least(unsigned major, unsigned minor, unsigned patch); // uname's release
 unsigned meminfo_mib(const char *field);

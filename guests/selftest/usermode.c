@@ -195,9 +195,11 @@ static void jump_to(void *address)
 
 static void kernel_addresses(void)
 {
-	static const uintptr_t addresses[] = {0xc0000000, 0xc0100000, 0xc1000000, 0xc1000123,
-	                                      0xf7ff0000, 0xff800000, 0xffc00000, 0xffffe000,
-	                                      0xfffff000, 0xffffffff};
+	const uintptr_t first = user_end(),
+	                addresses[] = {
+	                    first,      first + 0x100000, first + 0x1000000, first + 0x1000123,
+	                    0xf7ff0000, 0xff800000,       0xffc00000,        0xffffe000,
+	                    0xfffff000, 0xffffffff};
 	static void (*const accesses[])(void *) = {read_byte, write_byte, jump_to};
 	unsigned unnamed = 0;
 
@@ -226,15 +228,16 @@ static void kernel_addresses(void)
 // The kernel refuses its own addresses as arguments of system calls, too.
 static void kernel_addresses_in_calls(void)
 {
+	void *kernel = (void *)(user_end() + 0x1000000);
 	int pipes[2];
 
 	if (!on_i386_kernel())
 		skip("all of 4 GiB is user space here");
 	require(pipe(pipes) == 0);
-	expect_equal(write(pipes[1], (void *)0xc1000000, 16), -1);
+	expect_equal(write(pipes[1], kernel, 16), -1);
 	expect_equal(errno, EFAULT);
 	require(write(pipes[1], "abcd", 4) == 4);
-	expect_equal(read(pipes[0], (void *)0xc1000000, 4), -1);
+	expect_equal(read(pipes[0], kernel, 4), -1);
 	expect_equal(errno, EFAULT);
 	expect_equal(write(pipes[1], (void *)0xfffffff0, 64), -1);
 	expect_equal(errno, EFAULT);
