@@ -26,6 +26,12 @@ static uint64_t mix(uint64_t sum, const uint32_t *words, size_t count)
 	return sum;
 }
 
+static void require_memory(unsigned mib)
+{
+	if (meminfo_mib("MemAvailable") < mib)
+		skip("less than %u MiB of memory are free", mib);
+}
+
 static void require_room(unsigned mib)
 {
 	struct statfs status;
@@ -33,8 +39,7 @@ static void require_room(unsigned mib)
 	require(statfs("/tmp", &status) == 0);
 	if ((uint64_t)status.f_bavail * (uint64_t)status.f_bsize >> 20 < mib + 16)
 		skip("/tmp has no room for %u MiB", mib);
-	if (meminfo_mib("MemAvailable") < mib + 48)
-		skip("less than %u MiB of memory are free", mib + 48);
+	require_memory(mib + 48);
 }
 
 static uint64_t write_random(int fd)
@@ -103,9 +108,11 @@ static void copies(void)
 static void in_memory(void)
 {
 	size_t size = 32u << 20;
-	uint32_t *from = malloc(size), *to = malloc(size), seed = 1;
+	uint32_t *from, *to, seed = 1;
 	uint64_t sum;
 
+	require_memory(2 * 32 + 8);
+	from = malloc(size), to = malloc(size);
 	require(from && to);
 	for (size_t i = 0; i < size / 4; i++)
 		from[i] = next_random(&seed);
