@@ -661,20 +661,48 @@ static void compare_regions(bool global_too)
 }
 
 /*
- * The guest has just changed this page to allow what it did not: do it now, without waiting for
- * the access to fault, as a processor may that looks ahead (SDM volume 3, 4.10.2.3). Nothing
- * is left to be recorded: the entry is accessed and dirty.
+ * INVLPG comes in rows: Linux flushes up to 33 pages one by one (tlb_single_page_flush_ceiling,
+ * arch/x86/mm/tlb.c), when it has changed all their entries. What the first of them finds behind
+ * it that has the same fate goes along in its host call: a TLB may forget, and look again, at any
+ * time (SDM volume 3, 4.10.2.3).
  */
-static void allow_write(uint32_t r, unsigned k, uint64_t now)
-{
-	uint64_t copy = copy_get(r, k);
+#define LOOK_AHEAD 33u
 
-	if (fast(FAST_UPGRADE) && !M->debug.active && now & SELF->region[r].pde & PTE_W &&
-	    now & PTE_D && !(copy & PTE_W && copy & PTE_D) &&
-	    in_ram(now & PTE_ADDRESS, PAGE_SIZE) &&
-	    change_rights(page_base(r, k), PAGE_SIZE,
-	                  (struct host_rights){.write = true, .execute = executable(r, now)}))
-		copy_set(r, k, now);
+static unsigned look_ahead_end(unsigned k)
+{
+	unsigned entries = entries_per_table(), n = fast(FAST_INVLPG_ROWS) ? LOOK_AHEAD : 1;
+
+	return k + n < entries ? k + n : entries;
+}
+
+/* The entry allows to write what is mapped read-only, and leaves nothing to be recorded. */
+static bool may_write(uint32_t r, uint64_t copy, uint64_t now)
+{
+	enum change what = copy ? change_of(copy, now) : DROP;
+
+	return (what == SAME || what == KEEP) && now & SELF->region[r].pde & PTE_W && now & PTE_D &&
+	       !(copy & PTE_W && copy & PTE_D) && in_ram(now & PTE_ADDRESS, PAGE_SIZE);
+}
+
+/*
+ * The guest has just changed this page, and perhaps those behind it, to allow what it did not: do
+ * it now, without waiting for the access to fault.
+ */
+static void allow_write(uint32_t r, unsigned k, const void *table)
+{
+	bool execute = executable(r, table_get(table, k));
+	unsigned to = k, end = look_ahead_end(k);
+
+	if (!fast(FAST_UPGRADE) || M->debug.active)
+		return;
+	while (to < end && may_write(r, copy_get(r, to), table_get(table, to)) &&
+	       executable(r, table_get(table, to)) == execute)
+		to++;
+	if (to == k || !change_rights(page_base(r, k), (to - k) * PAGE_SIZE,
+	                              (struct host_rights){.write = true, .execute = execute}))
+		return;
+	for (unsigned i = k; i < to; i++)
+		copy_set(r, i, table_get(table, i));
 }
 
 /*
@@ -713,6 +741,21 @@ void shadow_drop_page(uint32_t va)
 		drop_region(r);
 }
 
+/* Entry @k has begun @run: let those join that follow it and were changed in the same way. */
+static void compare_behind(uint32_t r, unsigned k, const void *table, struct run *run)
+{
+	enum change what = run->what;
+	unsigned end = look_ahead_end(k);
+	uint64_t copy;
+
+	while (++k < end) {
+		copy = copy_get(r, k);
+		if (copy && change_of(copy, table_get(table, k)) != what)
+			return;
+		compare_entry(r, k, table, run);
+	}
+}
+
 /* One page of this cell: as after a miss, but what still holds may stay. */
 static void invalidate_page(uint32_t va)
 {
@@ -740,12 +783,14 @@ static void invalidate_page(uint32_t va)
 		return;
 	}
 	compare_entry(r, k, table, &run);
-	if (run.what == DROP)
+	if (run.what != SAME)
+		compare_behind(r, k, table, &run);
+	if (run.what == DROP && run.to - run.from == PAGE_SIZE)
 		hide_page(r, k);
 	else
 		finish_run(&run);
 	if (copy_get(r, k))
-		allow_write(r, k, table_get(table, k));
+		allow_write(r, k, table);
 }
 
 void shadow_invlpg(uint32_t va)

@@ -621,6 +621,58 @@ TEST(InvalPage, "leaves other pages what they are")
 		check_equal(AT(i * PAGE), i & 1 && i != 3 ? 0xaaaaaaaa : 0xbbbbbbbb);
 }
 
+/* What row_of_pages() makes of the pages, which before were page_a's and writable, or not. */
+enum fate { STAYS, MOVES, GOES, LOSES_WRITE, GAINS_WRITE, FATES };
+
+static void check_fate(enum fate fate, bool writable, uint32_t va)
+{
+	uint32_t seen;
+
+	check_equal(reads(va, &seen), fate != GOES);
+	if (fate != GOES)
+		check_equal(seen, fate == MOVES ? 0xbbbbbbbb : 0xaaaaaaaa);
+	check_equal(writes(va + 4, fate),
+	            fate != GOES && (fate == GAINS_WRITE || (writable && fate != LOSES_WRITE)));
+}
+/* Entries that change in many ways, in runs of @run that do so in the same way, and are flushed one
+ * by one. */
+static void row_of_pages(unsigned run, bool upwards)
+{
+	enum { PAGES = 80 };
+	entry_t *e = fresh();
+	entry_t frame, rights;
+
+	for (unsigned i = 0; i < PAGES; i++) {
+		set(e + i, physical(page_a) | RIGHTS);
+		AT(i * PAGE + 4) = i;
+		if (i & 1) {
+			set(e + i, physical(page_a) | PTE_P | PTE_A | PTE_D);
+			inval(HERE + i * PAGE);
+		}
+	}
+	for (unsigned i = 0; i < PAGES; i++) {
+		enum fate fate = i / run % FATES;
+
+		frame = physical(fate == MOVES ? page_b : page_a);
+		rights = fate == LOSES_WRITE   ? PTE_P
+		         : fate == GAINS_WRITE ? RIGHTS
+		                               : (e[i] & RIGHTS);
+		set(e + i, fate == GOES ? 0 : frame | rights | PTE_A | PTE_D);
+	}
+	for (unsigned n = 0; n < PAGES; n++) {
+		unsigned i = upwards ? n : PAGES - 1 - n;
+
+		inval(HERE + i * PAGE);
+		check_fate(i / run % FATES, !(i & 1), HERE + i * PAGE);
+	}
+}
+TEST(InvalPage, "in a row makes each page what its entry says, whatever became of the others")
+{
+	for (unsigned run = 1; run <= 40; run += run) {
+		row_of_pages(run, true);
+		row_of_pages(run, false);
+	}
+}
 TEST(InvalPage, "keeps all but the standard clobbers")
 {
 	VMI_EVERYWHERE(InvalPage, HERE);

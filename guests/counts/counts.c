@@ -95,6 +95,29 @@ static void do_protect(long n)
 	}
 }
 
+// Sixteen pages mapped, written, made read-only and writable again, written, and unmapped.
+static void do_sixteen(long n)
+{
+	const size_t size = 16 * PAGE;
+
+	while (n-- > 0) {
+		volatile char *pages =
+		    mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+		if (pages == MAP_FAILED)
+			die("mmap");
+		for (size_t i = 0; i < size; i += PAGE)
+			pages[i] = 1;
+		if (mprotect((void *)pages, size, PROT_READ) ||
+		    mprotect((void *)pages, size, PROT_READ | PROT_WRITE))
+			die("mprotect");
+		for (size_t i = 0; i < size; i += PAGE)
+			pages[i] = 2;
+		if (munmap((void *)pages, size))
+			die("munmap");
+	}
+}
+
 static void do_fork(long n)
 {
 	while (n-- > 0) {
@@ -132,9 +155,9 @@ static void do_scatter(long n)
 static const struct {
 	const char *name;
 	void (*run)(long);
-} modes[] = {{"getppid", do_getppid}, {"yield", do_yield}, {"touch", do_touch},
-             {"protect", do_protect}, {"fork", do_fork},   {"scatter", do_scatter},
-             {"pipe", do_pipe}};
+} modes[] = {{"getppid", do_getppid}, {"yield", do_yield},    {"touch", do_touch},
+             {"protect", do_protect}, {"fork", do_fork},      {"scatter", do_scatter},
+             {"pipe", do_pipe},       {"sixteen", do_sixteen}};
 
 // The value of NAME=value on the kernel's command line, or an empty string.
 static void parameter(const char *name, char *value, size_t size)

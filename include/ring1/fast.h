@@ -22,6 +22,7 @@
 	X(ROM_CALLS, "short VMI calls end in the ROM")                                             \
 	X(TEXT_PATCH, "the kernel's writes to its own text are one exit each")                     \
 	X(COMPARE, "a load of CR3 and INVLPG compare, and drop what changed")                      \
+	X(INVLPG_ROWS, "an INVLPG takes along what changed in the same way behind its page")       \
 	X(WARM_CELLS, "a cell keeps its mappings while others run")                                \
 	X(AROUND, "a page that is mapped brings neighbours along")                                 \
 	X(UPGRADE, "rights of mapped pages are changed where they are")                            \
