@@ -488,17 +488,20 @@ static void count_signal(uint32_t signal)
 
 void core_fault(const struct host_exception *e)
 {
-	bool repaired = segments_sync();
+	bool repaired = segments_sync(), again;
 	uint32_t low = low_close();
 	struct exception x;
 
 	count_signal(e->signal);
 	/* In a window (core/shadow.c) SIGBUS is what SIGSEGV is elsewhere. */
-	if (e->signal == HOST_SIGBUS && e->vector == VECTOR_PF && !shadow_missing(e->cr2))
+	again = e->signal == HOST_SIGBUS && e->vector == VECTOR_PF && !shadow_missing(e->cr2);
+	if (again && !shadow_install_again(e->cr2))
 		stop_guest(STOP_MEMORY, OUT_OF_MEMORY);
 	if (e->vector != VECTOR_DB)
 		rom_user_fixup();
 	rom_iret_rewind();
+	if (again)
+		leave();
 	/* A breakpoint instruction is what was jumped to, and EIP is behind it already. */
 	if (e->vector == VECTOR_BP && user_mode() && linear_eip() > M->user_top)
 		V->eip--;

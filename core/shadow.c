@@ -499,6 +499,24 @@ bool shadow_present(uint32_t va, bool write)
 	return e && (!write || (e & SELF->region[r].pde & PTE_W && e & PTE_D));
 }
 
+bool shadow_install_again(uint32_t va)
+{
+	uint32_t r = region_index(va);
+	uint64_t copy;
+	const volatile uint8_t *page;
+
+	if (!SELF->windows || !paging_on() || SELF->region[r].large)
+		return false;
+	copy = copy_get(r, va >> 12 & (entries_per_table() - 1));
+	page = copy ? physical(copy & PTE_ADDRESS, PAGE_SIZE) : NULL;
+	if (!page)
+		return false;
+	COUNT(window_again);
+	/* The file must have it: one that was swapped out comes back by an access elsewhere. */
+	(void)*page;
+	return host_window_page(va & ~0xfffu);
+}
+
 /* What happened to one mapped entry. */
 enum change { SAME, KEEP, PROTECT, DROP };
 

@@ -25,6 +25,12 @@ bool shadow_missing(uint32_t va);
 /** shadow_present - is @va mapped from its page table already, writable if @write? */
 bool shadow_present(uint32_t va, bool write);
 
+/**
+ * shadow_install_again - a page of a window that the host has unmapped by itself, as it may do with
+ * any page of a file (to swap it out, to put it into a huge page); false: there is no such page
+ */
+bool shadow_install_again(uint32_t va);
+
 /** shadow_invlpg - forget the page at @va, in every cell where the entry is global */
 void shadow_invlpg(uint32_t va);
 

@@ -532,6 +532,7 @@ static bool open_loop(struct loop *l)
 		return false;
 	}
 	vm->doorbell_started = true;
+	huge_pages_start(&vm->huge);
 	error = confine_calls(confined);
 	if (error) {
 		snprintf(text, sizeof text,
@@ -563,6 +564,7 @@ static void stop_doorbell(struct vm *vm)
 
 static void close_loop(struct loop *l)
 {
+	huge_pages_stop(&l->vm->huge);
 	if (l->vm->doorbell_started)
 		stop_doorbell(l->vm);
 	if (l->vm->doorbell_event >= 0)
@@ -677,6 +679,7 @@ void run_loop(struct vm *vm, const struct start *start, struct outcome *outcome)
 		give_input(&l);
 		watch_panic(&l);
 		review_placement(&l);
+		huge_pages_look(&vm->huge);
 	}
 	drain_console(&l);
 	flush_output(&l);

@@ -5,6 +5,7 @@
  */
 #include "main/probe.h"
 
+#include "main/huge_pages.h"
 #include "main/vm.h"
 
 #include <asm/ldt.h>
@@ -305,6 +306,33 @@ static void look_userfaultfd(struct finding *f)
 		close(fd);
 }
 
+/* Both are tried: a kernel may know how, and have no 2 MiB in a piece. */
+static void look_huge_pages(struct finding *f)
+{
+	int fd = memfd_create("ring1-check", MFD_CLOEXEC);
+	uint8_t *p = MAP_FAILED, *page;
+	bool huge = false;
+
+	if (fd >= 0 && !ftruncate(fd, HUGE_PAGE_SIZE))
+		p = mmap(NULL, 2 * HUGE_PAGE_SIZE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (p != MAP_FAILED) {
+		page = p + (-(uintptr_t)p & (HUGE_PAGE_SIZE - 1));
+		huge = mmap(page, HUGE_PAGE_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED,
+		            fd, 0) == page &&
+		       huge_page_make(page);
+		munmap(p, 2 * HUGE_PAGE_SIZE);
+	}
+	if (huge) {
+		say(f, PROBE_GOOD, "yes, of 2 MiB");
+	} else {
+		say(f, PROBE_LESS, "no: %s", strerror(errno));
+		advise(f, "many processes in a guest cost more time and memory (needs Linux 6.1 "
+		          "with CONFIG_TRANSPARENT_HUGEPAGE)");
+	}
+	if (fd >= 0)
+		close(fd);
+}
+
 static void look_landlock(struct finding *f)
 {
 	long version = syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_VERSION_FLAG);
@@ -484,6 +512,7 @@ const struct probe probes[] = {
     {"seccomp", look_seccomp},
     {"i386 system calls", look_ia32},
     {"userfaultfd", look_userfaultfd},
+    {"huge pages", look_huge_pages},
     {"Landlock", look_landlock},
     {"cells", look_cells},
     {"a signal and back", look_signal_cost},

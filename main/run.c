@@ -58,7 +58,7 @@ struct run_options {
 	uint64_t memory;
 	bool rng;
 	bool stats, count_calls, bare, traps_only, no_vmi, deferred, low_moved, no_userfaultfd,
-	    apic, no_acpi, kaslr, restart, detach, paused, no_control;
+	    no_huge_pages, apic, no_acpi, kaslr, restart, detach, paused, no_control;
 	int cpu;
 };
 
@@ -108,6 +108,9 @@ static void usage(FILE *to)
 	    "(auto)\n"
 	    "      --userfaultfd=on|off  map the guest's pages with its help, if the host has it "
 	    "(on)\n"
+	    "      --huge-pages=on|off  keep the guest's memory in huge pages of the host, if it "
+	    "has them\n"
+	    "                        (on)\n"
 	    "      --traps-only      rewrite nothing: every sensitive instruction traps (slow)\n"
 	    "  -h, --help            this text\n\n"
 	    "Ctrl-A x leaves, Ctrl-A h lists the keys.\n"
@@ -189,6 +192,7 @@ enum {
 	OPTION_CPU,
 	OPTION_LOW_MEMORY,
 	OPTION_USERFAULTFD,
+	OPTION_HUGE_PAGES,
 	OPTION_TRAPS_ONLY,
 	OPTION_VMI,
 	OPTION_COUNT,
@@ -235,6 +239,7 @@ static int parse_options(int argc, char **argv, struct run_options *o)
 	    {"reboot", required_argument, NULL, OPTION_REBOOT},
 	    {"low-memory", required_argument, NULL, OPTION_LOW_MEMORY},
 	    {"userfaultfd", required_argument, NULL, OPTION_USERFAULTFD},
+	    {"huge-pages", required_argument, NULL, OPTION_HUGE_PAGES},
 	    {"traps-only", no_argument, NULL, OPTION_TRAPS_ONLY},
 	    {"console", required_argument, NULL, OPTION_CONSOLE},
 	    {"disk", required_argument, NULL, OPTION_DISK},
@@ -348,6 +353,11 @@ static int parse_options(int argc, char **argv, struct run_options *o)
 			                           &o->no_userfaultfd)))
 				return status;
 			break;
+		case OPTION_HUGE_PAGES:
+			if ((status = parse_choice("huge-pages", optarg, "on", "off",
+			                           &o->no_huge_pages)))
+				return status;
+			break;
 		case OPTION_TRAPS_ONLY:
 			o->traps_only = true;
 			break;
@@ -453,6 +463,7 @@ static int load(struct vm *vm, struct kernel *k, const struct run_options *o)
 		complain("the host gives no random numbers: %s", strerror(errno));
 		return EXIT_HOST;
 	}
+	huge_pages_expect(&vm->huge, k->low_pa, k->high_pa);
 	if (kernel_load(k, &request, &result, &e))
 		return status_of(&e);
 	if (tables)
@@ -588,6 +599,7 @@ static int run_machine(struct vm *vm, const struct life *life, bool *again)
 	vm->machine->have_apic = o->apic;
 	vm->machine->windows =
 	    o->no_userfaultfd || !fast(FAST_WINDOWS) ? WINDOWS_OFF : WINDOWS_REFUSED;
+	huge_pages_init(&vm->huge, vm->ram, vm->ram_size, vm->ram_fd, !o->no_huge_pages);
 	if ((status = load(vm, k, o)) || (status = host_facts_fill(vm)) ||
 	    (status = annotate_loaded_kernel(k, o->traps_only, o->count_calls, o->deferred,
 	                                     vm->annotations, vm->stubs, &annotation)))

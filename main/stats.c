@@ -156,9 +156,11 @@ void stats_print(FILE *to, const struct vm *vm, const struct annotate_report *an
 {
 	struct vcpu v = counted(vm);
 	const char *group = "";
+	char huge[HUGE_NAME_BYTES];
 
-	fprintf(to, "guest time %.3f s, %u cells, userfaultfd %s\n", (double)vm_clock(vm) / 1e9,
-	        vm->ncells, windows_name(vm));
+	huge_pages_describe(&vm->huge, huge);
+	fprintf(to, "guest time %.3f s, %u cells, userfaultfd %s, huge pages %s\n",
+	        (double)vm_clock(vm) / 1e9, vm->ncells, windows_name(vm), huge);
 	for (int i = 0; i < STAT_COUNT; i++) {
 		if (!value(vm, i))
 			continue;
@@ -185,9 +187,12 @@ json_t *stats_json(const struct vm *vm, const struct annotate_report *annotation
 	json_t *root = json_object(), *counts = json_object(), *ops = json_object();
 	json_t *delays = json_array();
 	struct vcpu v = counted(vm);
+	char huge[HUGE_NAME_BYTES];
 
+	huge_pages_describe(&vm->huge, huge);
 	json_object_set_new(root, "guest_ns", json_integer((json_int_t)vm_clock(vm)));
 	json_object_set_new(root, "windows", json_string(windows_name(vm)));
+	json_object_set_new(root, "huge_pages", json_string(huge));
 	json_object_set_new(root, "cells", json_integer(vm->ncells));
 	for (int i = 0; i < STAT_COUNT; i++)
 		json_object_set_new(counts, names[i].name, json_integer((json_int_t)value(vm, i)));

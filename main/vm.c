@@ -67,6 +67,29 @@ static void *map_shared(int fd, uint64_t size, uint64_t offset)
 	return p;
 }
 
+/* At a multiple of 2 MiB: a huge page needs that (main/huge_pages.h). */
+static void *map_ram(int fd, uint64_t size)
+{
+	uint64_t room = size + HUGE_PAGE_SIZE;
+	uint8_t *all =
+	    mmap(NULL, room, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	uint8_t *p;
+
+	if (all == MAP_FAILED)
+		return map_shared(fd, size, 0);
+	p = all + (-(uintptr_t)all & (HUGE_PAGE_SIZE - 1));
+	if (p > all)
+		munmap(all, (size_t)(p - all));
+	if (all + room > p + size)
+		munmap(p + size, (size_t)(all + room - p - size));
+	if (mmap(p, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, fd, 0) == p)
+		return p;
+	complain("cannot map %llu MiB of shared memory: %s", (unsigned long long)(size >> 20),
+	         strerror(errno));
+	munmap(p, size);
+	return NULL;
+}
+
 static int make_memory(struct vm *vm)
 {
 	int status;
@@ -75,7 +98,7 @@ static int make_memory(struct vm *vm)
 	    (status = shared_memory("ring1-state", STATE_SIZE, &vm->state_fd)) ||
 	    (status = shared_memory("ring1-annotations", ANNOT_FILE_SIZE, &vm->annot_fd)))
 		return status;
-	vm->ram = map_shared(vm->ram_fd, vm->ram_size, 0);
+	vm->ram = map_ram(vm->ram_fd, vm->ram_size);
 	vm->vcpu = map_shared(vm->state_fd, 4096, STATE_VCPU);
 	vm->machine = map_shared(vm->state_fd, sizeof(struct machine), STATE_MACHINE);
 	vm->annotations = map_shared(vm->annot_fd, ANNOT_FILE_SIZE, 0);

@@ -8,6 +8,7 @@
 
 #include "annotate/annotate.h"
 #include "common/guest_clock.h"
+#include "main/huge_pages.h"
 #include "main/report.h"
 #include "ring1/annotations.h"
 #include "ring1/machine.h"
@@ -56,6 +57,7 @@ struct vm {
 	uint64_t paused_at;
 	struct devices *devices; /* NULL: none was started */
 	struct guest_clock clock;
+	struct huge_pages huge;
 	int doorbell_event;     /* eventfd: the doorbell thread saw machine.doorbell change */
 	uint32_t doorbell_bits; /* taken from machine.doorbell by that thread, not yet served */
 	pthread_t doorbell_thread;

@@ -29,6 +29,7 @@
 	X(map_prefill, "mappings", "pages mapped on return from an injected page fault")           \
 	X(window_open, "mappings", "windows opened")                                               \
 	X(window_page, "mappings", "pages mapped in windows")                                      \
+	X(window_again, "mappings", "pages of windows that the host had unmapped by itself")       \
 	X(map_upgrade, "mappings", "pages mapped read-only that became writable")                  \
 	X(evict, "mappings", "times the host was out of mappings")                                 \
 	X(evict_pages, "mappings", "pages given back then")                                        \

@@ -55,6 +55,7 @@ does_without() {
 	check "$what: its program ran" has 'true exited with status 0'
 }
 does_without 'no userfaultfd' userfaultfd "$deny" userfaultfd
+does_without 'no huge pages' 'huge pages' "$deny" madvise
 does_without 'no Landlock' Landlock "$deny" landlock_create_ruleset
 does_without 'one CPU' CPUs taskset -c 0
 done_testing

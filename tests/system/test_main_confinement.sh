@@ -13,7 +13,7 @@ check "no new privileges" status_is NoNewPrivs 1 "/proc/$machine"
 for task in "/proc/$machine/task/"*; do
 	check "thread $((threads = ${threads:-0} + 1)) of main: a system-call filter" status_is Seccomp 2 "$task"
 done
-check "main has the threads it should have" [ "$threads" = 2 ]
+check "main has the threads it should have" [ "$threads" = 3 ]
 
 # try NAME RESULT NUMBER ARGUMENT...: make main do this system call; print what came back.
 if [ -x build/test/inject ]; then
