@@ -29,6 +29,20 @@ static int refuse(const struct kernel *k, const uint8_t *file, size_t n, struct 
 	                   "multiboot kernel");
 }
 
+/*
+ * An ELF file that is entered as Linux's boot protocol says. Linux's tell physical addresses apart
+ * from virtual ones, as paging is off then; linkers give programs the same for both.
+ */
+static int check_is_kernel(const struct kernel *k, struct loader_error *e)
+{
+	if (k->kernel_base)
+		return 0;
+	return loader_fail(
+	    e, LOADER_EINPUT, k->path,
+	    "is a program, or a kernel of unknown make: it has no multiboot header, and "
+	    "no physical addresses of its own as a Linux kernel has");
+}
+
 /* Opens a file held in file->data, which it takes over if it becomes part of *k. */
 static int open_file(struct kernel *k, struct bytes *file, struct loader_error *e)
 {
@@ -56,7 +70,7 @@ static int open_file(struct kernel *k, struct bytes *file, struct loader_error *
 	} else {
 		return refuse(k, file->data, file->size, e);
 	}
-	if (elf_open(k, e) < 0)
+	if (elf_open(k, e) < 0 || (k->format == KERNEL_ELF && check_is_kernel(k, e) < 0))
 		return -1;
 	if (k->randomizes)
 		relocations_find(k);

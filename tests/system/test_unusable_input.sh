@@ -31,6 +31,8 @@ kernel_refused "kernel: random bytes" "$scratch/random" ': .'
 kernel_refused "kernel: damaged payload" "$scratch/damaged" ': .'
 kernel_refused "kernel: a 64-bit ELF file" build/cell.elf '64'
 kernel_refused "kernel: a shared object" build/guests/root/lib/i386-linux-gnu/libm.so.6 ': .'
+kernel_refused "kernel: a program of Debian" build/guests/root/bin/busybox 'is a program'
+kernel_refused "kernel: a program of i386" build/guests/selftest 'is a program'
 kernel_refused "kernel: a text file" README.md ': .'
 
 for size in 0 1M 63M 3073M 100G 99999999999999999999 -5 abc 512X 512MM; do memory_refused "$size"; done

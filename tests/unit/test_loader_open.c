@@ -338,6 +338,18 @@ static void test_elf_of_other_kinds(void **state)
 	image_refused(&i, "within its ELF header");
 }
 
+/* What a linker makes of a program: every byte has one address. */
+static void test_a_program_is_no_kernel(void **state)
+{
+	struct image i = image_elf(NULL, 0);
+
+	(void)state;
+	for (unsigned n = 0; n < 2; n++)
+		image_segment(&i, n)->p_paddr = image_segment(&i, n)->p_vaddr;
+	image_header(&i)->e_entry = image_segment(&i, 0)->p_vaddr;
+	image_refused(&i, "is a program");
+}
+
 static void test_program_headers(void **state)
 {
 	struct image i = image_elf(NULL, 0);
@@ -771,6 +783,7 @@ int main(void)
 	    cmocka_unit_test(test_payload_without_elf),
 	    cmocka_unit_test(test_version_offset_outside_of_setup),
 	    cmocka_unit_test(test_elf_of_other_kinds),
+	    cmocka_unit_test(test_a_program_is_no_kernel),
 	    cmocka_unit_test(test_program_headers),
 	    cmocka_unit_test(test_segments_outside_of_file),
 	    cmocka_unit_test(test_segments_with_bad_addresses),
