@@ -59,6 +59,11 @@ static _Noreturn void leave(void)
 		interrupts_deliver();
 	}
 	M->cause = STAT_deliver_exit;
+	if (M->to_user) {
+		M->to_user = 0;
+		if (user_mode())
+			shadow_enter_user();
+	}
 	if (V->iflag & IF_PENDING)
 		interrupt_waits();
 	if (is_low(V->eip))

@@ -54,7 +54,8 @@ bool enter_user(uint16_t cs, uint32_t eip, uint16_t ss, uint32_t esp, uint32_t i
 	V->gpr[R_ESP] = esp;
 	V->eip = eip;
 	/* The ROM enters and leaves the kernel for the flat segments only. */
-	if (V->rsel[SEG_CS] == REAL_CS && !(ss & 4)) {
+	M->to_user = M->mixed_half;
+	if (V->rsel[SEG_CS] == REAL_CS && !(ss & 4) && !M->mixed_half) {
 		V->user_cs = cs;
 		V->user_ss = ss;
 		V->real_uss = V->rsel[SEG_SS];

@@ -648,6 +648,7 @@ void segments_reset(void)
 	struct exception x;
 
 	segments_table_changed();
+	V->user_cs = SELECTOR_UNKNOWN; /* of which no IRET is the ROM's */
 	load_code_segment(0x10, 0, 0, &x);
 	for (unsigned i = 0; i < 5; i++)
 		load_segment(data[i], 0x18, 0, &x);

@@ -841,6 +841,61 @@ void shadow_flush_global(void)
 		compare_regions(true);
 }
 
+/* Does the guest keep user code from what is mapped with this entry, in part or whole? */
+static bool kept_from_user(uint64_t entry)
+{
+	return !(entry & PTE_U) || (!(entry & PTE_W) && !(V->cr0 & CR0_WP));
+}
+
+static void hide_from_user(uint32_t r, struct run *run)
+{
+	struct shadow_region *g = &SELF->region[r];
+
+	if (kept_from_user(g->pde)) {
+		extend_run(run, DROP, false, region_base(r), region_size());
+		forget_region(r);
+		return;
+	}
+	if (g->large) {
+		finish_run(run);
+		return;
+	}
+	for (unsigned k = 0; g->mapped && k < entries_per_table(); k++) {
+		uint64_t copy = copy_get(r, k);
+
+		if (!copy)
+			continue;
+		if (!kept_from_user(copy)) {
+			finish_run(run);
+			continue;
+		}
+		copy_set(r, k, 0);
+		g->mapped--;
+		extend_run(run, DROP, false, page_base(r, k), PAGE_SIZE);
+	}
+	if (!g->mapped) {
+		if (g->hidden)
+			extend_run(run, DROP, false, region_base(r), region_size());
+		forget_region(r);
+	}
+}
+
+void shadow_enter_user(void)
+{
+	struct run run = {.what = SAME};
+
+	if (!paging_on())
+		return;
+	for (uint32_t w = 0; w < SHADOW_REGIONS / 64; w++)
+		for (uint64_t m = SELF->active[w]; m; m &= m - 1) {
+			uint32_t r = w * 64 + __builtin_ctzll(m);
+
+			if (region_base(r) < M->user_top)
+				hide_from_user(r, &run);
+		}
+	finish_run(&run);
+}
+
 void shadow_activate(void)
 {
 	bool all;

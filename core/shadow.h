@@ -46,6 +46,14 @@ void shadow_flush_global(void);
 /** shadow_reset - the format of the tables or the meaning of their bits changed: drop all */
 void shadow_reset(void);
 
+/**
+ * shadow_enter_user - take what is the kernel's out of the user half, before user code runs
+ *
+ * For kernels that lie there (machine.mixed_half). What is mapped in user mode is the user's, as
+ * walk() was told; so nothing is to be done on the way back.
+ */
+void shadow_enter_user(void);
+
 /** shadow_activate - this cell starts to run under the current CR3: catch up */
 void shadow_activate(void);
 

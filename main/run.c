@@ -481,6 +481,7 @@ static int load(struct vm *vm, struct kernel *k, const struct run_options *o)
 	m->boot.gdt = result.gdt_pa;
 	m->boot.gdt_limit = result.gdt_limit;
 	m->user_top = k->kernel_base >= 0x40000000 ? k->kernel_base & 0xffc00000 : 0xc0000000;
+	m->mixed_half = k->kernel_base < m->user_top;
 	return 0;
 }
 

@@ -145,7 +145,7 @@ conformance: $(CONFORMANCE_KERNELS)
 # ---- a bare multiboot kernel, as an ELF file and as bytes with address fields ----
 
 MULTIBOOT := $(GUESTS)/multiboot/plain.elf $(GUESTS)/multiboot/plain.bin $(GUESTS)/multiboot/tasks.elf \
-	$(GUESTS)/multiboot/nmi.elf
+	$(GUESTS)/multiboot/nmi.elf $(GUESTS)/multiboot/user.elf
 MULTIBOOT_LINK := -m32 -static -nostdlib -no-pie -Wl,--build-id=none,-z,noexecstack,--no-warn-rwx-segments
 
 $(GUESTS)/multiboot/%.elf: guests/multiboot/%.c guests/multiboot/plain.lds guests/multiboot/tap.h mk/guests.mk

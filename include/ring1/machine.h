@@ -112,12 +112,13 @@ struct cell_slot {
 
 struct machine {
 	/* Set by main before the first cell runs. */
-	char title[16];    /* of the nursery and the cells in process lists */
-	uint64_t ram_size; /* bytes */
-	uint32_t ncells;   /* cells forked so far; grows */
-	uint32_t user_top; /* first guest-virtual address user segments do not reach */
-	uint64_t tsc_mult; /* ns = (tsc - tsc_base) * tsc_mult >> 32 */
-	uint64_t tsc_base; /* main moves it when the TSC did not count while the host slept */
+	char title[16];      /* of the nursery and the cells in process lists */
+	uint64_t ram_size;   /* bytes */
+	uint32_t ncells;     /* cells forked so far; grows */
+	uint32_t user_top;   /* first guest-virtual address user segments do not reach */
+	uint32_t mixed_half; /* the kernel lies below that: which pages are its, U/S alone tells */
+	uint64_t tsc_mult;   /* ns = (tsc - tsc_base) * tsc_mult >> 32 */
+	uint64_t tsc_base;   /* main moves it when the TSC did not count while the host slept */
 	uint32_t tsc_khz;
 	uint32_t have_fsgsbase;
 	uint32_t have_apic;   /* the guest is to use the local APIC */
@@ -178,6 +179,7 @@ struct machine {
 	uint32_t kernel_rpl;         /* of the selectors the kernel finds in CS and SS: 0 or 1 */
 	uint32_t kernel_selector[2]; /* CS and SS as the kernel last had them loaded by the core */
 	uint32_t nm_pending;         /* CR0.TS was set on the way to user mode: #NM first */
+	uint32_t to_user; /* on the way to user mode, with mixed_half: hide the kernel's pages */
 
 	/* The system registers; the control registers are in struct vcpu. */
 	uint64_t pdpte[4]; /* PAE: loaded with CR3 */

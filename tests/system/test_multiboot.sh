@@ -21,17 +21,25 @@ for kind in elf bin; do
 	[ "$status" = 0 ] || show "$scratch/out"
 done
 
-limited 30 "$scratch/out" "$ring1" run -k build/guests/multiboot/tasks.elf
-tr -d '\r' <"$scratch/out" >"$scratch/tap"
-while IFS= read -r line; do
-	case $line in
-	"ok "* | "not ok "*) tests=$((tests + 1)) ;;
-	esac
-	printf '%s\n' "$line" | sed -nE "s/^(ok|not ok) [0-9]+ - (.*)/\1 $tests - task gates: \2/p"
-done <"$scratch/tap"
-check "task gates: all tests ran, and the guest ended by itself" \
-	[ "$status" = 0 -a "$ended" = itself -a "$(grep -cE '^(not )?ok ' "$scratch/tap")" = 11 ]
-[ "$status" = 0 ] || show "$scratch/out"
+# bare FILE TESTS NAME [OPTION]...: a guest's own tests, and that it ran them all
+bare() {
+	guest=$1 wanted=$2 name=$3
+	shift 3
+	limited 30 "$scratch/out" "$ring1" run -k "build/guests/multiboot/$guest" "$@"
+	tr -d '\r' <"$scratch/out" >"$scratch/tap"
+	while IFS= read -r line; do
+		case $line in
+		"ok "* | "not ok "*) tests=$((tests + 1)) ;;
+		esac
+		printf '%s\n' "$line" | sed -nE "s/^(ok|not ok) [0-9]+ - (.*)/\1 $tests - $name: \2/p"
+	done <"$scratch/tap"
+	check "$name: all tests ran, and the guest ended by itself" \
+		[ "$status" = 0 -a "$ended" = itself -a "$(grep -cE '^(not )?ok ' "$scratch/tap")" = "$wanted" ]
+	[ "$status" = 0 ] || show "$scratch/out"
+}
+bare tasks.elf 11 'task gates'
+bare user.elf 14 'user code beside the kernel'
+bare user.elf 14 'user code beside the kernel, without windows of pages' --userfaultfd=off
 
 limited 10 "$scratch/out" "$ring1" inspect build/guests/multiboot/plain.elf
 check "inspect says multiboot" grep -q '^format *multiboot' "$scratch/out"
