@@ -125,6 +125,7 @@ static void accesses_over_the_end(void)
 	if (mmap(last, PAGE, PROT_READ | PROT_WRITE,
 	         MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0) != last)
 		skip("the last page of the user half is taken: %s", strerror(errno));
+	diag("user addresses end at %#lx", (unsigned long)user_end());
 	for (size_t i = 0; i < COUNT(codes); i++) {
 		size_t n = set_registers(page, (uint32_t)user_end() - 2, 8, 0);
 		struct fault fault;

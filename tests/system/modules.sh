@@ -30,18 +30,22 @@ module_files() {
 	done
 }
 
-# own_module KERNEL NAME OUT: guests/modules/NAME.S for that kernel; loop.ko shows how its modules look
+# own_module KERNEL NAME OUT: guests/modules/NAME.S for that kernel; loop.ko, or else ext4.ko, shows how its modules look
 own_module() {
-	like=$(find "$(modules_root "$1")" -name loop.ko)
+	like=$(find "$(modules_root "$1")" -name loop.ko -o -name ext4.ko | sort -r | head -n 1)
 	size=$(readelf -SW "$like" | sed -n 's/.* \.gnu\.linkonce\.this_module *PROGBITS *[0-9a-f]* [0-9a-f]* \([0-9a-f]*\) .*/\1/p')
 	offsets=$(readelf -rW "$like" | awk '/^Relocation section/ { in_it = /this_module/ }
 		in_it && $5 ~ /init_module/ { init = $1 } in_it && $5 ~ /cleanup_module/ { leave = $1 }
 		END { print init, leave }')
 	magic=$(tr '\0' '\n' <"$like" | sed -n 's/^vermagic=//p')
-	objcopy -O binary --only-section=__versions "$like" "$scratch/versions"
-	# Entries of 64 bytes: a checksum, a name.
-	entry=$(($(grep -abo module_layout "$scratch/versions" | head -n 1 | cut -d : -f 1) - 4))
-	layout=$(od -A n -t x4 -j $entry -N 4 "$scratch/versions" | tr -d ' ')
+	layout=0
+	case $magic in *modversions*)
+		objcopy -O binary --only-section=__versions "$like" "$scratch/versions"
+		# Entries of 64 bytes: a checksum, a name.
+		entry=$(($(grep -abo module_layout "$scratch/versions" | head -n 1 | cut -d : -f 1) - 4))
+		layout=$(od -A n -t x4 -j $entry -N 4 "$scratch/versions" | tr -d ' ')
+		;;
+	esac
 	${CC:-gcc} -m32 -c -o "$3" -DMODULE_SIZE="0x$size" -DMODULE_INIT="0x${offsets% *}" \
 		-DMODULE_EXIT="0x${offsets#* }" -DMODULE_VERMAGIC="\"$magic\"" -DMODULE_LAYOUT="0x$layout" "guests/modules/$2.S"
 }
