@@ -286,6 +286,8 @@ void backend_become(struct backend *b, const int *fds, unsigned nfds)
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	signal(SIGPIPE, SIG_IGN);
+	/* A limit on the size of files (ulimit -f) is an error of one request, as a full disk is. */
+	signal(SIGXFSZ, SIG_IGN);
 	close_others(fds, nfds);
 	for (unsigned i = 0; i < VIRTIO_QUEUES; i++)
 		b->queue[i] = (struct virtqueue){0};

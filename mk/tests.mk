@@ -115,7 +115,7 @@ $(TEST)/fuzz/fuzz_core_%: tests/fuzz/fuzz_core_%.c $(TEST)/fuzz/core.a $(GENERAT
 # ---- system tests: build/ring1 with whole guests ----
 
 TEST_TOOLS := $(TEST)/pty $(TEST)/inject $(TEST)/connect $(TEST)/sizes $(TEST)/kick_each $(TEST)/deny
-TEST_PRELOADS := $(TEST)/short_memory.so
+TEST_PRELOADS := $(TEST)/short_memory.so $(TEST)/bad_disk.so
 TEST_GUESTS := $(TEST)/hostile $(TEST)/counts
 TEST_INITRAMFS := $(TEST)/guests.cpio.gz
 SYSTEM_TESTS := $(sort $(wildcard tests/system/test_*.sh))
