@@ -206,7 +206,7 @@ static size_t make_hostile(struct platform *platform, const uint8_t *data, size_
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	struct run run = {.platform = malloc(sizeof(*run.platform)), .now = 1000000000};
+	struct run run = {.platform = calloc(1, sizeof(*run.platform)), .now = 1000000000};
 
 	if (!run.platform)
 		return 0;

@@ -86,7 +86,7 @@ static uint64_t step(struct platform *platform, const uint8_t *s, uint64_t now)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	struct platform *platform = malloc(sizeof(*platform));
+	struct platform *platform = calloc(1, sizeof(*platform));
 	size_t filled = size < sizeof(*platform) ? size : sizeof(*platform);
 	uint64_t now = size >= 8 ? load(data, 8) : 0;
 

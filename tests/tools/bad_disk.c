@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Preloaded into ring1: a host whose disk has bad or no more room, and that counts what is asked of it.
+ * Preloaded into ring1: a host whose disk has bad or no more room, and that counts what is asked of
+ * it.
  *
- * BAD_DISK="read|write|sync|clear FROM TO ERRNO" makes calls of that kind that touch bytes [FROM, TO)
- * fail. BAD_DISK_COUNTS=FILE holds the numbers of reads, writes, syncs, writes that are synchronous,
- * and cleared ranges, each of 8 bytes.
+ * BAD_DISK="read|write|sync|clear FROM TO ERRNO" makes calls of that kind that touch bytes [FROM,
+ * TO) fail. BAD_DISK_COUNTS=FILE holds the numbers of reads, writes, syncs, writes that are
+ * synchronous, and cleared ranges, each of 8 bytes.
  */
 #define _GNU_SOURCE
 #include <errno.h>
