@@ -194,6 +194,7 @@ static bool ignored_msr(uint32_t msr)
 	case 0xc0010015u: /* AMD HWCR */
 	case 0xc001001fu: /* AMD NB_CFG */
 	case 0xc0010029u: /* AMD DE_CFG */
+	case 0xc0010055u: /* AMD INT_PENDING, the C1E bits: the idle loop of old kernels reads it */
 	case 0xc0011020u: /* AMD LS_CFG */
 	case 0xc0011029u: /* AMD DE_CFG of later families */
 		return true;
