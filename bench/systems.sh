@@ -9,6 +9,7 @@
 bench=$top/build/bench
 kernel=$top/build/guests/debian-686/vmlinuz
 initramfs=$bench/bench.cpio.gz
+initramfs_list=$bench/initramfs.list
 launch=$bench/launch
 uml=$bench/uml/usr/bin/linux.uml
 pin= # a CPU number: everything runs there
@@ -73,7 +74,7 @@ make_native_root() { # DIRECTORY
 			chmod "$third" "$1/$path"
 			;;
 		esac
-	done <"$bench/initramfs.list"
+	done <"$initramfs_list"
 }
 
 pinned() {

@@ -16,13 +16,26 @@ BENCH_WORKLOAD_CFLAGS := -m32 -std=gnu11 -O2 -g -D_GNU_SOURCE $(BENCH_WARN) -pth
 
 VMI_BENCH_KERNEL ?= 2.6.32-up
 
-.PHONY: bench bench-vmi bench-files
+.PHONY: bench bench-vmi bench-files bench-gcc-files
 
-bench: all bench-files
+bench: all $(if $(findstring --gcc,$(BENCH_ARGS)),bench-gcc-files,bench-files)
 	@bench/run $(BENCH_ARGS)
 
 bench-vmi: all bench-files
 	@bench/run --vmi $(VMI_BENCH_KERNEL) $(BENCH_ARGS)
+
+# Where gcc could be fetched, an initramfs that holds it as well.
+BENCH_GCC := $(BENCH)/bench-gcc.cpio.gz
+bench-gcc-files: bench-files
+	@[ ! -e $(BENCH)/gcc ] || $(MAKE) --no-print-directory $(BENCH_GCC)
+
+$(BENCH)/initramfs-gcc.list: $(BENCH)/initramfs.list bench/guest/gcc.list
+	@cat $^ >$@
+
+$(BENCH_GCC): $(BENCH)/initramfs-gcc.list $(BENCH_INITRAMFS)
+	@echo "  INITRAMFS   $@"
+	@$(GUESTS)/mkinitramfs $< >$@.raw
+	@gzip -1nc $@.raw >$@.new && rm $@.raw && mv $@.new $@
 
 bench-files: $(BENCH_WORKLOAD) $(BENCH_INITRAMFS) $(BENCH_LAUNCH) $(GUEST_KERNELS)
 
