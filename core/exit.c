@@ -23,6 +23,7 @@
 #include "core/segment.h"
 #include "core/shadow.h"
 #include "core/spaces.h"
+#include "core/strings.h"
 #include "core/syscall.h"
 #include "core/userhalf.h"
 #include "core/vmi.h"
@@ -304,6 +305,8 @@ static bool refill(uint32_t va, uint32_t error, bool user, struct exception *x)
 	}
 	if (!debug_access(va, error, x))
 		return false;
+	if (!user && va >= M->user_top && !(error & PF_FETCH) && string_access(va))
+		return true;
 	if (!is_low(va) || !shadow_present(va, write))
 		shadow_map(va, &t, error & PF_FETCH);
 	if (!is_low(va) || low_access(va, error & PF_FETCH))

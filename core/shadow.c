@@ -4,6 +4,7 @@
 #include "cell/host.h"
 #include "core/debug.h"
 #include "core/low.h"
+#include "core/strings.h"
 
 /* Neighbours mapped along with a user page: the guest's own fault-around is 16 pages. */
 #define USER_AROUND 32u
@@ -821,6 +822,7 @@ void shadow_invlpg(uint32_t va)
 	 * the kernel's, and they must hear of it (SDM volume 3, 4.10.4.1). */
 	if (va < M->user_top)
 		return;
+	string_forget(va);
 	if (SELF->inval_seen == M->inval_head)
 		SELF->inval_seen++;
 	M->inval_va[M->inval_head % INVALIDATION_LOG] = va;

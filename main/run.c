@@ -35,11 +35,13 @@
 
 /*
  * What any stock kernel needs to know here: the console, the hole, and what this machine has
- * not (a missing keyboard costs time to look for). The user's arguments come last and win.
+ * not (a missing keyboard costs time to look for). User page tables in high memory (CONFIG_HIGHPTE)
+ * would be mapped and taken away again two times for each page fault. The user's arguments come
+ * last and win.
  */
 #define DEFAULT_ARGUMENTS                                                                          \
 	"console=ttyS0 reservetop=16M pci=conf1 i8042.noaux tsc=reliable panic=-1 "                \
-	"random.trust_cpu=on noisapnp cryptomgr.notests"
+	"random.trust_cpu=on noisapnp cryptomgr.notests userpte=nohigh"
 /* Comparing ACPI's timer with the PIT takes a kernel 40 ms, and it has better clocks. */
 #define ACPI_ARGUMENTS     " pmtmr=0"
 #define NO_ACPI_ARGUMENTS  " acpi=off"

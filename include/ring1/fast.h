@@ -27,6 +27,7 @@
 	X(AROUND, "a page that is mapped brings neighbours along")                                 \
 	X(UPGRADE, "rights of mapped pages are changed where they are")                            \
 	X(PREFILL, "a page the guest's handler installs is mapped on its return")                  \
+	X(STRINGS, "pages are cleared and copied in the core that are mapped for nothing else")    \
 	X(WINDOWS, "pages touched in order are installed by userfaultfd")                          \
 	X(FSGSBASE, "bases of thread areas are registers, not descriptors")                        \
 	X(LATE_EOI, "an interrupt of the local APIC is ended in memory")                           \

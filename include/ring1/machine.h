@@ -234,6 +234,7 @@ struct machine {
 	uint32_t inval_all;  /* generation of "everything, global too" */
 	uint32_t resets;     /* generation of "the tables' format changed" */
 	uint32_t inval_va[INVALIDATION_LOG];
+	uint32_t string_page;     /* the last one string_access() spared a mapping */
 	uint32_t windows_applied; /* annotation windows are in the kernel's text */
 	uint32_t ldt_generation;  /* kernel-bank descriptors changed */
 

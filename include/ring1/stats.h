@@ -31,6 +31,7 @@
 	X(window_page, "mappings", "pages mapped in windows")                                      \
 	X(window_again, "mappings", "pages of windows that the host had unmapped by itself")       \
 	X(map_upgrade, "mappings", "pages mapped read-only that became writable")                  \
+	X(map_spared, "mappings", "string instructions executed instead of mapping their page")    \
 	X(evict, "mappings", "times the host was out of mappings")                                 \
 	X(evict_pages, "mappings", "pages given back then")                                        \
 	X(low_access, "mappings", "instructions executed with segments moved to low pages")        \
