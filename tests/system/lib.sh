@@ -5,7 +5,8 @@ set -u
 cd "$(dirname "$0")/../.." || exit 1
 
 ring1=build/ring1
-kernel=build/guests/debian-686/vmlinuz
+# Another for a try: what some tests name of Debian's 6.1 it may not have.
+kernel=${RING1_KERNEL:-build/guests/debian-686/vmlinuz}
 kernel_pae=build/guests/debian-686-pae/vmlinuz
 # Fetched for tests only (scripts/fetch-test-guests); not there on a machine without network.
 kernel_rt=build/test/debian-rt-686-pae/vmlinuz
