@@ -39,6 +39,7 @@
 #define CR0_TS  0x00000008u
 #define CR0_WP  0x00010000u
 #define CR0_PG  0x80000000u
+#define CR4_DE  0x00000008u
 #define CR4_PSE 0x00000010u
 #define CR4_PAE 0x00000020u
 #define CR4_PGE 0x00000080u

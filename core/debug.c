@@ -9,6 +9,8 @@
 
 enum { ON_EXECUTE, ON_WRITE, ON_PORT, ON_ACCESS };
 
+#define DR7_ENABLED 0xffu
+
 /* SELF->debug_page: bit 0 tells a page from none. */
 #define VALID 1u
 
@@ -125,6 +127,23 @@ static uint32_t hits_of(uint32_t va, uint32_t size, bool write)
 		if (enabled(n) && (type_of(n) == ON_ACCESS || (write && type_of(n) == ON_WRITE)) &&
 		    overlaps(va, size, n))
 			hits |= 1u << n;
+	return hits;
+}
+
+void debug_port(uint16_t port, unsigned size)
+{
+	if (!(V->cr4 & CR4_DE) || !(M->dr[7] & DR7_ENABLED))
+		return;
+	for (unsigned n = 0; n < 4; n++)
+		if (M->dr[7] >> (2 * n) & 3 && type_of(n) == ON_PORT && overlaps(port, size, n))
+			M->debug.ports |= 1u << n;
+}
+
+uint32_t debug_port_hits(void)
+{
+	uint32_t hits = M->debug.ports & DR6_HITS;
+
+	M->debug.ports = 0;
 	return hits;
 }
 

@@ -50,6 +50,13 @@ bool debug_region(uint32_t va, uint64_t n);
  */
 bool debug_access(uint32_t va, uint32_t error, struct exception *x);
 
+/** debug_port - the guest has accessed @size bytes of ports from @port: is there a breakpoint
+ * (CR4.DE)? */
+void debug_port(uint16_t port, unsigned size);
+
+/** debug_port_hits - what DR6 is to say of that; once: they are taken */
+uint32_t debug_port_hits(void);
+
 /** debug_step - execute the instruction at EIP and come back: the guest is not to know */
 void debug_step(void);
 

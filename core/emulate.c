@@ -3,6 +3,7 @@
 #include "core/emulate.h"
 
 #include "core/alarm.h"
+#include "core/annotated.h"
 #include "core/clock.h"
 #include "core/debug.h"
 #include "core/interrupt.h"
@@ -370,7 +371,7 @@ static bool emulate_mov_dr(const struct insn *in, uint32_t next, struct exceptio
 	/* DR4 and DR5 are DR6 and DR7 while CR4.DE is clear (SDM volume 3, 17.2.2). */
 	unsigned n = in->reg == 4 || in->reg == 5 ? in->reg + 2 : in->reg;
 
-	if (n != in->reg && V->cr4 & 8)
+	if (n != in->reg && V->cr4 & CR4_DE)
 		return raise(x, VECTOR_UD);
 	if (M->dr[7] & DR7_GD) {
 		debug_status(DR6_BD);
@@ -478,6 +479,11 @@ static bool emulate_io(const struct insn *in, uint32_t next, struct exception *x
 	default:
 		if (!string_io(in, x))
 			return false;
+		/* Stopped by a breakpoint: the rest is to be done behind it. */
+		if (in->rep && V->gpr[R_ECX] & (in->addr16 ? 0xffff : 0xffffffff)) {
+			mark_redirect();
+			return true;
+		}
 	}
 	return done(next);
 }

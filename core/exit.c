@@ -45,8 +45,17 @@ static void deliver_nm(void)
 		deliver_exception(&x);
 }
 
+static void deliver_debug(uint32_t bits)
+{
+	debug_status(bits);
+	if (bits)
+		deliver_exception(&(struct exception){.vector = VECTOR_DB});
+}
+
 static _Noreturn void leave(void)
 {
+	if (M->debug.ports)
+		deliver_debug(debug_port_hits());
 	if (M->nm_pending)
 		deliver_nm();
 	nmi_deliver();
@@ -301,7 +310,8 @@ static bool refill(uint32_t va, uint32_t error, bool user, struct exception *x)
 	if (t.pa <= UINT32_MAX && platform_is_mmio(&M->platform, (uint32_t)t.pa)) {
 		if (mmio_access(t.pa))
 			return true;
-		stop_guest(STOP_INTERNAL, "an instruction that is not a move accesses device memory");
+		stop_guest(STOP_INTERNAL,
+		           "an instruction that is not a move accesses device memory");
 	}
 	if (!debug_access(va, error, x))
 		return false;
@@ -394,18 +404,11 @@ static bool fetch(struct insn *in, uint32_t *next)
 	return true;
 }
 
-static void deliver_debug(uint32_t bits)
-{
-	debug_status(bits);
-	if (bits)
-		deliver_exception(&(struct exception){.vector = VECTOR_DB});
-}
-
 /* The instruction was emulated: the processor will not trap behind it. */
 static void emulated(const struct insn *in, bool stepped)
 {
 	if (in->op != OP_INT && (stepped || M->debug.open))
-		deliver_debug(debug_trap());
+		deliver_debug(debug_trap() | debug_port_hits());
 }
 
 /* #GP and its relatives, by guest code. */

@@ -4,6 +4,7 @@
 #include "core/backends.h"
 #include "core/clock.h"
 #include "core/console.h"
+#include "core/debug.h"
 #include "core/emulate.h"
 #include "core/interrupt.h"
 #include "core/paging.h"
@@ -25,6 +26,7 @@ uint32_t port_in(uint16_t port, unsigned size)
 	uint32_t value;
 
 	COUNT(port_io);
+	debug_port(port, size);
 	value = platform_in(&M->platform, port, size, clock_now());
 	after_access();
 	return value;
@@ -33,6 +35,7 @@ uint32_t port_in(uint16_t port, unsigned size)
 void port_out(uint16_t port, unsigned size, uint32_t value)
 {
 	COUNT(port_io);
+	debug_port(port, size);
 	platform_out(&M->platform, port, size, value, clock_now());
 	after_access();
 }
@@ -93,6 +96,9 @@ bool string_io(const struct insn *in, struct exception *x)
 		if (!string_step(in, mask, x))
 			return false;
 		V->gpr[R_ECX] = (V->gpr[R_ECX] & ~mask) | ((V->gpr[R_ECX] - 1) & mask);
+		/* A breakpoint is taken behind each iteration (SDM volume 3, 17.3.1.2). */
+		if (M->debug.ports)
+			break;
 	}
 	return true;
 }

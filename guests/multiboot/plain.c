@@ -8,6 +8,7 @@
 #define CODE          0x08
 #define DATA          0x10
 #define IRQ_VECTOR    0x20
+#define DEBUG         1
 #define UNDEFINED     6
 #define PROTECTION    13
 #define KEYBOARD_PORT 0x64
@@ -38,6 +39,9 @@ __asm__(".section .multiboot, \"a\"\n"
                             "lidt idt_register\n"
                             "call run\n"
                             "irq_entry: pusha; call irq; popa; iret\n"
+                            "trap_db: push %eax; mov %dr6, %eax; mov %eax, seen_dr6; xor %eax, "
+                            "%eax; mov %eax, %dr6\n"
+                            "mov 4(%esp), %eax; mov %eax, seen_eip; pop %eax; incl breaks; iret\n"
                             "trap_ud: movl $6, trap_vector; mov trap_resume, %eax; mov %eax, "
                             "(%esp); iret\n"
                             "trap_gp: add $4, %esp; movl $13, trap_vector; mov trap_resume, %eax;\n"
@@ -48,7 +52,9 @@ static uint64_t idt[48];
 uint8_t stack[8192] __attribute__((aligned(16)));
 volatile uint32_t trap_vector, trap_resume;
 static volatile uint32_t ticks;
-extern uint8_t irq_entry[], trap_ud[], trap_gp[];
+volatile uint32_t seen_dr6, seen_eip, breaks;
+extern uint8_t irq_entry[], trap_ud[], trap_gp[], trap_db[];
+extern uint8_t behind_out[], behind_string[];
 
 struct table {
 	uint16_t limit;
@@ -109,6 +115,7 @@ static void setup(void)
 	for (unsigned i = 0; i < sizeof pic / sizeof *pic; i++)
 		outb(pic[i][0], pic[i][1]);
 	gate(IRQ_VECTOR, irq_entry);
+	gate(DEBUG, trap_db);
 	gate(UNDEFINED, trap_ud);
 	gate(PROTECTION, trap_gp);
 }
@@ -166,6 +173,37 @@ static void check_exceptions(void)
 	check((cs & 0xffff) == CODE, "CS is the kernel's own");
 }
 
+/* CR4.DE gives the fourth type of breakpoint its meaning (SDM volume 3, 17.2.4, 17.2.5). */
+static void check_port_breakpoints(void)
+{
+	static const uint8_t bytes[3];
+	const uint8_t *from = bytes;
+	uint32_t n = 3;
+
+	__asm__ volatile("mov %0, %%dr1; mov %1, %%dr7" : : "r"(0x80), "r"(0x200008 | 0x400));
+	outb(0x80, 0);
+	check(breaks == 0, "a breakpoint on a port needs CR4.DE");
+	__asm__ volatile("mov %%cr4, %%eax; or $8, %%eax; mov %%eax, %%cr4" ::: "eax");
+	outb(0x81, 0);
+	inb(0x7f);
+	check(breaks == 0, "with it, other ports are not watched");
+	__asm__ volatile("outb %%al, $0x80; .globl behind_out; behind_out:" : : "a"(0) : "memory");
+	check(breaks == 1 && seen_eip == (uint32_t)behind_out && (seen_dr6 & 0xf) == 2,
+	      "OUT to the port is a trap behind it, told by DR6");
+	inb(0x80);
+	__asm__ volatile("inl %%dx, %%eax" : : "d"(0x7e) : "eax", "memory");
+	check(breaks == 3, "so is IN, and an access that overlaps");
+	__asm__ volatile("rep outsb; .globl behind_string; behind_string:"
+	                 : "+S"(from), "+c"(n)
+	                 : "d"(0x80)
+	                 : "memory");
+	check(breaks == 6 && n == 0 && seen_eip == (uint32_t)behind_string,
+	      "each iteration of REP OUTS is one");
+	__asm__ volatile("mov %0, %%dr7" : : "r"(0x400));
+	outb(0x80, 0);
+	check(breaks == 6, "until DR7 takes it back");
+}
+
 static void check_memory(const uint32_t *info)
 {
 	volatile uint32_t *top = (volatile uint32_t *)(0x100000 + info[2] * 1024 - 4);
@@ -202,6 +240,7 @@ void run(uint32_t magic, const uint32_t *info)
 	check_memory(info);
 	check_interrupts();
 	check_exceptions();
+	check_port_breakpoints();
 #ifdef ADDRESSES
 	for (unsigned i = 0; i < sizeof constants; i++)
 		sum = sum * 31 + ((volatile const uint8_t *)constants)[i];

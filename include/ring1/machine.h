@@ -193,6 +193,7 @@ struct machine {
 		uint8_t hits;        /* what DR6 will say of it */
 		uint8_t opcode;      /* its first byte behind the prefixes */
 		uint8_t tf;          /* the guest's own trap flag meanwhile */
+		uint8_t ports;       /* breakpoints on ports that the last instruction hit */
 	} debug;
 	uint32_t gdt_base, idt_base;
 	uint16_t gdt_limit, idt_limit;
