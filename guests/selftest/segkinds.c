@@ -442,6 +442,64 @@ static void bad_frames(void)
 	}
 }
 
+// A data segment that cannot be loaded on the way back to the program is null there.
+#define AFTER_RETURN(segment)                                                                      \
+	static uint16_t segment##_after_return(void)                                               \
+	{                                                                                          \
+		uint32_t saved, after;                                                             \
+		long result;                                                                       \
+                                                                                                   \
+		__asm__ volatile("movl %%" #segment ", %0\n\t"                                     \
+		                 "int $0x80\n\t"                                                   \
+		                 "movl %%" #segment ", %1\n\t"                                     \
+		                 "movl %0, %%" #segment                                            \
+		                 : "=&S"(saved), "=&D"(after), "=a"(result)                        \
+		                 : "a"(SYS_kill), "b"(getpid()), "c"(SIGUSR1)                      \
+		                 : "memory");                                                      \
+		return (uint16_t)after;                                                            \
+	}
+AFTER_RETURN(ds)
+AFTER_RETURN(es)
+AFTER_RETURN(fs)
+AFTER_RETURN(gs)
+
+static void bad_data_segments(void)
+{
+	static const struct {
+		const char *name;
+		int number;
+		uint16_t (*after_return)(void);
+	} registers[] = {{"DS", REG_DS, ds_after_return},
+	                 {"ES", REG_ES, es_after_return},
+	                 {"FS", REG_FS, fs_after_return},
+	                 {"GS", REG_GS, gs_after_return}};
+	struct sigaction action = {.sa_sigaction = spoil, .sa_flags = SA_SIGINFO};
+	struct user_desc absent = segment(7, DATA, NULL, 0xfffff);
+	struct user_desc unreadable = segment(9, CODE, NULL, 0xfff);
+	struct user_desc fine = segment(10, DATA, NULL, 0xfffff);
+	const uint16_t bad[] = {selector_of(7), selector_of(9), selector_of(400), 0xff07,
+	                        on_i386_kernel() ? 0x68 : 0x18};
+
+	absent.seg_not_present = unreadable.read_exec_only = fine.limit_in_pages = 1;
+	require(write_ldt(absent) == 0 && write_ldt(unreadable) == 0 && write_ldt(fine) == 0);
+	sigaction(SIGUSR1, &action, NULL);
+	for (size_t r = 0; r < COUNT(registers); r++) {
+		bad_register = registers[r].number;
+		for (size_t i = 0; i < COUNT(bad); i++) {
+			uint16_t after;
+
+			bad_value = bad[i];
+			after = registers[r].after_return();
+			if (after)
+				diag("%s is %x behind a frame with %x", registers[r].name, after,
+				     bad[i]);
+			expect_equal(after, 0);
+		}
+		bad_value = selector_of(10);
+		expect_equal(registers[r].after_return(), selector_of(10));
+	}
+}
+
 // Flags that sigreturn must not set, and those it must.
 static volatile greg_t flags_after;
 
@@ -481,6 +539,7 @@ const struct check kind_checks[] = {
     {"lsl, lar, verr, verw of every kind", queries},
     {"a stack segment of 16 bits: ESP is kept whole", stack_of_16_bits},
     {"returns into frames that IRET refuses", bad_frames},
+    {"returns with data segments that cannot be loaded", bad_data_segments},
     {"flags that a return may and may not set", flags_of_frames},
     {0},
 };

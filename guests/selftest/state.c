@@ -431,6 +431,48 @@ static void fpu_unkept(void)
 	in_processes(unkept_body);
 }
 
+// Each component of an area is where CPUID says, and no other byte of it is written.
+static void components_in_place(void)
+{
+	static uint8_t area[16384] __attribute__((aligned(64)));
+	static struct fpu_image pattern;
+	unsigned a, b, c, d, enabled, size;
+
+	if (!__get_cpuid(1, &a, &b, &c, &d) || !(c & bit_OSXSAVE))
+		skip("no XSAVE");
+	__asm__ volatile("xgetbv" : "=a"(enabled), "=d"(d) : "c"(0));
+	__cpuid_count(0xd, 0, a, size, c, d);
+	diag("components 0x%x, %u bytes", enabled, size);
+	require(size <= sizeof(area));
+	expect_equal(enabled & ~a, 0);
+	fpu_pattern(&pattern, 7);
+	fpu_load(&pattern);
+	for (unsigned i = 2; i < 32; i++) {
+		unsigned outside = 0, inside = 0;
+
+		// 32-bit code has no registers above the eighth.
+		if (!(enabled & ~HI16_BIT & 1u << i))
+			continue;
+		__cpuid_count(0xd, i, a, b, c, d);
+		expect(a && b >= 576 && b + a <= size);
+		memset(area, 0xa5, sizeof(area));
+		memset(area + XSTATE_BV, 0, 64);
+		__asm__ volatile("xsave %0" : "+m"(area) : "a"(1u << i), "d"(0));
+		for (unsigned at = 0; at < sizeof(area); at++) {
+			bool header = at >= XSTATE_BV && at < XSTATE_BV + 64;
+			bool mxcsr = i == 2 && at >= MXCSR && at < MXCSR + 8;
+
+			if (at - b < a)
+				inside += area[at] != 0xa5;
+			else if (!header && !mxcsr)
+				outside += area[at] != 0xa5;
+		}
+		expect_equal(outside, 0);
+		expect(inside > 0);
+	}
+	fpu_reset();
+}
+
 static volatile sig_atomic_t trashed;
 
 static void trash(int number)
@@ -515,6 +557,7 @@ const struct check state_checks[] = {
     {"FPU state is kept over yields, 6 processes", fpu_yields},
     {"FPU state is kept over preemption, 6 processes", fpu_preempted},
     {"FPU state is kept in a ring of pipes, 6 processes", fpu_ring},
+    {"XSAVE components are where CPUID says", components_in_place},
     {"unkept registers are never another process's", fpu_unkept},
     {"FPU state is kept over signal handlers that change it", fpu_signals},
     {"FPU state is kept over timer signals in computation", fpu_interrupted},

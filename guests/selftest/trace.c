@@ -4,7 +4,9 @@
 
 #include "selftest.h"
 
+#include <elf.h>
 #include <sys/ptrace.h>
+#include <sys/uio.h>
 #include <sys/user.h>
 
 // What the traced process runs: LOOPS times two instructions, between two labels.
@@ -243,6 +245,50 @@ static void fpu_seen(void)
 	run_to_end(child);
 }
 
+enum { XSTATE_FEATURES = 464, XSTATE_LEAST = 512 + 64, OTHER_PATTERN = 322 };
+
+static void fpu_replaced_body(int unused)
+{
+	static struct fpu_image want, got;
+
+	(void)unused;
+	require(ptrace(PTRACE_TRACEME, 0, NULL, NULL) == 0);
+	fpu_pattern(&want, 321);
+	fpu_load(&want);
+	__asm__ volatile("int3");
+	fpu_store(&got);
+	fpu_reset();
+	fpu_pattern(&want, OTHER_PATTERN);
+	require(fpu_same(&want, &got));
+}
+
+// The whole XSAVE area, of whatever size the processor's is.
+static void xstate_seen(void)
+{
+	static struct fpu_image want, other;
+	static uint8_t area[16384] __attribute__((aligned(64)));
+	struct iovec seen = {area, sizeof(area)};
+	pid_t child;
+
+	fpu_pattern(&want, 321);
+	fpu_pattern(&other, OTHER_PATTERN);
+	child = start(fpu_replaced_body, 0);
+	expect_stop(child, SIGTRAP);
+	if (ptrace(PTRACE_GETREGSET, child, NT_X86_XSTATE, &seen) != 0) {
+		kill(child, SIGKILL);
+		skip("no NT_X86_XSTATE: %s", strerror(errno));
+	}
+	diag("%zu bytes", seen.iov_len);
+	require(seen.iov_len >= XSTATE_LEAST && seen.iov_len <= sizeof(area));
+	expect(fpu_same(&want, (struct fpu_image *)area));
+	// All but what the kernel says there of itself.
+	memcpy(area, other.bytes, XSTATE_FEATURES);
+	memcpy(area + 512, other.bytes + 512,
+	       (seen.iov_len < sizeof(other) ? seen.iov_len : sizeof(other)) - 512);
+	require(ptrace(PTRACE_SETREGSET, child, NT_X86_XSTATE, &seen) == 0);
+	run_to_end(child);
+}
+
 static void attached(void)
 {
 	pid_t child = fork();
@@ -298,6 +344,7 @@ const struct check trace_checks[] = {
     {"ptrace: system calls seen and changed", calls},
     {"ptrace: a fault with its address", fault_seen},
     {"ptrace: FPU registers", fpu_seen},
+    {"ptrace: the XSAVE area, read and replaced", xstate_seen},
     {"ptrace: attach to a spinning process, step, detach", attached},
     {"ptrace: watchpoint", watchpoint},
     {0},

@@ -154,6 +154,44 @@ static void selector_queries(void)
 	}
 }
 
+// The kernel's own segments are not a program's to know of, the flat ones are.
+static void flat_segments(void)
+{
+	static const struct {
+		uint16_t own, host;
+		uint32_t rights;
+		bool writable;
+	} flat[] = {{0x73, 0x23, 0xc0fa00, false}, {0x7b, 0x2b, 0xc0f200, true}};
+	static const uint16_t kernels[][2] = {{0x60, 0x10}, {0x68, 0x18}};
+	bool guest = on_i386_kernel();
+
+	for (size_t i = 0; i < COUNT(kernels); i++) {
+		uint8_t known;
+
+		__asm__ volatile("lar %1, %%eax; setz %0"
+		                 : "=q"(known)
+		                 : "r"((uint32_t)kernels[i][!guest])
+		                 : "eax", "cc");
+		expect(!known);
+	}
+	for (size_t i = 0; i < COUNT(flat); i++) {
+		uint32_t selector = guest ? flat[i].own : flat[i].host, rights = 0, limit = 0;
+		uint8_t readable, writable;
+
+		__asm__ volatile("lar %1, %0" : "+r"(rights) : "r"(selector) : "cc");
+		__asm__ volatile("lsl %1, %0" : "+r"(limit) : "r"(selector) : "cc");
+		__asm__ volatile("verr %w1; setz %0" : "=q"(readable) : "r"(selector) : "cc");
+		__asm__ volatile("verw %w1; setz %0" : "=q"(writable) : "r"(selector) : "cc");
+		// docs/architecture.md, 13: these ask the host's table.
+		if (guest && (rights & 0xf0fe00) != flat[i].rights)
+			todo("lar of %x is %x", selector, rights);
+		expect_equal(rights & 0xf0fe00, flat[i].rights);
+		expect_equal(limit, 0xffffffff);
+		expect(readable);
+		expect_equal(writable, flat[i].writable);
+	}
+}
+
 static void own_segments(void)
 {
 	uint32_t rights = 0;
@@ -465,6 +503,7 @@ const struct check usermode_checks[] = {
     {"privileged instructions: SIGSEGV, trap 13, error code", privileged},
     {"sgdt, sidt, smsw, sldt, str answer or fault as with UMIP", descriptor_tables},
     {"lsl, lar, verr, verw of any selector", selector_queries},
+    {"lar, lsl, verr, verw of the flat segments", flat_segments},
     {"the program's own segments", own_segments},
     {"kernel addresses: SIGSEGV", kernel_addresses},
     {"kernel addresses in system calls: EFAULT", kernel_addresses_in_calls},
