@@ -2,6 +2,7 @@
 /* ring1: the command line. One file per subcommand. */
 #include "main/command.h"
 #include "main/report.h"
+#include "ring1/fast.h"
 
 #include <signal.h>
 #include <stdio.h>
@@ -25,6 +26,22 @@ static const struct {
     {"check", command_check, "say what this host offers, and whether guests can run here"},
 };
 
+/* A build without fast paths says which. */
+static void print_version(void)
+{
+	static const char *const paths[] = {
+#define X(name, text) #name,
+	    FAST_PATHS(X)
+#undef X
+	};
+
+	printf("ring1 %s", RING1_VERSION);
+	for (int i = 0; i < FAST_COUNT; i++)
+		if (!fast((enum fast_path)i))
+			printf("%s %s", RING1_SLOW & ((1u << i) - 1) ? "" : ", without", paths[i]);
+	printf("\n");
+}
+
 static void usage(FILE *to)
 {
 	fprintf(to, "ring1 boots i386 operating systems inside an ordinary process.\n\n"
@@ -47,7 +64,7 @@ int main(int argc, char **argv)
 		return EXIT_OK;
 	}
 	if (!strcmp(argv[1], "--version")) {
-		printf("ring1 %s\n", RING1_VERSION);
+		print_version();
 		return EXIT_OK;
 	}
 	for (size_t i = 0; i < sizeof commands / sizeof *commands; i++)

@@ -8,6 +8,9 @@ SLOW_TREE := build/slow$(if $(filter-out 1,$(SLOW)),-$(subst $(space),-,$(strip 
 SLOW_SET := $(if $(filter 1,$(SLOW)),~0u,$(subst $(space),|,$(patsubst %,1u<<FAST_%,$(SLOW))))
 SLOW_GOALS := $(or $(MAKECMDGOALS),all)
 
+# Tests: how many times as long anything may take (tests/system/lib.sh).
+export RING1_PATIENCE ?= 20
+
 .PHONY: $(SLOW_GOALS) slow-tree
 $(SLOW_GOALS): slow-tree
 	@$(MAKE) --no-print-directory -C $(SLOW_TREE) IN_SLOW_TREE=1 "SLOW_FLAGS=-DRING1_SLOW='($(SLOW_SET))'" $@

@@ -77,11 +77,30 @@ done_testing() { echo "1..$tests"; }
 # Shows a file in the log, for whoever looks for the reason of a failure.
 show() { tr -d '\r' <"$1" | tr -c '[:print:]\n' '?' | tail -n "${2:-30}" | cut -c 1-300 | sed "s/^/#   /"; }
 
+# slow PATH...: a reason to skip, if one of these fast paths is left out of this build (include/ring1/fast.h)
+slow() {
+	for path; do
+		case " $("$ring1" --version) " in *" $path "*)
+			echo "built without $path"
+			return
+			;;
+		esac
+	done
+	return 1
+}
+# skip_unless_fast PATH...: for a whole test, which counts what they do
+skip_unless_fast() {
+	reason=$(slow "$@") || return 0
+	skip 'counts what fast paths do' "$reason"
+	done_testing
+	exit
+}
+
 # ---- guests ----
 
-# All waits below are this many times as long as said: tests/soak/run shares the host with whatever else runs there, and
-# nothing is to be taken for a hang that is merely slow.
-patience=1
+# All waits below are this many times as long as said: tests/soak/run shares the host with whatever else runs there, a build
+# without the fast paths takes its time (mk/slow.mk), and nothing is to be taken for a hang that is merely slow.
+patience=${RING1_PATIENCE:-1}
 
 # limited SECONDS OUTPUT COMMAND...: run it, all output into a file. Sets status, and ended to "itself", "term" (it took
 # a SIGTERM to end it) or "kill" (that did not suffice).
@@ -134,7 +153,8 @@ appears() {
 whole_self_test() {
 	seconds=$1 image=$2
 	shift 2
-	limited "$seconds" "$scratch/out" "$ring1" run -k "$image" -i "$initrd" -a "ring1.init=selftest quiet" "$@"
+	limited "$seconds" "$scratch/out" "$ring1" run -k "$image" -i "$initrd" \
+		-a "ring1.init=selftest ring1.seconds=$((60 * patience)) quiet" "$@"
 	tr -d '\r' <"$scratch/out" | grep -aE '^((not )?ok |#)' | tee "$scratch/tap"
 	tests=$(grep -cE '^(not )?ok ' "$scratch/tap")
 	plan=$(tr -d '\r' <"$scratch/out" | sed -n 's/^1\.\.\([0-9]*\)$/\1/p' | tail -n 1)

@@ -62,7 +62,11 @@ more_of() { echo $(($(count "$scratch/many.json" "$1") - $(count "$scratch/few.j
 ticks=$(more_of interrupt)
 signals=$(more_of signal_segv)
 calls=$(more_of exit_gate_site)
-check "a tick: there were some ($ticks)" [ "$ticks" -gt 500 ]
-check "a tick: at most one SIGSEGV for ten ($signals)" [ $((signals * 10)) -le "$ticks" ]
-check "a tick: at most four far calls ($calls)" [ "$calls" -le $((ticks * 4)) ]
+check "a tick: there were some ($ticks)" [ "$ticks" -gt 100 ]
+if reason=$(slow STUBS COMPARE WARM_CELLS AROUND LATE_EOI TSC_DEADLINE); then
+	skip "a tick: SIGSEGV and far calls" "$reason"
+else
+	check "a tick: at most one SIGSEGV for ten ($signals)" [ $((signals * 10)) -le "$ticks" ]
+	check "a tick: at most four far calls ($calls)" [ "$calls" -le $((ticks * 4)) ]
+fi
 done_testing

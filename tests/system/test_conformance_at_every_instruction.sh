@@ -3,6 +3,7 @@
 # taken while the flag is clear, and no register changes. tests/tools/kick_each.c does it.
 # shellcheck source=tests/system/lib.sh
 . "$(dirname "$0")/lib.sh"
+skip_unless_fast ROM_SYSCALL ROM_IRET ROM_CALLS
 
 kick_each=build/test/kick_each
 guest=build/guests/kicked.elf

@@ -3,6 +3,7 @@
 # difference of two guests that do it a different number of times (guests/counts), so that booting does not count.
 # shellcheck source=tests/system/lib.sh
 . "$(dirname "$0")/lib.sh"
+skip_unless_fast ROM_SYSCALL ROM_IRET STUBS ROM_CALLS COMPARE INVLPG_ROWS WARM_CELLS AROUND UPGRADE PREFILL FSGSBASE
 
 # The VMI calls, and the instructions that are rewritten without an exit, count themselves (calls); or not (exits).
 counting=--count=exits

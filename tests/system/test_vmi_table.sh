@@ -11,14 +11,20 @@ calls=$(sed -n 's/^#define VMI_CALLS_3_1 \([0-9]*\).*/\1/p' include/vmi/vmi.h)
 
 "$ring1" vmi >"$out" 2>&1
 check "it prints a row for each call" [ "$(grep -c '^ *[0-9][0-9]*  [A-Za-z]' "$out")" = "$calls" ]
-check "reading CR2 stays in the ROM" says GetCR2 'CALL *0x[0-9a-f]* *stays'
-check "enabling interrupts may leave it" says EnableInterrupts 'CALL *0x[0-9a-f]* *may leave'
+if reason=$(slow ROM_CALLS); then
+	skip "some calls stay in the ROM" "$reason"
+else
+	check "reading CR2 stays in the ROM" says GetCR2 'CALL *0x[0-9a-f]* *stays'
+	check "enabling interrupts may leave it" says EnableInterrupts 'CALL *0x[0-9a-f]* *may leave'
+fi
 check "returns may leave it" says IRET '(CALL|JUMP) *0x[0-9a-f]* *may leave'
 check "changing the address space leaves it" says SetCR3 'CALL *0x[0-9a-f]* *leaves'
 check "the delay of old devices is to be dropped" says IODelay 'NOP *- *-'
 # The offsets are those of the code: the symbols of the ROM say the same.
 at=$(nm build/rom.elf | sed -n 's/^ff00\([0-9a-f]*\) . rom_vmi_GetCR2$/\1/p')
 check "offsets are those of the code" says GetCR2 "$(printf '0x%04x' $((0x$at - 0x4000)))"
+
+core=$(row GetCR2 | awk '{ print $5 }')
 
 "$ring1" vmi "$kernel" >"$out" 2>&1
 check "a kernel without VMI is told from one with it" grep -q 'does not speak VMI' "$out"
@@ -27,7 +33,7 @@ check "and uses no call" [ "$(grep -c ' asks ' "$out")" = 0 ]
 "$ring1" vmi --json >"$out" 2>&1
 check "--json has all calls" [ "$(grep -c '"number": ' "$out")" = "$calls" ]
 said() { sed -n "/\"name\": \"$1\"/,/}/s/^ *\"$2\": \"\{0,1\}\([^\",]*\)\"\{0,1\},\{0,1\}$/\1/p" "$out"; } # CALL FIELD
-check "and says the same" [ "$(said GetCR2 core)" = stays ]
+check "and says the same" [ "$(said GetCR2 core)" = "$core" ]
 
 fails() { # STATUS WORD ARGUMENT...
 	want=$1 word=$2

@@ -4,6 +4,7 @@
 # Time limit: 480 s
 # shellcheck source=tests/system/lib.sh
 . "$(dirname "$0")/lib.sh"
+skip_unless_fast WINDOWS AROUND UPGRADE COMPARE WARM_CELLS
 
 pages=20000
 # touch [COMMAND]... : run a guest that touches so many pages in order

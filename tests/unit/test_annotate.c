@@ -150,6 +150,7 @@ static void test_traps_are_applied(void **state)
 
 static void test_cli(void **state)
 {
+	needs_stubs();
 	struct test_kernel *k = RUN("\xfa" DEAD TAIL);
 
 	(void)state;
@@ -169,6 +170,7 @@ static void test_cli(void **state)
 
 static void test_sti(void **state)
 {
+	needs_stubs();
 	struct test_kernel *k = RUN("\xfb" DEAD TAIL);
 
 	(void)state;
@@ -193,6 +195,7 @@ static struct test_kernel *run_deferred(const char *text, size_t size)
 /* --delivery=deferred: the look for pending work has moved from STI to CLI. */
 static void test_deferred(void **state)
 {
+	needs_stubs();
 	struct test_kernel *k = RUN_DEFERRED("\xfb" DEAD TAIL);
 
 	(void)state;
@@ -222,6 +225,7 @@ static void test_deferred(void **state)
 
 static void test_counting(void **state)
 {
+	needs_stubs();
 	/* pushf; addl $1,%ss:low; adcl $0,%ss:high; popf, for the counter of a kind */
 	const uint8_t cli[COUNTED] = {0x9c, 0x36, 0x83, 0x05, W(0xff000500 + 8 * ANNOTATE_CLI),
 	                              1,    0x36, 0x83, 0x15, W(0xff000504 + 8 * ANNOTATE_CLI),
@@ -272,6 +276,7 @@ static void test_sti_hlt_is_one(void **state)
 
 static void test_flag_images(void **state)
 {
+	needs_stubs();
 	struct test_kernel *k = RUN("\x9c" LIVE TAIL);
 
 	(void)state;
@@ -288,6 +293,7 @@ static void test_flag_images(void **state)
 
 static void test_iret(void **state)
 {
+	needs_stubs();
 	struct test_kernel *k = RUN("\x83\xc4\x08\x90\xcf\x6a\x00\xc3");
 
 	(void)state;
@@ -305,6 +311,7 @@ static void test_iret(void **state)
 
 static void test_segments(void **state)
 {
+	needs_stubs();
 	struct test_kernel *k = RUN("\x0e" LIVE TAIL);
 
 	(void)state;
@@ -362,6 +369,7 @@ static void test_called(void **state)
 
 static void test_displaced_call_returns_to_the_image(void **state)
 {
+	needs_stubs();
 	struct test_kernel *k = RUN("\xfa\xe8\x0a\x00\x00\x00" TAIL "\x90\x90\x90" DEAD "\xc3");
 
 	(void)state;
@@ -373,6 +381,7 @@ static void test_displaced_call_returns_to_the_image(void **state)
 
 static void test_displaced_jumps(void **state)
 {
+	needs_stubs();
 	/* cli; je +4; mov %eax,%ebx */
 	struct test_kernel *k = RUN("\xfa\x74\x04\x89\xc3\x90\x90\x90\x90" TAIL);
 
@@ -390,6 +399,7 @@ static void test_displaced_jumps(void **state)
 /* call; sti where others jump to the sti: the call gets the window. */
 static void test_call_then_sti(void **state)
 {
+	needs_stubs();
 	/* 0: call 16; 5: sti; 6: jne 6; 8: jne 5; 10: ret */
 	struct test_kernel *k =
 	    RUN("\xe8\x0b\x00\x00\x00\xfb\x75\xfe\x75\xfb\xc3\xcc\xcc\xcc\xcc\xcc" DEAD "\xc3");
@@ -626,6 +636,7 @@ static void test_head(void **state)
 /* `jmp 1f; verw mem; 1: iret` with the jump an alternative. */
 static void test_verw_before_iret(void **state)
 {
+	needs_stubs();
 	const uint8_t alternative[12] = {W(DISTANCE(0, 0)), W(DISTANCE(4, 0x100)), 1, 0, 2, 0};
 	struct test_kernel *k;
 

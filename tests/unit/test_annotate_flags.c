@@ -24,6 +24,7 @@ static bool dead(const char *text, size_t size)
 
 static void test_overwritten(void **state)
 {
+	needs_stubs();
 	(void)state;
 	DEAD("\xfa" NOPS "\x31\xc0\xc3");             /* xor */
 	DEAD("\xfa" NOPS "\x85\xc0\xc3");             /* test */
@@ -34,6 +35,7 @@ static void test_overwritten(void **state)
 
 static void test_read(void **state)
 {
+	needs_stubs();
 	(void)state;
 	LIVE("\xfa" NOPS "\x0f\x94\xc0\xc3"); /* setz */
 	LIVE("\xfa" NOPS "\x83\xd0\x00\xc3"); /* adc */
@@ -46,6 +48,7 @@ static void test_read(void **state)
 
 static void test_not_surely_overwritten(void **state)
 {
+	needs_stubs();
 	(void)state;
 	LIVE("\xfa" NOPS "\xd3\xe0\x0f\x92\xc0\xc3"); /* shl %cl; setc: %cl may be 0 */
 	LIVE("\xfa" NOPS "\xf3\xa6\x0f\x92\xc0\xc3"); /* repe cmpsb; setc: %ecx may be 0 */
@@ -54,6 +57,7 @@ static void test_not_surely_overwritten(void **state)
 
 static void test_calls_and_returns(void **state)
 {
+	needs_stubs();
 	(void)state;
 	DEAD("\xfa" NOPS "\xc3");
 	DEAD("\xfa" NOPS "\xe8\x10\x00\x00\x00\xc3");
@@ -64,6 +68,7 @@ static void test_calls_and_returns(void **state)
 
 static void test_paths(void **state)
 {
+	needs_stubs();
 	static const char jump[] = "\xfa" NOPS "\xeb\x03\x0f\x92\xc0\x31\xc0\xc3";
 	const uint32_t site = TEXT_VA + 5 - DATA_VA, replacement = TEXT_VA + 256 - (DATA_VA + 4);
 	uint8_t alternative[12] = {[8] = 1, [10] = 2};

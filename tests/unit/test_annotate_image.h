@@ -59,6 +59,14 @@ struct test_kernel {
 	char error[ANNOTATE_ERROR_SIZE];
 };
 
+/* First of a test of what is rendered in stubs, which a build may be without
+ * (include/ring1/fast.h). */
+static inline void needs_stubs(void)
+{
+	if (!fast(FAST_STUBS))
+		skip();
+}
+
 static inline struct test_kernel *test_kernel_new(const void *text, size_t size)
 {
 	struct test_kernel *k = calloc(1, sizeof(*k));

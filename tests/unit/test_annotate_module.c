@@ -58,6 +58,7 @@ static int setup(void **state)
 
 static void test_text_and_initialization(void **state)
 {
+	needs_stubs();
 	const struct annot_part *text = &all.parts[0], *init = &all.parts[1];
 	struct annotate_report r;
 	uint32_t jump;
