@@ -126,7 +126,7 @@ $(TEST_PRELOADS): $(TEST)/%.so: tests/tools/%.c
 	@echo "  CC (test)   $<"
 	@$(CC) -std=gnu11 $(WARN) -O2 -g -fPIC -shared -o $@ $< -ldl
 
-$(TEST_TOOLS): $(TEST)/%: tests/tools/%.c include/ring1/*.h devices/ports.h
+$(TEST_TOOLS): $(TEST)/%: tests/tools/%.c include/ring1/*.h devices/*.h
 	@mkdir -p $(@D)
 	@echo "  CC (test)   $<"
 	@$(CC) -std=gnu11 $(WARN) -O2 -g $(CPPFLAGS_ALL) -o $@ $< -lutil -lseccomp

@@ -220,6 +220,104 @@ static void try_ports(void)
 	}
 }
 
+static void outl(uint16_t port, uint32_t v)
+{
+	__asm__ volatile("outl %0, %w1" : : "a"(v), "Nd"(port));
+}
+
+static void outw(uint16_t port, uint16_t v)
+{
+	__asm__ volatile("outw %w0, %w1" : : "a"(v), "Nd"(port));
+}
+
+/*
+ * Virtio devices in slots 1 and 2 (ports 0xc000 and 0xc200: legacy registers): a queue that often
+ * is nearly right, with descriptors of random kinds, requests with random headers; and resets,
+ * vectors, configuration, base addresses.
+ */
+#define RINGS   (16u << 20) /* physical; 1 MiB of which descriptors point into */
+#define ENTRIES 256u
+
+static uint32_t somewhere(void)
+{
+	uint32_t pa = RINGS + (random32() & 0xfffff);
+
+	return random32() % 16 ? pa : random32();
+}
+
+static void describe(uint32_t n, uint32_t pa, uint32_t bytes, uint32_t flags, uint32_t next)
+{
+	volatile uint32_t *d = (volatile uint32_t *)(PAGE_OFFSET + RINGS + 16 * (n % ENTRIES));
+
+	d[0] = pa;
+	d[1] = random32() % 64 ? 0 : random32();
+	d[2] = bytes;
+	d[3] = flags | next << 16;
+}
+
+/* One more chain: a request as a disk's driver makes it, or of parts that are random. */
+static void offer_chain(void)
+{
+	volatile uint16_t *available = (volatile uint16_t *)(PAGE_OFFSET + RINGS + 16 * ENTRIES);
+	uint32_t n = random32() % (ENTRIES - 2), pa = RINGS + (random32() & 0xffff0);
+	volatile uint32_t *header = (volatile uint32_t *)(PAGE_OFFSET + pa);
+
+	header[0] = random32() % 4 ? random32() % 2 : random32() % 16;
+	header[2] = random32() % 8192;
+	header[3] = random32() % 16 ? 0 : random32();
+	if (random32() % 4) {
+		describe(n, pa, 16, 1, n + 1);
+		describe(n + 1, somewhere(), 512 * (random32() % 16 + 1), 1 | (random32() & 2),
+		         n + 2);
+		describe(n + 2, somewhere(), 1, 2, 0);
+	} else {
+		for (unsigned i = 0; i < 3; i++)
+			describe(n + i, somewhere(),
+			         random32() % 4 ? random32() % 8192 : random32(), random32() % 8,
+			         random32() % (ENTRIES + 1));
+	}
+	available[2 + available[1] % ENTRIES] = (uint16_t)n;
+	available[1]++;
+	if (!(random32() % 64))
+		available[random32() % 2] = (uint16_t)random32();
+}
+
+static void try_devices(void)
+{
+	uint16_t ports = random32() % 4 ? 0xc000 : 0xc200;
+
+	offer_chain();
+	switch (random32() % 12) {
+	case 0: /* status; most often a reset, and then the rings are new as well */
+		outb(ports + 18, random32() % 3 ? 0 : (uint8_t)random32());
+		((volatile uint32_t *)(PAGE_OFFSET + RINGS))[4 * ENTRIES] = 0;
+		break;
+	case 1: /* place a queue */
+	case 2:
+		outl(ports + 4, random32());
+		outw(ports + 14, random32() % 8 ? 0 : (uint16_t)random32());
+		outl(ports + 8, random32() % 8 ? RINGS >> 12 : somewhere() >> 12);
+		break;
+	case 3: /* any legacy or modern register */
+		outl((uint16_t)(ports + random32() % 0x200), random32());
+		break;
+	case 4: /* configuration space */
+		outl(0xcf8, 0x80000800u | (random32() & 0x8fc));
+		outl(0xcfc, random32());
+		break;
+	case 5: /* as it was, so that the rest is heard */
+		outl(0xcf8, 0x80000810u | (ports == 0xc200) << 11);
+		outl(0xcfc, ports);
+		outl(0xcf8, 0x80000804u | (ports == 0xc200) << 11);
+		outl(0xcfc, 7);
+		break;
+	default:
+		outw(ports + 16, random32() % 8 ? 0 : (uint16_t)random32());
+		break;
+	}
+	inb(ports + 19);
+}
+
 static void try_registers(void)
 {
 	static const uint32_t msrs[] = {0x10,  0x1b,       0x174,      0x175,      0x176,
@@ -352,11 +450,12 @@ static const struct {
 	const char *name;
 	void (*attempt)(void);
 } modes[] = {
-    {"code", try_code},     {"user", try_user_code},
-    {"ports", try_ports},   {"registers", try_registers},
-    {"cr3", try_cr3},       {"pages", try_page_tables},
-    {"memory", try_memory}, {"hole", try_hole},
-    {"tables", try_tables}, {"rom", try_rom},
+    {"code", try_code},       {"user", try_user_code},
+    {"ports", try_ports},     {"registers", try_registers},
+    {"cr3", try_cr3},         {"pages", try_page_tables},
+    {"memory", try_memory},   {"hole", try_hole},
+    {"tables", try_tables},   {"rom", try_rom},
+    {"devices", try_devices},
 };
 
 static void repeat(void (*attempt)(void))

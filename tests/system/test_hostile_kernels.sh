@@ -6,10 +6,12 @@
 
 seeds=${HOSTILE_SEEDS:-3}
 hostile=build/guests/hostile_kernel.elf
+devices=
 says() { tr -d '\r' <"$scratch/out" | tr -c '[:print:]\n' '?' | grep -aqE -- "$1"; }
 
 start_hostile() {
-	"$ring1" run -k "$hostile" -m 64M --no-defaults -a "$*" </dev/null >"$scratch/out" 2>&1 &
+	# shellcheck disable=SC2086 # words
+	"$ring1" run -k "$hostile" -m 64M --no-defaults -a "$*" $devices </dev/null >"$scratch/out" 2>&1 &
 	machine=$!
 }
 # The processes are listed while they run; who is faster than that has left nothing to list.
@@ -42,6 +44,25 @@ for mode in code user ports registers cr3 pages memory hole tables rom; do
 		seed=$((seed + 1))
 	done
 done
+
+# With devices to be hostile to, and the processes behind them. Nothing but its disk may have changed.
+truncate -s 4M "$scratch/disk"
+dd if=/dev/urandom of="$scratch/base" bs=1M count=4 2>/dev/null
+devices="--disk $scratch/disk --disk $scratch/base,cow"
+before=$(sha256sum <"$scratch/base")
+seed=1
+while [ $seed -le $((2 * seeds)) ]; do
+	start_hostile "do=devices seed=$seed rounds=3000"
+	ends_well "devices, seed $seed" 8
+	check "devices, seed $seed: a named end (status $status, $ended)" named_end
+	check "devices, seed $seed: no process behind a disk died of it" sh -c "! grep -q 'the process of disk' '$scratch/out'"
+	named_end || show "$scratch/out"
+	seed=$((seed + 1))
+done
+devices=
+check "the disk is as large as it was" [ "$(stat -c %s "$scratch/disk")" = 4194304 ]
+check "the kernel did write to it" [ -n "$(tr -d '\0' <"$scratch/disk" | head -c 1)" ]
+check "and nothing came through to the base of the other" [ "$before" = "$(sha256sum <"$scratch/base")" ]
 
 for mode in nowhere triple stack; do
 	start_hostile "do=$mode"

@@ -4,10 +4,13 @@
 # shellcheck source=tests/system/lib.sh
 . "$(dirname "$0")/lib.sh"
 
+# Processes behind devices read the state, too.
+truncate -s 1M "$scratch/disk"
+
 # attack MODE SEED: sets status, ended, all
 attack() {
 	"$ring1" run -k "$kernel" -i "$test_initrd" -a "ring1.init=/bin/hostile hostile.do=$1 hostile.seed=$2 quiet" \
-		</dev/null >"$scratch/out" 2>"$scratch/words" &
+		--disk "$scratch/disk" --rng </dev/null >"$scratch/out" 2>"$scratch/words" &
 	main=$!
 	# The attack's first line is in front of its first deed.
 	appears "hostile: $1, seed" "$scratch/out" 20 || show "$scratch/out"
