@@ -6,7 +6,12 @@
  */
 #include "conformance.h"
 
-#define TIMER_CYCLES 24000 /* of the PIT: 20 ms, which the tool waits for */
+#define NMI_VECTOR   2
+#define SVR          0xf0
+#define LINT0        0x350
+#define LVT_NMI      0x400
+#define NMI_PATIENCE 2000000 /* turns: one that found the ROM at work comes within 100 us */
+#define TIMER_CYCLES 24000   /* of the PIT: 20 ms, which the tool waits for */
 
 /* Bits of kick.verdict. */
 #define LOST     1 /* no interrupt though the flag was set */
@@ -26,9 +31,14 @@ struct kick kick;
 
 volatile uint32_t count;
 static volatile uint32_t closed, early;
+static bool by_nmi; /* the timer's edge is an NMI: no flag keeps it out, and none makes it come */
 
 static bool count_interrupt(struct frame *f)
 {
+	if (by_nmi && f->vector == NMI_VECTOR) {
+		count++;
+		return true;
+	}
 	if (f->vector != IRQ_VECTOR + TIMER_IRQ)
 		return false;
 	count++;
@@ -280,6 +290,12 @@ static uint32_t run(uint32_t which)
 	plain_call(VMI_CALL_EnableInterrupts, 0);
 	/* An instruction that was not reached leaves the timer running: there is nothing to see. */
 	inb(0x80);
+	if (by_nmi) {
+		verdict &= REGISTER;
+		early = 0;
+		for (volatile unsigned i = 0; !count && i < NMI_PATIENCE; i++)
+			;
+	}
 	if (!count)
 		verdict |= LOST;
 	inb(0x80);
@@ -295,6 +311,12 @@ static uint32_t run(uint32_t which)
 void group_setup(void)
 {
 	VMI(WRMSR, KERNEL_CS, 0, 0x174);
+	by_nmi = command_line_has("nmi");
+	if (by_nmi) {
+		map_page(APIC_PAGE, APIC_PAGE, PTE_P | PTE_RW);
+		VMI(APICWrite, SVR, 0x13f);
+		VMI(APICWrite, LINT0, LVT_NMI);
+	}
 	/* Once each without being stopped, so that all that is learned is known. */
 	for (unsigned i = 0; i < sizeof scenarios / sizeof *scenarios; i++)
 		run(i);

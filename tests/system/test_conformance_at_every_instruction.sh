@@ -46,6 +46,21 @@ everywhere() {
 	if [ "$status" = 0 ]; then echo "ok $tests - $property"; else echo "not ok $tests - $property"; fi >>"$results/everywhere.tap"
 }
 
+# nmi_everywhere SCENARIO WHAT FUNCTION...: the timer's edge is an NMI, which the ROM must not be interrupted by
+nmi_everywhere() {
+	scenario=$1 property="$2: an NMI at each of its instructions comes once, and changes nothing"
+	shift 2
+	all=
+	for function; do all="$all $(instructions $rom "$function")"; done
+	# shellcheck disable=SC2086 # words
+	limited 200 "$scratch/out" $kick_each -a nmi "$ring1" $guest "$control" "$scenario" $all
+	good=$(grep -c ' ok$' "$scratch/out")
+	bad=$(grep -vcE ' (ok|not reached)$' "$scratch/out")
+	check "$property" [ "$status" = 0 -a "$bad" = 0 -a "$good" -ge 1 ]
+	echo "# right at $good places, wrong at $bad"
+	[ "$status" = 0 ] || show "$scratch/out" 60
+}
+
 resume=
 everywhere 1 DisableInterrupts '' rom_vmi_DisableInterrupts
 everywhere 2 SetInterruptMask 'setting the flag' rom_vmi_SetInterruptMask
@@ -60,6 +75,15 @@ everywhere 10 IRET 'to the kernel with the flag set' rom_vmi_IRET rom_iret
 everywhere 11 IRET 'to the kernel with the flag clear' rom_vmi_IRET rom_iret
 everywhere 13 SYSEXIT '' rom_vmi_SYSEXIT
 everywhere 14 'INT 0x80' "by the vDSO's way" rom_syscall
+nmi_everywhere 0 EnableInterrupts rom_vmi_EnableInterrupts
+nmi_everywhere 3 SetInterruptMask rom_vmi_SetInterruptMask
+nmi_everywhere 6 STI rom_enable_keep
+nmi_everywhere 8 POPF rom_popf
+nmi_everywhere 9 PUSHF rom_pushf_image
+nmi_everywhere 11 'IRET to the kernel' rom_vmi_IRET rom_iret
+nmi_everywhere 12 'IRET to user mode' rom_vmi_IRET rom_iret
+nmi_everywhere 13 SYSEXIT rom_vmi_SYSEXIT
+nmi_everywhere 14 "INT 0x80 by the vDSO's way" rom_syscall
 # The way back to the guest, in 64-bit code, is everybody's: it is looked at here.
 resume=$(instructions build/cell.elf cell_resume)
 everywhere 0 EnableInterrupts 'and on the way back from the core' rom_vmi_EnableInterrupts

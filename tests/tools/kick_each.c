@@ -2,15 +2,15 @@
 /*
  * Lets an interrupt come at one instruction after the other of a running guest.
  *
- *     kick_each RING1 GUEST CONTROL SCENARIO ADDRESS...
+ *     kick_each [-a ARGUMENTS] RING1 GUEST CONTROL SCENARIO ADDRESS...
  *
  * CONTROL is the address of `struct kick` in guests/conformance/kicked.c, SCENARIO what the guest
- * is to do. For each ADDRESS the guest does it once, with a breakpoint there, in the cell that runs
- * it. When it stops, its timer is waited for (20 ms), and it goes on with the signal that main
- * would send it, which it therefore takes exactly there. One line each: the address, "not reached"
- * or what the guest says of the interrupt: "ok", "lost", "late", "twice", "early", "registers".
- * ADDRESS,ADDRESS stops at both, one behind the other, with a signal each: the second one is in the
- * way that is only taken when something waits.
+ * is to do, ARGUMENTS what it finds on its command line. For each ADDRESS the guest does it once,
+ * with a breakpoint there, in the cell that runs it. When it stops, its timer is waited for (20
+ * ms), and it goes on with the signal that main would send it, which it therefore takes exactly
+ * there. One line each: the address, "not reached" or what the guest says of the interrupt: "ok",
+ * "lost", "late", "twice", "early", "registers". ADDRESS,ADDRESS stops at both, one behind the
+ * other, with a signal each: the second one is in the way that is only taken when something waits.
  *
  * Exit status: 0 when every address was ok or not reached.
  */
@@ -72,7 +72,7 @@ static void poke(uint64_t at, const void *from, size_t n)
 		give_up("cannot write to the cell");
 }
 
-static void start(const char *program, const char *guest)
+static void start(const char *program, const char *guest, const char *arguments)
 {
 	ring1 = fork();
 	if (ring1 < 0)
@@ -83,7 +83,7 @@ static void start(const char *program, const char *guest)
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		dup2(null, 0);
 		dup2(null, 1);
-		execl(program, program, "run", "-k", guest, (char *)NULL);
+		execl(program, program, "run", "-k", guest, "-a", arguments, (char *)NULL);
 		_exit(127);
 	}
 }
@@ -230,15 +230,23 @@ static const char *text(uint32_t verdict)
 int main(int argc, char **argv)
 {
 	uint32_t scenario, end = 0xffffffff;
+	const char *arguments = "";
 	bool good = true;
 
+	if (argc > 2 && !strcmp(argv[1], "-a")) {
+		arguments = argv[2];
+		argv += 2;
+		argc -= 2;
+	}
 	if (argc < 6) {
-		fprintf(stderr, "usage: kick_each RING1 GUEST CONTROL SCENARIO ADDRESS...\n");
+		fprintf(
+		    stderr,
+		    "usage: kick_each [-a ARGUMENTS] RING1 GUEST CONTROL SCENARIO ADDRESS...\n");
 		return 2;
 	}
 	control = strtoull(argv[3], NULL, 16);
 	scenario = (uint32_t)strtoul(argv[4], NULL, 10);
-	start(argv[1], argv[2]);
+	start(argv[1], argv[2], arguments);
 	for (int tries = 0; !find_cell(); tries++) {
 		if (tries == START_TRIES)
 			give_up("the guest does not come up");
