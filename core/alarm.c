@@ -11,6 +11,7 @@
 #include "core/emulate.h"
 #include "core/interrupt.h"
 #include "core/nmi.h"
+#include "core/pause.h"
 
 /* Longer than a tick of an idle Linux takes here, in ns. */
 #define IDLE_TICK_NS 200000u
@@ -79,31 +80,6 @@ void devices_run(void)
 		stop_guest(STOP_RESET, "the guest asked for a reset");
 	M->platform.events = 0;
 	interrupt_pending_update();
-}
-
-/*
- * Between two instructions of the guest. Main may look at all of the machine meanwhile, and has
- * moved guest time when it lets go: time that did not pass for the guest.
- */
-static void stand_still(void)
-{
-	uint64_t since = rdtsc();
-	uint32_t pause;
-
-	fpu_save();
-	while ((pause = __atomic_load_n(&M->pause, __ATOMIC_SEQ_CST))) {
-		if (M->paused != pause) {
-			__atomic_store_n(&M->paused, pause, __ATOMIC_SEQ_CST);
-			ring_doorbell(DOORBELL_PAUSED);
-		}
-		host_futex_wait(&M->pause, pause, UINT64_MAX);
-	}
-	__atomic_store_n(&M->paused, 0, __ATOMIC_SEQ_CST);
-	fpu_restore();
-	/* The TSC went on: for a VMI guest that is time its virtual CPU was ready and did not run.
-	 */
-	vmitimer_add_stolen(&M->platform.vmitimer, rdtsc() - since);
-	kvmclock_update();
 }
 
 void take_inbox(void)

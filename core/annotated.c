@@ -109,7 +109,8 @@ const struct annot_site *annotated_site(uint32_t va)
 	return site;
 }
 
-uint32_t original_address(uint32_t eip)
+/* The last point of a stub at or before @eip. */
+static const struct annot_point *point_before(uint32_t eip)
 {
 	const struct share s = share_of_stub(eip);
 	uint32_t low = 0, high = s.npoints;
@@ -122,7 +123,21 @@ uint32_t original_address(uint32_t eip)
 		else
 			high = middle;
 	}
-	return low ? s.points[low - 1].va : eip;
+	return low ? &s.points[low - 1] : NULL;
+}
+
+uint32_t original_address(uint32_t eip)
+{
+	const struct annot_point *point = point_before(eip);
+
+	return point ? point->va : eip;
+}
+
+bool is_point(uint32_t eip)
+{
+	const struct annot_point *point = point_before(eip);
+
+	return point && point->stub == eip;
 }
 
 /* Does text hold these bytes? */
@@ -312,6 +327,12 @@ bool restore_function(uint32_t va)
 			end = w->function_end;
 		}
 	}
+	/* Nobody knows the function: the window alone. */
+	for (uint32_t i = 0; i < s.nwindows && !end; i++)
+		if (va - s.windows[i].va < s.windows[i].length) {
+			first = s.windows[i].va;
+			end = first + s.windows[i].length;
+		}
 	/* Branches of it to instructions elsewhere stay: those are still in a window. */
 	for (uint32_t i = 0; i < s.nwindows && end; i++) {
 		const struct annot_window *w = &s.windows[i];

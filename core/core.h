@@ -143,6 +143,9 @@ uint32_t redirect_to_stub(uint32_t va);
 /** original_address - the kernel's own address for an address inside a stub, else @eip */
 uint32_t original_address(uint32_t eip);
 
+/** is_point - does @eip, inside a stub, begin an instruction of the kernel's? */
+bool is_point(uint32_t eip);
+
 /** in_stubs - is @eip in one of the annotator's stubs? */
 bool in_stubs(uint32_t eip);
 

@@ -14,13 +14,20 @@ enum { ON_EXECUTE, ON_WRITE, ON_PORT, ON_ACCESS };
 /* SELF->debug_page: bit 0 tells a page from none. */
 #define VALID 1u
 
+/* Slots 0 to 3 are the guest's debug registers, those behind are the debugger's (--gdb). */
+#define GUEST_SLOTS 4u
+
 static bool enabled(unsigned n)
 {
+	if (n >= GUEST_SLOTS)
+		return M->debugger.watch[n - GUEST_SLOTS].length;
 	return M->dr[7] >> (2 * n) & 3 && (M->dr[7] >> (16 + 4 * n) & 3) != ON_PORT;
 }
 
 static unsigned type_of(unsigned n)
 {
+	if (n >= GUEST_SLOTS)
+		return M->debugger.watch[n - GUEST_SLOTS].type & 3;
 	return M->dr[7] >> (16 + 4 * n) & 3;
 }
 
@@ -29,12 +36,16 @@ static uint32_t length_of(unsigned n)
 {
 	static const uint8_t length[4] = {1, 2, 8, 4};
 
+	if (n >= GUEST_SLOTS)
+		return M->debugger.watch[n - GUEST_SLOTS].length;
 	return length[M->dr[7] >> (18 + 4 * n) & 3];
 }
 
 /* Breakpoints are aligned to their length, whatever the low bits say. */
 static uint32_t address_of(unsigned n)
 {
+	if (n >= GUEST_SLOTS)
+		return M->debugger.watch[n - GUEST_SLOTS].va;
 	return M->dr[n] & ~(length_of(n) - 1);
 }
 
@@ -45,7 +56,7 @@ static uint32_t page_of(unsigned n)
 
 static void drop_pages(void)
 {
-	for (unsigned n = 0; n < 4; n++)
+	for (unsigned n = 0; n < WATCH_SLOTS; n++)
 		if (SELF->debug_page[n] & VALID)
 			shadow_drop_page(SELF->debug_page[n] & ~0xfffu);
 }
@@ -53,7 +64,7 @@ static void drop_pages(void)
 static void apply(void)
 {
 	drop_pages();
-	for (unsigned n = 0; n < 4; n++)
+	for (unsigned n = 0; n < WATCH_SLOTS; n++)
 		SELF->debug_page[n] = enabled(n) ? page_of(n) | VALID : 0;
 	drop_pages();
 	SELF->debug_seen = M->debug.generation;
@@ -71,7 +82,7 @@ void debug_registers_changed(void)
 {
 	bool any = false;
 
-	for (unsigned n = 0; n < 4; n++)
+	for (unsigned n = 0; n < WATCH_SLOTS; n++)
 		any |= enabled(n);
 	if (!any && !M->debug.active)
 		return;
@@ -90,7 +101,7 @@ bool debug_restrict(uint32_t va, struct host_rights *rights)
 {
 	if (!M->debug.active || M->debug.open)
 		return true;
-	for (unsigned n = 0; n < 4; n++) {
+	for (unsigned n = 0; n < WATCH_SLOTS; n++) {
 		if (!enabled(n) || page_of(n) != (va & ~0xfffu))
 			continue;
 		if (type_of(n) == ON_ACCESS)
@@ -106,7 +117,7 @@ bool debug_restrict(uint32_t va, struct host_rights *rights)
 bool debug_region(uint32_t va, uint64_t n)
 {
 	if (M->debug.active)
-		for (unsigned i = 0; i < 4; i++)
+		for (unsigned i = 0; i < WATCH_SLOTS; i++)
 			if (enabled(i) && page_of(i) - va < n)
 				return true;
 	return false;
@@ -123,7 +134,7 @@ static uint32_t hits_of(uint32_t va, uint32_t size, bool write)
 {
 	uint32_t hits = 0;
 
-	for (unsigned n = 0; n < 4; n++)
+	for (unsigned n = 0; n < WATCH_SLOTS; n++)
 		if (enabled(n) && (type_of(n) == ON_ACCESS || (write && type_of(n) == ON_WRITE)) &&
 		    overlaps(va, size, n))
 			hits |= 1u << n;
@@ -182,8 +193,8 @@ static uint32_t instruction_hits(uint32_t eip)
 
 	if (debug_resuming())
 		return 0;
-	for (unsigned n = 0; n < 4; n++)
-		if (enabled(n) && type_of(n) == ON_EXECUTE && M->dr[n] == eip)
+	for (unsigned n = 0; n < WATCH_SLOTS; n++)
+		if (enabled(n) && type_of(n) == ON_EXECUTE && address_of(n) == eip)
 			hits |= 1u << n;
 	return hits;
 }
@@ -211,6 +222,12 @@ bool debug_access(uint32_t va, uint32_t error, struct exception *x)
 	    (rights.execute || !fetch))
 		return true;
 	hits = fetch ? instruction_hits(linear_eip()) : 0;
+	/* The one it goes on from does not stop it again. */
+	if (hits >> GUEST_SLOTS && (M->debugger.moved || M->debugger.from != V->eip)) {
+		M->debugger.hits |= hits >> GUEST_SLOTS;
+		return true; /* core/debugger.c stops before the instruction */
+	}
+	hits &= DR6_HITS;
 	if (hits) {
 		debug_status(hits);
 		return raise(x, VECTOR_DB);
@@ -248,9 +265,11 @@ uint32_t debug_trap(void)
 {
 	uint32_t bits;
 
+	M->debugger.moved = 1;
 	if (!M->debug.open)
 		return DR6_BS;
-	bits = M->debug.hits | (M->debug.tf ? DR6_BS : 0);
+	M->debugger.hits |= M->debug.hits >> GUEST_SLOTS;
+	bits = (M->debug.hits & DR6_HITS) | (M->debug.tf ? DR6_BS : 0);
 	close_pages();
 	M->debug.resume = 0;
 	if (M->debug.opcode == OPCODE_POPF || M->debug.opcode == OPCODE_IRET)

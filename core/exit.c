@@ -14,6 +14,7 @@
 #include "core/clock.h"
 #include "core/console.h"
 #include "core/debug.h"
+#include "core/debugger.h"
 #include "core/emulate.h"
 #include "core/interrupt.h"
 #include "core/low.h"
@@ -67,6 +68,12 @@ static _Noreturn void leave(void)
 		devices_run();
 		nmi_deliver();
 		interrupts_deliver();
+	}
+	if (M->debugged) {
+		debugger_leave();
+		/* What had to wait for the end of a step. */
+		if (V->iflag & IF_PENDING && interrupts_enabled())
+			interrupts_deliver();
 	}
 	M->cause = STAT_deliver_exit;
 	if (M->to_user) {
@@ -511,7 +518,7 @@ void core_fault(const struct host_exception *e)
 	if (e->vector != VECTOR_DB)
 		rom_user_fixup();
 	rom_iret_rewind();
-	if (again)
+	if (again || (e->vector == VECTOR_BP && debugger_break()))
 		leave();
 	/* A breakpoint instruction is what was jumped to, and EIP is behind it already. */
 	if (e->vector == VECTOR_BP && user_mode() && linear_eip() > M->user_top)

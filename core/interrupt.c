@@ -37,6 +37,7 @@
 #include "core/annotated.h"
 #include "core/clock.h"
 #include "core/debug.h"
+#include "core/debugger.h"
 #include "core/late_eoi.h"
 
 /* An enabled interrupt waits no longer than this for its delivery, in ns. */
@@ -98,7 +99,7 @@ static void count_delivery(void)
 void interrupts_deliver(void)
 {
 	late_eoi_collect();
-	while (platform_intr(&M->platform) && interrupts_enabled()) {
+	while (platform_intr(&M->platform) && interrupts_enabled() && !debugger_steps()) {
 		int vector = platform_acknowledge(&M->platform);
 
 		count_delivery();

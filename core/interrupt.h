@@ -52,11 +52,12 @@ void interrupt_waits(void);
  * promised - an interrupt has been enabled while it was pending, and was not delivered yet
  *
  * Between exits that is so only where an enable does not deliver: with --delivery=deferred, and
- * after VMI_EnableInterruptsDeferred.
+ * after VMI_EnableInterruptsDeferred. While a debugger steps nothing is delivered, and nothing
+ * promised.
  */
 static inline bool promised(void)
 {
-	return V->iflag & IF_PENDING && V->iflag & IF_BIT && !user_mode();
+	return V->iflag & IF_PENDING && V->iflag & IF_BIT && !user_mode() && !M->debugger.stepping;
 }
 
 /**

@@ -7,6 +7,8 @@
  */
 #include "core/nmi.h"
 
+#include "core/debugger.h"
+
 #include "core/alarm.h"
 #include "core/clock.h"
 #include "core/frames.h"
@@ -38,7 +40,7 @@ static bool between_instructions(void)
 
 void nmi_deliver(void)
 {
-	if (!nmi_waits())
+	if (!nmi_waits() || debugger_steps())
 		return;
 	if (!between_instructions()) {
 		look_again(clock_now() + LOOK_AGAIN_NS);

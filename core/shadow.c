@@ -253,19 +253,23 @@ static void map_void(uint32_t va)
 			stop_guest(STOP_INTERNAL, "the host refuses to map the void page");
 }
 
-/* Paging is off: linear is physical, in steps of the 4 MiB regions. */
-static void map_unpaged(uint32_t va)
+/* Paging is off: linear is physical, in steps of the 4 MiB regions; of pages where some are
+ * watched. */
+static void map_unpaged(uint32_t va, struct host_rights rights)
 {
 	uint32_t r = region_index(va), base = region_base(r);
-	struct host_rights all = {.write = true, .execute = true};
 	uint64_t n = region_size();
 
+	if (debug_region(base, n)) {
+		base = va & ~(PAGE_SIZE - 1);
+		n = PAGE_SIZE;
+	}
 	if (base >= M->ram_size) {
 		map_void(va);
 	} else {
 		if (n > M->ram_size - base)
 			n = M->ram_size - base;
-		map_pages(base, n, base, all);
+		map_pages(base, n, base, rights);
 	}
 	SELF->region[r].large = 1;
 	SELF->region[r].local = 1;
@@ -465,12 +469,12 @@ static void map_small(uint32_t va, const struct translation *t, bool again)
 void shadow_map(uint32_t va, const struct translation *t, bool fetch)
 {
 	bool kernel_code = fetch && va >= M->user_top;
-	struct host_rights rights;
+	struct host_rights rights = {.write = true, .execute = true};
 
 	if (!debug_restrict(va, &rights))
 		return;
 	if (!paging_on()) {
-		map_unpaged(va);
+		map_unpaged(va, rights);
 		return;
 	}
 	if (kernel_code)
@@ -745,13 +749,13 @@ void shadow_drop_page(uint32_t va)
 	unsigned k = va >> 12 & (entries_per_table() - 1);
 	struct shadow_region *g = &SELF->region[r];
 
-	if (!paging_on() || va >= HOLE_BASE)
+	if (va >= HOLE_BASE)
 		return;
 	if (g->large) {
 		drop_region(r);
 		return;
 	}
-	if (!copy_get(r, k))
+	if (!paging_on() || !copy_get(r, k))
 		return;
 	copy_set(r, k, 0);
 	g->mapped--;

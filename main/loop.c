@@ -47,7 +47,8 @@ enum {
 	FD_OUTPUT,
 	FD_CLIENT,
 	FD_CONTROL,
-	FD_COUNT = FD_CONTROL + CONTROL_FDS
+	FD_GDB = FD_CONTROL + CONTROL_FDS,
+	FD_COUNT = FD_GDB + GDB_FDS
 };
 
 struct loop {
@@ -453,8 +454,10 @@ static void serve_doorbell(struct loop *l)
 		vm_want_cells(l->vm);
 	if (bits & DOORBELL_MODULE)
 		modules_serve(l->vm);
-	if (bits & DOORBELL_PAUSED && pause_event(l->vm))
+	if (bits & DOORBELL_PAUSED && pause_event(l->vm)) {
 		control_paused();
+		gdb_paused();
+	}
 }
 
 /* A back end that ended; the nursery speaks for itself. */
@@ -609,6 +612,7 @@ static void wait_for_events(struct loop *l)
 	    (struct pollfd){.fd = l->output_n ? l->console->out : -1, .events = POLLOUT};
 	l->fds[FD_CLIENT] = (struct pollfd){.fd = l->console->event, .events = POLLIN};
 	control_poll(&l->fds[FD_CONTROL]);
+	gdb_poll(&l->fds[FD_GDB]);
 	if (ppoll(l->fds, FD_COUNT, &t, NULL) < 0)
 		for (int i = 0; i < FD_COUNT; i++)
 			l->fds[i].revents = 0;
@@ -653,6 +657,7 @@ void run_loop(struct vm *vm, const struct start *start, struct outcome *outcome)
 	                                        .power_off = power_off_for_client,
 	                                        .input_room = input_room,
 	                                        .type = type_for_client});
+	gdb_start(vm, start->gdb, power_off_for_client, &l);
 	if (start->paused)
 		pause_begin(vm, PAUSE_USER);
 	vm_start(vm);
@@ -676,6 +681,7 @@ void run_loop(struct vm *vm, const struct start *start, struct outcome *outcome)
 			drain_console(&l);
 		}
 		control_serve(&l.fds[FD_CONTROL]);
+		gdb_serve(&l.fds[FD_GDB]);
 		give_input(&l);
 		watch_panic(&l);
 		review_placement(&l);
@@ -686,5 +692,6 @@ void run_loop(struct vm *vm, const struct start *start, struct outcome *outcome)
 	drain_log(&l);
 	take_panic(&l);
 	control_end(outcome->text);
+	gdb_end(0);
 	close_loop(&l);
 }

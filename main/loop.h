@@ -4,6 +4,7 @@
 
 #include "main/console.h"
 #include "main/control.h"
+#include "main/gdb.h"
 #include "main/vm.h"
 
 /** What a finished guest left behind, copied out of shared memory and checked. */
@@ -20,6 +21,7 @@ struct start {
 	const char *name;                  /* of the machine, for whoever is told of it */
 	const struct control_facts *facts; /* for the control socket */
 	int directory;       /* with that socket, which is removed at the end; -1: none */
+	int gdb;             /* where a debugger connects; -1: nowhere */
 	bool paused;         /* before its first instruction */
 	void (*ready)(void); /* called when nothing can fail any more; NULL: nobody asks */
 };

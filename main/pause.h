@@ -27,4 +27,11 @@ void pause_end(struct vm *vm, enum pause_reason reason);
  * was not before */
 bool pause_event(struct vm *vm);
 
+/**
+ * pause_again - have the core look once more at what is asked of it, while it stands still
+ *
+ * Waits until it has, a second at most; false: it has not.
+ */
+bool pause_again(struct vm *vm);
+
 #endif

@@ -54,7 +54,7 @@
 
 struct run_options {
 	FILE *stats_file;
-	const char *kernel, *initrd, *arguments, *stats_path, *console, *name;
+	const char *kernel, *initrd, *arguments, *stats_path, *console, *name, *gdb;
 	const char *disk[VIRTIO_DEVICES];
 	unsigned ndisks;
 	uint64_t memory;
@@ -88,7 +88,9 @@ static void usage(FILE *to)
 	    "                        (appended), unix:PATH (a socket, one client at a time) or\n"
 	    "                        socket ('ring1 console' only; default with --detach)\n"
 	    "      --detach          run in the background; print the machine's name\n"
-	    "      --paused          do not start before 'ring1 resume' says so\n"
+	    "      --paused          do not start before 'ring1 resume' or a debugger says so\n"
+	    "      --gdb WHERE       let gdb connect ('target remote'): a PORT of this host, or\n"
+	    "                        unix:PATH\n"
 	    "      --control=on|off  a control socket, for 'ring1 ls', 'stop', ... (on)\n"
 	    "      --stats[=FILE]    at the end, print what was counted (FILE: as JSON)\n"
 	    "      --count=calls|exits  with --stats, count each VMI call and each rewritten\n"
@@ -207,7 +209,8 @@ enum {
 	OPTION_PAUSED,
 	OPTION_CONTROL,
 	OPTION_DISK,
-	OPTION_RNG
+	OPTION_RNG,
+	OPTION_GDB
 };
 
 /* An option that is one of two words: *second tells which. */
@@ -250,6 +253,7 @@ static int parse_options(int argc, char **argv, struct run_options *o)
 	    {"detach", no_argument, NULL, OPTION_DETACH},
 	    {"paused", no_argument, NULL, OPTION_PAUSED},
 	    {"control", required_argument, NULL, OPTION_CONTROL},
+	    {"gdb", required_argument, NULL, OPTION_GDB},
 	    {"help", no_argument, NULL, 'h'},
 	    {0}};
 	bool exits_only = false;
@@ -292,6 +296,9 @@ static int parse_options(int argc, char **argv, struct run_options *o)
 			break;
 		case OPTION_PAUSED:
 			o->paused = true;
+			break;
+		case OPTION_GDB:
+			o->gdb = optarg;
 			break;
 		case OPTION_CONTROL:
 			if ((status = parse_choice("control", optarg, "on", "off", &o->no_control)))
@@ -382,8 +389,8 @@ static int parse_options(int argc, char **argv, struct run_options *o)
 		         "reached by its control socket");
 		return EXIT_USAGE;
 	}
-	if (o->paused && o->no_control) {
-		complain("--paused: without a control socket nobody could resume it");
+	if (o->paused && o->no_control && !o->gdb) {
+		complain("--paused: without a control socket or --gdb nobody could resume it");
 		return EXIT_USAGE;
 	}
 	if (!o->console)
@@ -574,6 +581,7 @@ struct life {
 	struct devices *devices;
 	const struct machine_claim *claim;
 	pid_t pid;  /* of the process that the user started */
+	int gdb;    /* the listening socket for a debugger; -1: none */
 	bool alone; /* that is this process, and no other cleans up behind it */
 };
 
@@ -592,6 +600,7 @@ static int run_machine(struct vm *vm, const struct life *life, bool *again)
 	                            .name = o->name ? o->name : "this machine",
 	                            .facts = &facts,
 	                            .directory = life->alone ? life->claim->directory : -1,
+	                            .gdb = life->gdb,
 	                            .paused = o->paused,
 	                            .ready = detach_ready};
 	static struct outcome outcome;
@@ -696,18 +705,25 @@ static int claim_name(struct machine_claim *claim, const struct run_options *o)
 	return 0;
 }
 
+/* What main, which has given away the right to, cannot remove at the end. */
+static bool leaves_names(const struct run_options *o, const struct console *console)
+{
+	return console->kind == CONSOLE_UNIX || (o->gdb && !strncmp(o->gdb, "unix:", 5));
+}
+
 static int run_lives(const struct run_options *o, struct kernel *k, struct console *console,
-                     struct devices *devices, const struct machine_claim *claim)
+                     struct devices *devices, const struct machine_claim *claim, int gdb)
 {
 	struct life life = {.o = o,
 	                    .k = k,
 	                    .console = console,
 	                    .devices = devices,
 	                    .claim = claim,
+	                    .gdb = gdb,
 	                    .pid = getpid()};
 	bool again;
 
-	if (o->restart || console->kind == CONSOLE_UNIX) {
+	if (o->restart || leaves_names(o, console)) {
 		/* What a life in its process must find as it was before the first. */
 		if (console->kind == CONSOLE_STDIO)
 			terminal_raw();
@@ -724,9 +740,10 @@ static int run_named(const struct run_options *o, const struct machine_claim *cl
 	struct loader_error e;
 	struct kernel k = {0};
 	static struct devices devices;
-	int status;
+	int status, gdb = -1;
 
-	if ((status = console_open(&console, o->console))) {
+	if ((status = console_open(&console, o->console)) ||
+	    (o->gdb && (status = gdb_listen(o->gdb, &gdb)))) {
 		console_close(&console);
 		return status;
 	}
@@ -734,10 +751,11 @@ static int run_named(const struct run_options *o, const struct machine_claim *cl
 	if (!status)
 		status = kernel_open(o->kernel, &k, &e)
 		             ? status_of(&e)
-		             : run_lives(o, &k, &console, &devices, claim);
+		             : run_lives(o, &k, &console, &devices, claim, gdb);
 	terminal_restore();
 	console_close(&console);
 	disks_close();
+	gdb_unlisten(o->gdb, gdb);
 	kernel_close(&k);
 	return status;
 }

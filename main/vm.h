@@ -53,6 +53,7 @@ struct vm {
 
 	uint32_t pause;        /* enum pause_reason: why the virtual CPU is to stand still */
 	uint32_t pause_number; /* of the last time it was asked to */
+	bool debugged;         /* a debugger is there: the core may pause by itself */
 	bool paused;           /* the core has said that it does; guest time is paused_at */
 	uint64_t paused_at;
 	struct devices *devices; /* NULL: none was started */

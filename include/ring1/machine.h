@@ -21,6 +21,7 @@
 #include <stdint.h>
 
 #define MACHINE_MAX_CELLS 1280
+#define PAUSE_BY_CORE     0xffffffffu /* machine.pause: a breakpoint */
 #define PAGE_SIZE         4096u
 
 /* Why main interrupts the virtual CPU: bits of machine.inbox, taken by the core. */
@@ -87,6 +88,48 @@ struct byte_ring {
 	uint32_t head; /* written by the producer */
 	uint32_t tail; /* written by the consumer */
 	uint8_t data[RING_BYTES];
+};
+
+/* A debugger of the guest (--gdb), core/debugger.h. */
+#define DEBUGGER_BREAKS  256u
+#define DEBUGGER_WATCHES 4u
+#define WATCH_SLOTS      (4u + DEBUGGER_WATCHES) /* the guest's debug registers come first */
+enum debugger_why { DEBUGGER_ASKED, DEBUGGER_STEP, DEBUGGER_BREAK, DEBUGGER_WATCH };
+enum debugger_request {
+	DEBUGGER_NOTHING,
+	DEBUGGER_INSERT,    /* a breakpoint at request_va */
+	DEBUGGER_REMOVE,    /* it goes */
+	DEBUGGER_WATCHING,  /* watch[] was changed */
+	DEBUGGER_REGISTERS, /* registers was changed */
+	DEBUGGER_FORGET,    /* all breakpoints and watches go */
+};
+
+struct debugger {
+	uint32_t stepping; /* main: one instruction, and stop */
+	uint32_t moved;    /* it has been executed, wherever EIP is */
+	uint32_t from;     /* EIP when it began */
+	uint32_t why;      /* enum debugger_why: of the stop */
+	uint32_t where;    /* DEBUGGER_WATCH: the address */
+	uint32_t hits;     /* watches that the last instruction hit: a bit each */
+	uint32_t request;  /* enum debugger_request */
+	uint32_t request_va, refused;
+	struct {
+		uint32_t gpr[R_COUNT], eip, eflags; /* as the guest knows them */
+		uint32_t vsel[SEG_COUNT], base[SEG_COUNT];
+	} registers;
+	struct {
+		uint32_t va, length; /* bytes; 0: none */
+		uint8_t type;        /* as in DR7: 0 executed, 1 written, 3 accessed */
+	} watch[DEBUGGER_WATCHES];
+	uint32_t nbreaks;
+	struct {
+		uint32_t va;
+		uint8_t old; /* the byte that the breakpoint replaced */
+	} breaks[DEBUGGER_BREAKS];
+	struct {
+		uint32_t va;
+		uint8_t old, set;
+	} until; /* a breakpoint of the core's own: a step over a call of the ROM */
 };
 
 #define NAMED_FRAMES     32u
@@ -159,7 +202,8 @@ struct machine {
 	/* futex, set by main: the virtual CPU is to stand still; another number each time. 0: run
 	 */
 	uint32_t pause;
-	uint32_t paused; /* the number it stands still for: its registers are in vcpu and xsave */
+	uint32_t paused;   /* the number it stands still for: its registers are in vcpu and xsave */
+	uint32_t debugged; /* main: somebody uses debugger */
 	struct byte_ring console_out, console_in, log;
 	struct module_request module_request;
 	uint32_t module_asked;  /* number of the request */
@@ -190,11 +234,12 @@ struct machine {
 		uint8_t resume;      /* ...and the instruction has not been executed yet */
 		uint8_t active;      /* something is watched */
 		uint8_t open;        /* one instruction runs with the watched pages accessible */
-		uint8_t hits;        /* what DR6 will say of it */
-		uint8_t opcode;      /* its first byte behind the prefixes */
-		uint8_t tf;          /* the guest's own trap flag meanwhile */
-		uint8_t ports;       /* breakpoints on ports that the last instruction hit */
+		uint8_t hits;   /* what DR6 will say of it; bits 4 to 7: the debugger's watches */
+		uint8_t opcode; /* its first byte behind the prefixes */
+		uint8_t tf;     /* the guest's own trap flag meanwhile */
+		uint8_t ports;  /* breakpoints on ports that the last instruction hit */
 	} debug;
+	struct debugger debugger;
 	uint32_t gdt_base, idt_base;
 	uint16_t gdt_limit, idt_limit;
 	uint32_t ldt_selector, ldt_base, ldt_limit;
@@ -289,10 +334,11 @@ struct cell {
 	uint32_t number;
 	uint32_t inval_seen, inval_all_seen, resets_seen;
 	uint32_t ldt_seen;
-	uint32_t windows;                   /* has a userfaultfd */
-	uint32_t evict_next;                /* region where the next search for room begins */
-	uint32_t ldt_guest_base;            /* of the guest LDT that ldt[] was filled from */
-	uint32_t debug_seen, debug_page[4]; /* watched pages kept from this cell; bit 0: valid */
+	uint32_t windows;        /* has a userfaultfd */
+	uint32_t evict_next;     /* region where the next search for room begins */
+	uint32_t ldt_guest_base; /* of the guest LDT that ldt[] was filled from */
+	uint32_t debug_seen,
+	    debug_page[WATCH_SLOTS]; /* watched pages kept from this cell; bit 0: valid */
 	uint64_t active[SHADOW_REGIONS / 64];
 	struct shadow_region region[SHADOW_REGIONS];
 	struct ldt_slot ldt[LDT_SLOTS];                 /* what the host holds */
