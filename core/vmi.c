@@ -274,12 +274,13 @@ static bool set_initial_ap_state(struct exception *x)
 }
 
 /*
- * Interrupts off, when what was enabled has come: deferred, it may still wait. Then the far call
- * is made again behind the handler.
+ * Interrupts off. With --delivery=deferred what was enabled may still wait, and comes first: the
+ * far call is made again behind the handler. What VMI_EnableInterruptsDeferred left is kept
+ * pending.
  */
 static void disable_interrupts(void)
 {
-	if (promised()) {
+	if (V->delivery & DELIVERY_DEFERRED && promised()) {
 		V->eip -= GATE_CALL_LENGTH;
 		M->cause = STAT_deliver_disable;
 		return;
@@ -308,7 +309,6 @@ static bool other_call(unsigned number, struct exception *x)
 {
 	switch (number) {
 	case VMI_CALL_EnableInterrupts:
-	case VMI_CALL_EnableInterruptsDeferred:
 		enable_interrupts();
 		return true;
 	case VMI_CALL_DisableInterrupts:

@@ -21,6 +21,15 @@
 	ret;                                                                                       \
 	END(rom_vmi_##name)
 
+/*
+ * The split that was debated in March 2006 (rom/interrupt.S). Clobbers flags. With
+ * --delivery=deferred the first stands for EnableInterrupts, too. No exit could do that: it delivers.
+ */
+ENTRY(rom_vmi_EnableInterruptsDeferred)
+	orl	$IF_BIT, %ss:VCPU_IF
+	ret
+END(rom_vmi_EnableInterruptsDeferred)
+
 #if FAST_ROM_CALLS
 
 /* ---- processor state calls: the interrupt flag. Only CS and SS need be valid. ---- */
@@ -59,15 +68,6 @@ ENTRY(rom_vmi_SetInterruptMask)
 2:	andl	$~IF_BIT, %ss:VCPU_IF
 	ret
 END(rom_vmi_SetInterruptMask)
-
-/*
- * The split that was debated in March 2006 (rom/interrupt.S). Clobbers flags. With
- * --delivery=deferred the first stands for EnableInterrupts, too.
- */
-ENTRY(rom_vmi_EnableInterruptsDeferred)
-	orl	$IF_BIT, %ss:VCPU_IF
-	ret
-END(rom_vmi_EnableInterruptsDeferred)
 
 ENTRY(rom_vmi_DeliverInterrupts)
 	testl	$IF_PENDING, %ss:VCPU_IF
@@ -236,7 +236,6 @@ SLOW(EnableInterrupts)
 SLOW(DisableInterrupts)
 SLOW(GetInterruptMask)
 SLOW(SetInterruptMask)
-SLOW(EnableInterruptsDeferred)
 SLOW(DeliverInterrupts)
 	.globl	rom_vmi_DisableInterrupts_deferred, rom_vmi_SetInterruptMask_deferred
 	.set	rom_vmi_DisableInterrupts_deferred, rom_vmi_DisableInterrupts
