@@ -468,6 +468,9 @@ static int load(struct vm *vm, struct kernel *k, const struct run_options *o)
 		complain(
 		    "without reservetop=16M among its arguments the kernel will use the top of "
 		    "its address space, which ring1 needs: expect it to fail");
+	if (o->kaslr && !(k->randomizes && k->nrelocations))
+		complain("%s: is no kernel that chooses where it lies: --kaslr=on changes nothing",
+		         k->path);
 	if (getrandom(&request.random, sizeof request.random, 0) < 0) {
 		complain("the host gives no random numbers: %s", strerror(errno));
 		return EXIT_HOST;

@@ -34,6 +34,20 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 	return 0;
 }
 
+/* A kernel that was moved is described as one that was linked there. */
+static void check_place(const struct kernel *k)
+{
+	require(k->nrelocations || !k->moved_by);
+	for (size_t i = 0; i < k->nsegments; i++) {
+		const struct kernel_segment *s = &k->segments[i];
+
+		require(s->va - s->pa == k->kernel_base && s->memory_size <= UINT32_MAX - s->va);
+		require(s->pa >= k->low_pa && s->memory_size <= k->high_pa - s->pa);
+	}
+	for (size_t i = 0; i < k->nsections; i++)
+		require(strlen(k->sections[i].name) < k->elf_size);
+}
+
 static void load(struct kernel *k, uint64_t ram_size, size_t length)
 {
 	struct boot_request r = {ram_end - (ram_size < RAM_MOST ? ram_size : RAM_MOST),
@@ -51,6 +65,7 @@ static void load(struct kernel *k, uint64_t ram_size, size_t length)
 	line[length] = '\0';
 	r.command_line = line;
 	if (kernel_load(k, &r, &out, &e) == 0) {
+		check_place(k);
 		require(ram_size >= k->high_pa && length <= k->cmdline_size);
 		require(out.entry_pa == k->entry_pa && out.gdt_limit == 31);
 		/* A multiboot kernel finds its own name in front. */

@@ -48,6 +48,12 @@ for image in "$kernel" "$kernel_pae"; do
 	check "$name with --kaslr=on passes the self-test" passed
 done
 
+# What the annotator's test on real kernels unpacks has no decompressor that would choose.
+build/test/vmlinux "$kernel" >"$scratch/vmlinux"
+crash -k "$scratch/vmlinux" --kaslr=on
+check "a vmlinux with --kaslr=on lies where it was linked" [ "$(place_of)" = "$linked" ]
+check "... and ring1 says so" grep -q '^ring1: .*vmlinux: is no kernel that chooses where it lies' "$scratch/words"
+
 # Each life draws anew.
 start_machine --kaslr=on --reboot=restart
 type_in 'echo c >/proc/sysrq-trigger'
