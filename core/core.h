@@ -127,6 +127,11 @@ _Noreturn void stop_guest(enum stop_reason reason, const char *text);
  */
 #define OUT_OF_MEMORY "the host has no memory left for the guest's"
 
+/* Nothing that a cell maps can be given back any more, and it still is too much. */
+#define CANNOT_MAP                                                                                 \
+	"the host refuses to map guest memory: its limit of address space (ulimit -v) or of "      \
+	"mappings (vm.max_map_count) is too low"
+
 /** note_panic - the guest kernel enters panic(): keep its message and registers for the end */
 void note_panic(void);
 

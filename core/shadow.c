@@ -239,7 +239,7 @@ static void map_pages(uint32_t va, uint32_t n, uint64_t pa, struct host_rights r
 	COUNT_N(map_pages, n / PAGE_SIZE);
 	while (!place_ram(va, n, pa, rights))
 		if (!make_room())
-			stop_guest(STOP_INTERNAL, "the host refuses to map guest memory");
+			stop_guest(STOP_MEMORY, CANNOT_MAP);
 }
 
 /* Guest-physical space without memory behind it: reads something, loses what is written. */
@@ -250,7 +250,7 @@ static void map_void(uint32_t va)
 		return;
 	while (!host_map_void(is_low(va) ? HOLE_LOW + va : va))
 		if (!make_room())
-			stop_guest(STOP_INTERNAL, "the host refuses to map the void page");
+			stop_guest(STOP_MEMORY, CANNOT_MAP);
 }
 
 /* Paging is off: linear is physical, in steps of the 4 MiB regions; of pages where some are

@@ -25,6 +25,7 @@
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/syscall.h>
 #include <time.h>
@@ -50,6 +51,9 @@ enum {
 	FD_GDB = FD_CONTROL + CONTROL_FDS,
 	FD_COUNT = FD_GDB + GDB_FDS
 };
+
+/* poll() takes no more descriptors than a process may have open. */
+_Static_assert(FD_COUNT <= DESCRIPTORS_NEEDED, "said too low");
 
 struct loop {
 	struct vm *vm;
@@ -516,10 +520,17 @@ static int open_signals(void)
 	return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 }
 
+static bool enough_descriptors(void)
+{
+	struct rlimit limit;
+
+	return getrlimit(RLIMIT_NOFILE, &limit) || limit.rlim_cur >= DESCRIPTORS_NEEDED;
+}
+
 static bool open_loop(struct loop *l)
 {
 	struct vm *vm = l->vm;
-	char text[160];
+	char text[200];
 	bool confined;
 	int error;
 
@@ -529,13 +540,29 @@ static bool open_loop(struct loop *l)
 	l->fds[FD_DOORBELL] = (struct pollfd){.fd = vm->doorbell_event, .events = POLLIN};
 	l->fds[FD_NURSERY] = (struct pollfd){.fd = vm->nursery_socket, .events = POLLIN};
 	confined = confine_files(l->start->directory);
-	if (l->fds[FD_SIGNAL].fd < 0 || vm->doorbell_event < 0 ||
-	    pthread_create(&vm->doorbell_thread, NULL, doorbell_main, vm)) {
-		finish(l, STOP_HOST, "the host refuses an eventfd, a signalfd or a thread");
+	if (l->fds[FD_SIGNAL].fd < 0 || vm->doorbell_event < 0 || !enough_descriptors()) {
+		snprintf(text, sizeof text,
+		         "the limit of open files is too low (ulimit -n): main needs %d",
+		         DESCRIPTORS_NEEDED);
+		finish(l, STOP_HOST, text);
+		return false;
+	}
+	/* Before the cells, which take what a limit of processes leaves, and can do with less. */
+	error = pthread_create(&vm->doorbell_thread, NULL, doorbell_main, vm);
+	if (error) {
+		snprintf(text, sizeof text,
+		         "cannot start a thread (%s): is the limit of processes too low (ulimit "
+		         "-u)?",
+		         strerror(error));
+		finish(l, STOP_HOST, text);
 		return false;
 	}
 	vm->doorbell_started = true;
-	huge_pages_start(&vm->huge);
+	if (vm_fork_cells(vm, INITIAL_CELLS, text, sizeof text)) {
+		finish(l, STOP_HOST, text);
+		return false;
+	}
+	huge_pages_start(&vm->huge); /* which it can do without */
 	error = confine_calls(confined);
 	if (error) {
 		snprintf(text, sizeof text,
@@ -613,9 +640,12 @@ static void wait_for_events(struct loop *l)
 	l->fds[FD_CLIENT] = (struct pollfd){.fd = l->console->event, .events = POLLIN};
 	control_poll(&l->fds[FD_CONTROL]);
 	gdb_poll(&l->fds[FD_GDB]);
-	if (ppoll(l->fds, FD_COUNT, &t, NULL) < 0)
-		for (int i = 0; i < FD_COUNT; i++)
-			l->fds[i].revents = 0;
+	if (ppoll(l->fds, FD_COUNT, &t, NULL) >= 0)
+		return;
+	for (int i = 0; i < FD_COUNT; i++)
+		l->fds[i].revents = 0;
+	if (errno != EINTR)
+		finish(l, STOP_HOST, "the host refuses to wait for events");
 }
 
 /*

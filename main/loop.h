@@ -15,6 +15,9 @@ struct outcome {
 	bool asked; /* the user left, or a signal ended it */
 };
 
+/* Open files that main may have to have, of RLIMIT_NOFILE; disks and network come on top. */
+#define DESCRIPTORS_NEEDED 32
+
 /** What a machine is started with, beside its memory. */
 struct start {
 	struct console *console;           /* where the guest's serial port leads */
@@ -27,10 +30,10 @@ struct start {
 };
 
 /**
- * run_loop - confine this process, start the guest, and serve it until it stops
+ * run_loop - confine this process, fork cells, start the guest, and serve it until it stops
  *
  * SIGINT, SIGTERM and SIGHUP end the guest.
- * The kernel is in memory, and the first cells are there.
+ * The kernel is in memory, and annotated.
  */
 void run_loop(struct vm *vm, const struct start *start, struct outcome *outcome);
 

@@ -1,12 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* ring1: the command line. One file per subcommand. */
 #include "main/command.h"
+#include "main/loop.h"
 #include "main/report.h"
 #include "ring1/fast.h"
 
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
 static const struct {
 	const char *name;
@@ -51,8 +55,36 @@ static void usage(FILE *to)
 	fprintf(to, "\n'ring1 COMMAND --help' tells more. 'ring1 --version' prints the version.\n");
 }
 
+/*
+ * Who starts this may have closed the standard files. Then the next that are opened would take
+ * their numbers, and what is printed would go into guest memory. Before all other constructors, of
+ * which main/placement.c's opens a file.
+ */
+static void __attribute__((constructor(101))) have_standard_files(void)
+{
+	int fd;
+
+	do
+		fd = open("/dev/null", O_RDWR);
+	while (fd >= 0 && fd <= STDERR_FILENO);
+	if (fd >= 0)
+		close(fd);
+}
+
+/* What the user may have anyway (ulimit -Hn). */
+static void have_open_files(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) || limit.rlim_cur >= DESCRIPTORS_NEEDED)
+		return;
+	limit.rlim_cur = limit.rlim_max < DESCRIPTORS_NEEDED ? limit.rlim_max : DESCRIPTORS_NEEDED;
+	setrlimit(RLIMIT_NOFILE, &limit);
+}
+
 int main(int argc, char **argv)
 {
+	have_open_files();
 	/* A file that may not grow is an error to report (ulimit -f), not a reason to die. */
 	signal(SIGXFSZ, SIG_IGN);
 	if (argc < 2) {

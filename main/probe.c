@@ -6,6 +6,7 @@
 #include "main/probe.h"
 
 #include "main/huge_pages.h"
+#include "main/loop.h"
 #include "main/vm.h"
 
 #include <asm/ldt.h>
@@ -16,7 +17,9 @@
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <linux/userfaultfd.h>
+#include <pthread.h>
 #include <sched.h>
+#include <semaphore.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -33,14 +36,17 @@
 #include <time.h>
 #include <unistd.h>
 
-#define DEFAULT_MAP_COUNT 65530
-#define PROCESSES_NEEDED  (2 + INITIAL_CELLS)
-#define DESCRIPTORS_NEEDED                                                                         \
-	24 /* the nursery's pass through 16 to 20 on their way to their places                     \
-	    */
-#define DEFAULT_MEMORY_MIB 512
-#define TIMED_ROUNDS       200
-#define LONGEST_STATUS     127 /* an exit status can carry */
+#define DEFAULT_MAP_COUNT    65530
+#define PROCESSES_NEEDED     4 /* main and its thread, the nursery, a cell */
+#define DEFAULT_MEMORY_MIB   512
+/*
+ * A cell maps guest memory as a whole, and again what the guest's kernel and programs map of it, up
+ * to 4 GiB; its state and main's are some 100 MiB.
+ */
+#define ADDRESS_SPACE_NEEDED ((rlim_t)(2 * DEFAULT_MEMORY_MIB + 512) << 20)
+#define ADDRESS_SPACE_WANTED ((rlim_t)(4096 + DEFAULT_MEMORY_MIB + 512) << 20)
+#define TIMED_ROUNDS         200
+#define LONGEST_STATUS       127 /* an exit status can carry */
 
 #ifndef UFFD_USER_MODE_ONLY
 #define UFFD_USER_MODE_ONLY 1
@@ -373,28 +379,40 @@ static void look_min_addr(struct finding *f)
 
 static void look_limits(struct finding *f)
 {
+	/* needed: for a small guest; wanted: however much a guest maps */
 	static const struct {
 		int resource;
 		const char *name;
-		rlim_t needed;
+		rlim_t needed, wanted;
+		const char *less;
 	} limits[] = {
-	    {RLIMIT_NPROC, "processes (ulimit -u)", PROCESSES_NEEDED},
-	    {RLIMIT_NOFILE, "open files (ulimit -n)", DESCRIPTORS_NEEDED},
-	    {RLIMIT_AS, "address space (ulimit -v)", (rlim_t)STATE_SIZE + (1024u << 20)},
-	    {RLIMIT_FSIZE, "file size (ulimit -f)", (rlim_t)STATE_SIZE},
+	    {RLIMIT_NPROC, "processes (ulimit -u)", PROCESSES_NEEDED,
+	     PROCESSES_NEEDED - 1 + INITIAL_CELLS,
+	     "fewer cells than address spaces: they are filled again and again"},
+	    {RLIMIT_NOFILE, "open files (ulimit -n)", DESCRIPTORS_NEEDED, DESCRIPTORS_NEEDED, ""},
+	    {RLIMIT_AS, "address space (ulimit -v)", ADDRESS_SPACE_NEEDED, ADDRESS_SPACE_WANTED,
+	     "a guest that maps more ends; one with little memory (-m) may do"},
+	    {RLIMIT_FSIZE, "file size (ulimit -f)", STATE_SIZE, STATE_SIZE, ""},
 	};
 	struct rlimit r;
 
+	say(f, PROBE_GOOD, "high enough");
 	for (size_t i = 0; i < sizeof limits / sizeof *limits; i++) {
 		if (getrlimit(limits[i].resource, &r) || r.rlim_cur == RLIM_INFINITY ||
-		    r.rlim_cur >= limits[i].needed)
+		    r.rlim_cur >= limits[i].wanted)
 			continue;
+		if (r.rlim_cur >= limits[i].needed) {
+			say(f, PROBE_LESS, "%s: %llu, %llu are enough for any guest",
+			    limits[i].name, (unsigned long long)r.rlim_cur,
+			    (unsigned long long)limits[i].wanted);
+			advise(f, limits[i].less);
+			continue;
+		}
 		say(f, PROBE_MISSING, "%s: %llu, at least %llu needed", limits[i].name,
 		    (unsigned long long)r.rlim_cur, (unsigned long long)limits[i].needed);
 		advise(f, "raise it, in the shell or for the container");
 		return;
 	}
-	say(f, PROBE_GOOD, "high enough");
 }
 
 /* MemAvailable, or what is left of the control group's allowance. MiB; -1: unknown. */
@@ -422,6 +440,10 @@ static void look_memory(struct finding *f)
 {
 	long mib = memory_mib();
 
+	if (mib < 0) {
+		say(f, PROBE_LESS, "unknown: neither /proc nor a control group says");
+		return;
+	}
 	say(f, mib < DEFAULT_MEMORY_MIB ? PROBE_LESS : PROBE_GOOD, "%ld MiB available", mib);
 	if (mib < DEFAULT_MEMORY_MIB)
 		advise(f, "less than a guest's default of 512M; say -m with less");
@@ -429,19 +451,40 @@ static void look_memory(struct finding *f)
 
 /* ---- all of it together, and what it costs ---- */
 
+static void *wait_for_end(void *end)
+{
+	sem_wait(end);
+	return NULL;
+}
+
 static void look_cells(struct finding *f)
 {
 	static struct vm vm;
 	uint64_t start = now_ns();
+	pthread_t thread;
+	char why[200];
+	sem_t end;
+	int error;
 
-	if (vm_create(&vm, 64u << 20, NULL) || vm_fork_cells(&vm, INITIAL_CELLS))
+	sem_init(&end, 0, 0);
+
+	/* As main's own does, it counts against the limit of processes. */
+	error = pthread_create(&thread, NULL, wait_for_end, &end);
+	if (error)
+		say(f, PROBE_MISSING, "cannot start a thread: %s", strerror(error));
+	else if (vm_create(&vm, 64u << 20, NULL))
 		say(f, PROBE_MISSING, "cannot be started (the reason is above)");
+	else if (vm_fork_cells(&vm, INITIAL_CELLS, why, sizeof why))
+		say(f, PROBE_MISSING, "%s", why);
 	else if (vm.ncells < INITIAL_CELLS)
 		say(f, PROBE_LESS, "only %u of %u", vm.ncells, INITIAL_CELLS);
 	else
 		say(f, PROBE_GOOD, "%u confined processes in %.1f ms", vm.ncells,
 		    (double)(now_ns() - start) / 1e6);
 	vm_destroy(&vm);
+	sem_post(&end);
+	if (!error)
+		pthread_join(thread, NULL);
 }
 
 static void skip_byte(int number, siginfo_t *info, void *context)

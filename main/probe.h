@@ -14,7 +14,7 @@ enum verdict {
 
 struct finding {
 	enum verdict verdict;
-	char found[120];  /* what was seen, one line */
+	char found[200];  /* what was seen, one line */
 	char advice[200]; /* what it means and what to do; empty when there is nothing to do */
 };
 

@@ -626,8 +626,6 @@ static int run_machine(struct vm *vm, const struct life *life, bool *again)
 	vm->module_options = annotation_options(o->traps_only, o->count_calls, o->deferred);
 	annotate_apply_traps(vm->annotations, vm->ram, vm->ram_size);
 	placement_start(vm, o->cpu);
-	if ((status = vm_fork_cells(vm, INITIAL_CELLS)))
-		return status;
 	if (life->console->kind == CONSOLE_STDIO)
 		terminal_raw();
 	run_loop(vm, &start, &outcome);

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "main/vm.h"
 
+#include "main/shared_file.h"
+
 #include "main/devices.h"
 
 #include "cell/cell.h"
@@ -26,21 +28,9 @@
 
 extern const char cell_program[], cell_program_end[];
 
-#ifndef MFD_EXEC
-#define MFD_EXEC 0x10u /* Linux 6.3 */
-#endif
-
-/* Memory that may be mapped executable, also where the host makes that a choice. */
-static int executable_memfd(const char *name, unsigned flags)
-{
-	int fd = memfd_create(name, flags | MFD_EXEC);
-
-	return fd < 0 && errno == EINVAL ? memfd_create(name, flags) : fd;
-}
-
 static int shared_memory(const char *name, uint64_t size, int *fd)
 {
-	*fd = executable_memfd(name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	*fd = memory_file(name);
 	if (*fd < 0) {
 		complain("the host refuses memfd_create: %s", strerror(errno));
 		return EXIT_HOST;
@@ -150,11 +140,14 @@ static _Noreturn void exec_nursery(const struct vm *vm, int program, int socket)
 
 static int start_nursery(struct vm *vm)
 {
-	size_t size = (size_t)(cell_program_end - cell_program);
-	int program = executable_memfd("ring1-cell", MFD_CLOEXEC), pair[2];
+	int pair[2], program = program_file("ring1-cell", cell_program,
+	                                    (size_t)(cell_program_end - cell_program));
 
-	if (program < 0 || write(program, cell_program, size) != (ssize_t)size) {
-		complain("cannot prepare the cell program: %s", strerror(errno));
+	if (program < 0) {
+		complain("cannot make a program in memory: %s%s", strerror(errno),
+		         errno == EACCES ? " (sysctl vm.memfd_noexec is 2, and no directory for "
+		                           "temporary files lets them be executed)"
+		                         : "");
 		return EXIT_HOST;
 	}
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair)) {
@@ -271,37 +264,34 @@ void vm_want_cells(struct vm *vm)
 		vm->cells_asked = 0;
 }
 
-static int say_nursery_failed(struct vm *vm)
+static void say_nursery_failed(struct vm *vm, char *why, size_t size)
 {
 	int status = 0;
 
 	waitpid(vm->nursery_pid, &status, 0);
 	vm->nursery_pid = 0;
 	if (WIFEXITED(status) && WEXITSTATUS(status) == EMFILE)
-		complain("cannot start the process that starts cells: the limit of open files is "
+		snprintf(why, size,
+		         "cannot start the process that starts cells: the limit of open files is "
 		         "too low (ulimit -n)");
 	else
-		complain("cannot run the cell program from memory (%s): does the host forbid it "
-		         "(sysctl vm.memfd_noexec)?",
+		snprintf(why, size, "cannot run the cell program from memory (%s)",
 		         WIFEXITED(status) ? strerror(WEXITSTATUS(status)) : "it was killed");
-	return EXIT_HOST;
 }
 
-int vm_fork_cells(struct vm *vm, uint32_t n)
+int vm_fork_cells(struct vm *vm, uint32_t n, char *why, size_t size)
 {
 	struct nursery_request q = {.cells = n};
-	char why[200] = "";
 
 	if (send(vm->nursery_socket, &q, sizeof q, MSG_NOSIGNAL) != sizeof q) {
-		return say_nursery_failed(vm);
+		say_nursery_failed(vm, why, size);
+		return EXIT_HOST;
 	}
 	while (vm->ncells < n) {
 		uint32_t before = vm->ncells;
 
-		if (!vm_nursery_event(vm, why, sizeof why)) {
-			complain("%s", why);
+		if (!vm_nursery_event(vm, why, size))
 			return EXIT_HOST;
-		}
 		if (vm->ncells == before)
 			break;
 	}

@@ -78,8 +78,13 @@ int vm_create(struct vm *vm, uint64_t ram_size, const char *name);
 /** vm_destroy - kill what is left of the machine and free it; any partly made vm is fine */
 void vm_destroy(struct vm *vm);
 
-/** vm_fork_cells - ask for @n cells in all and wait until they are there; 0 or exit status */
-int vm_fork_cells(struct vm *vm, uint32_t n);
+/**
+ * vm_fork_cells - ask for @n cells in all and wait until they are there, or as many as there can be
+ * @why: the reason of a failure, of @size bytes
+ *
+ * Returns 0, with at least one cell, or an exit status.
+ */
+int vm_fork_cells(struct vm *vm, uint32_t n, char *why, size_t size);
 
 /** vm_want_cells - the core asks for a larger pool: have more forked, without waiting */
 void vm_want_cells(struct vm *vm);

@@ -59,7 +59,7 @@ enum stop_reason {
 	STOP_TRIPLE,   /* triple fault */
 	STOP_PANIC,    /* the guest kernel's panic() ran */
 	STOP_REQUEST,  /* main asked for it */
-	STOP_MEMORY,   /* the host has no memory left for a page of the machine */
+	STOP_MEMORY,   /* the host has no memory left, or no mappings, for the machine */
 	STOP_INTERNAL, /* the core met something it must not meet */
 	STOP_HOST,     /* main found that the host refuses something; never said by a cell */
 };
