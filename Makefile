@@ -17,15 +17,15 @@ HOST_CFLAGS := -std=gnu11 $(WARN) $(CFLAGS) $(CPPFLAGS_ALL) -fPIE -pthread
 CELL_CFLAGS := -std=gnu11 $(WARN) -O2 -g $(CPPFLAGS_ALL) -ffreestanding -fPIE -include include/ring1/hidden.h \
 	-mgeneral-regs-only -mno-red-zone -fno-stack-protector -fcf-protection=none \
 	-fno-asynchronous-unwind-tables -fno-strict-aliasing -mfsgsbase
-LIBS := -lZydis -llzma -lzstd -llz4 -lz -lbz2 -ljansson -lseccomp
+LIBS := -lZydis -llzma -lzstd -llz4 -lz -lbz2 -ljansson -lseccomp -lext2fs -lcom_err -lblkid
 
 CELL_SRC := $(filter-out core/offsets.c,$(wildcard core/*.c)) $(wildcard cell/*.c) $(wildcard devices/*.c)
 CELL_OBJ := $(CELL_SRC:%.c=$(BUILD)/cell/%.o) $(patsubst %.S,$(BUILD)/cell/%.o,$(wildcard cell/*.S)) $(BUILD)/cell/rom_image.o
 ROM_OBJ := $(patsubst %.S,$(BUILD)/%.o,$(wildcard rom/*.S))
 # Of devices/, what plugs functions in: main does that before the machine runs.
-HOST_SRC := $(wildcard main/*.c) $(wildcard backends/*.c) $(wildcard common/*.c) $(wildcard loader/*.c) $(wildcard annotate/*.c) \
+HOST_SRC := $(wildcard main/*.c) $(wildcard backends/*.c) $(wildcard common/*.c) $(wildcard loader/*.c) $(wildcard annotate/*.c) $(wildcard image/*.c) \
 	core/decode.c core/operand.c devices/pci.c devices/virtio_pci.c
-HOST_OBJ := $(HOST_SRC:%.c=$(BUILD)/host/%.o) $(BUILD)/host/main/embedded.o $(BUILD)/host/main/option_rom.o $(BUILD)/host/main/rom_image.o
+HOST_OBJ := $(HOST_SRC:%.c=$(BUILD)/host/%.o) $(BUILD)/host/image/programs.o $(BUILD)/host/main/embedded.o $(BUILD)/host/main/option_rom.o $(BUILD)/host/main/rom_image.o
 GENERATED := $(BUILD)/asm_offsets.h $(BUILD)/rom_symbols.h $(BUILD)/cell_filter.h
 
 .PHONY: all test clean install tour
@@ -112,6 +112,21 @@ $(BUILD)/host/main/embedded.o: $(BUILD)/cell.elf
 	@mkdir -p $(@D)
 	@objcopy --strip-debug $< $(BUILD)/cell.stripped
 	@printf '.section .rodata\n.globl cell_program,cell_program_end\n.p2align 12\ncell_program:\n.incbin "%s"\ncell_program_end:\n.section .note.GNU-stack,"",@progbits\n' $(BUILD)/cell.stripped | as --64 -o $@ -
+
+# What ring1 brings into guests and images: its agent, a static i386 program, and scripts.
+AGENT_SRC := $(sort $(wildcard guests/agent/*.c))
+
+$(BUILD)/agent: $(AGENT_SRC) guests/agent/agent.h
+	@mkdir -p $(@D)
+	@echo "  CC (guest)  $@"
+	@$(CC) -m32 -std=gnu11 $(WARN) -O2 -static -s -I. -D_GNU_SOURCE -o $@ $(AGENT_SRC)
+
+$(BUILD)/host/image/programs.o: $(BUILD)/agent image/create.sh image/second_stage.sh
+	@mkdir -p $(@D)
+	@{ echo '.section .rodata'; \
+	   for each in agent_program:$(BUILD)/agent create_script:image/create.sh second_stage_script:image/second_stage.sh; do \
+		name=$${each%%:*}; printf '.globl %s,%s_end\n%s:\n.incbin "%s"\n%s_end:\n' $$name $$name $$name "$${each#*:}" $$name; \
+	   done; echo '.section .note.GNU-stack,"",@progbits'; } | as --64 -o $@ -
 
 $(BUILD)/host/%.o: %.c $(GENERATED)
 	@mkdir -p $(@D)

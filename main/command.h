@@ -14,5 +14,6 @@ int command_resume(int argc, char **argv);
 int command_stat(int argc, char **argv);
 int command_console(int argc, char **argv);
 int command_monitor(int argc, char **argv);
+int command_image(int argc, char **argv);
 
 #endif

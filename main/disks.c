@@ -77,6 +77,19 @@ static bool parse(struct disk *d, const char *option)
 	return true;
 }
 
+void disks_path(const char *option, char *path, size_t size, bool *read_only)
+{
+	const char *rest = next_part(option, path, size);
+	char part[64];
+
+	*read_only = false;
+	while (rest) {
+		rest = next_part(rest, part, sizeof part);
+		if (!strcmp(part, "ro"))
+			*read_only = true;
+	}
+}
+
 int disks_add(struct devices *devices, const char *option)
 {
 	struct disk *d = &disks[ndisks % VIRTIO_DEVICES];

@@ -5,12 +5,22 @@
 
 #include "main/devices.h"
 
+#include <stdbool.h>
+#include <stddef.h>
+
 /**
  * disks_add - open the disk that an option's text names, and add it to the machine's devices
  *
  * Returns 0 or an exit status, with the reason printed.
  */
 int disks_add(struct devices *devices, const char *option);
+
+/**
+ * disks_path - what such a text says of the file, without opening it
+ * @path: its name, cut at @size bytes
+ * @read_only: whether it is asked for read-only
+ */
+void disks_path(const char *option, char *path, size_t size, bool *read_only);
 
 /** disks_close - close all disks */
 void disks_close(void);

@@ -27,6 +27,7 @@ static const struct {
     {"monitor", command_monitor, "ask about a machine"},
     {"inspect", command_inspect, "say what a kernel is and how it would be annotated"},
     {"vmi", command_vmi, "print the VMI calls: what the ROM answers, what a kernel uses"},
+    {"image", command_image, "make a disk image with a Debian in it"},
     {"check", command_check, "say what this host offers, and whether guests can run here"},
 };
 

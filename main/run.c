@@ -7,6 +7,7 @@
 #include "main/detach.h"
 #include "main/devices.h"
 #include "main/disks.h"
+#include "main/image_boot.h"
 #include "main/lives.h"
 #include "main/loop.h"
 #include "main/machines.h"
@@ -54,7 +55,8 @@
 
 struct run_options {
 	FILE *stats_file;
-	const char *kernel, *initrd, *arguments, *stats_path, *console, *name, *gdb;
+	struct image_boot boot; /* with image */
+	const char *kernel, *initrd, *arguments, *stats_path, *console, *name, *image, *gdb;
 	const char *disk[VIRTIO_DEVICES];
 	unsigned ndisks;
 	uint64_t memory;
@@ -79,6 +81,11 @@ static void usage(FILE *to)
 	    "  -m, --memory SIZE     guest memory, 64M to 3G (512M)\n"
 	    "  -n, --name NAME       what messages, process lists and other commands call the\n"
 	    "                        machine (its process id)\n"
+	    "      --image FILE[,ro][,cow][,serial=TEXT]\n"
+	    "                        a disk to boot from, the first one: kernel and initial RAM "
+	    "disk\n"
+	    "                        are taken out of its ext4 file system, unless given with -k\n"
+	    "                        and -i ('ring1 image create' makes one)\n"
 	    "      --disk FILE[,ro][,cow][,serial=TEXT]\n"
 	    "                        a virtio disk: a raw image or a block device; read-only; or\n"
 	    "                        with what is written thrown away at the end. More than one\n"
@@ -210,7 +217,8 @@ enum {
 	OPTION_CONTROL,
 	OPTION_DISK,
 	OPTION_RNG,
-	OPTION_GDB
+	OPTION_GDB,
+	OPTION_IMAGE
 };
 
 /* An option that is one of two words: *second tells which. */
@@ -248,6 +256,7 @@ static int parse_options(int argc, char **argv, struct run_options *o)
 	    {"traps-only", no_argument, NULL, OPTION_TRAPS_ONLY},
 	    {"console", required_argument, NULL, OPTION_CONSOLE},
 	    {"disk", required_argument, NULL, OPTION_DISK},
+	    {"image", required_argument, NULL, OPTION_IMAGE},
 	    {"rng", no_argument, NULL, OPTION_RNG},
 	    {"name", required_argument, NULL, 'n'},
 	    {"detach", no_argument, NULL, OPTION_DETACH},
@@ -284,6 +293,9 @@ static int parse_options(int argc, char **argv, struct run_options *o)
 				return EXIT_USAGE;
 			}
 			o->disk[o->ndisks++] = optarg;
+			break;
+		case OPTION_IMAGE:
+			o->image = optarg;
 			break;
 		case OPTION_RNG:
 			o->rng = true;
@@ -395,8 +407,9 @@ static int parse_options(int argc, char **argv, struct run_options *o)
 	}
 	if (!o->console)
 		o->console = o->detach ? "socket" : "stdio";
-	if (!o->kernel) {
-		complain("which kernel? say -k FILE; 'ring1 run --help' lists the options");
+	if (!o->kernel && !o->image) {
+		complain("which kernel? say -k FILE, or --image FILE; 'ring1 run --help' lists the "
+		         "options");
 		return EXIT_USAGE;
 	}
 	return 0;
@@ -450,10 +463,11 @@ static int load(struct vm *vm, struct kernel *k, const struct run_options *o)
 	struct machine *m = vm->machine;
 	bool tables = !cannot_map_tables(k, !o->no_vmi), acpi = tables && !o->no_acpi;
 	bool is_linux = k->format != KERNEL_MULTIBOOT, bare = o->bare || !is_linux;
-	int n = snprintf(arguments, sizeof arguments, "%s%s%s%s%s%s%s",
+	int n = snprintf(arguments, sizeof arguments, "%s%s%s%s%s%s%s%s%s",
 	                 bare ? "" : DEFAULT_ARGUMENTS, bare || o->kaslr ? "" : NO_KASLR_ARGUMENTS,
 	                 bare ? "" : acpi_arguments(acpi), bare || o->apic ? "" : NO_APIC_ARGUMENTS,
 	                 !bare && copies_instructions(k, !o->no_vmi) ? " noreplace-paravirt" : "",
+	                 o->image && !bare ? " " : "", o->image && !bare ? o->boot.arguments : "",
 	                 bare || !*o->arguments ? "" : " ", o->arguments);
 
 	if (n < 0 || (size_t)n >= sizeof arguments) {
@@ -669,6 +683,8 @@ static int open_devices(struct devices *devices, const struct run_options *o)
 {
 	int status = 0;
 
+	if (o->image)
+		status = disks_add(devices, o->image);
 	for (unsigned i = 0; i < o->ndisks && !status; i++)
 		status = disks_add(devices, o->disk[i]);
 	if (o->rng && !status)
@@ -761,6 +777,21 @@ static int run_named(const struct run_options *o, const struct machine_claim *cl
 	return status;
 }
 
+/* Its disk is the first, and what it has to boot is taken where nothing else was given. */
+static int open_image(struct run_options *o)
+{
+	int status = image_boot_open(o->image, &o->boot);
+
+	if (status)
+		return status;
+	if (!o->kernel) {
+		o->kernel = o->boot.kernel;
+		if (!o->initrd && *o->boot.initrd)
+			o->initrd = o->boot.initrd;
+	}
+	return 0;
+}
+
 int command_run(int argc, char **argv)
 {
 	struct run_options o;
@@ -771,6 +802,10 @@ int command_run(int argc, char **argv)
 		return status;
 	if (o.name)
 		name_machine(o.name);
+	if (o.image && (status = open_image(&o))) {
+		detach_end(status);
+		return status;
+	}
 	if (o.stats_path && !(o.stats_file = fopen(o.stats_path, "we"))) {
 		complain("%s: cannot write: %s", o.stats_path, strerror(errno));
 		detach_end(EXIT_USAGE);

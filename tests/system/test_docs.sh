@@ -21,7 +21,7 @@ done
 # `dir/file.c` and test_NAME in running text.
 for page in README.md CONTRIBUTING.md docs/*.md; do
 	missing=
-	for file in $(grep -oE '`(annotate|backends|bench|cell|common|core|devices|guests|include|loader|main|mk|rom|scripts|tests)/[A-Za-z0-9_./-]+\.(c|h|S|sh|md|mk)`' \
+	for file in $(grep -oE '`(annotate|backends|bench|cell|common|core|devices|guests|image|include|loader|main|mk|rom|scripts|tests)/[A-Za-z0-9_./-]+\.(c|h|S|sh|md|mk)`' \
 		"$page" | tr -d '`' | sort -u); do
 		[ -e "$file" ] || missing="$missing $file"
 	done
@@ -34,7 +34,7 @@ done
 
 # Each command's --help and the manual page name the same options.
 man=docs/ring1.1
-for command in run inspect check vmi ls stop pause resume console stat monitor; do
+for command in image run inspect check vmi ls stop pause resume console stat monitor; do
 	"$ring1" $command --help >"$scratch/help" 2>/dev/null || continue
 	missing=
 	for option in $(grep -oE '^ +(-[a-z], )? *--[a-z-]+' "$scratch/help" | grep -oE '[-][-][a-z-]+' | sort -u); do

@@ -1,0 +1,182 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "image/boot_files.h"
+
+#include "common/landlock.h"
+#include "image/reader.h"
+#include "loader/internal.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <seccomp.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define READER_SECONDS 60 /* of CPU time; a loop of blocks must end */
+
+/* What libext2fs, libblkid and the C library do once everything is open. */
+static const int allowed[] = {
+    SCMP_SYS(read),       SCMP_SYS(pread64),        SCMP_SYS(preadv),
+    SCMP_SYS(write),      SCMP_SYS(lseek),          SCMP_SYS(fstat),
+    SCMP_SYS(newfstatat), SCMP_SYS(close),          SCMP_SYS(dup),
+    SCMP_SYS(munmap),     SCMP_SYS(mremap),         SCMP_SYS(brk),
+    SCMP_SYS(madvise),    SCMP_SYS(fadvise64),      SCMP_SYS(fcntl),
+    SCMP_SYS(ioctl),      SCMP_SYS(futex),          SCMP_SYS(getrandom),
+    SCMP_SYS(getpid),     SCMP_SYS(gettid),         SCMP_SYS(getuid),
+    SCMP_SYS(geteuid),    SCMP_SYS(getgid),         SCMP_SYS(getegid),
+    SCMP_SYS(uname),      SCMP_SYS(clock_gettime),  SCMP_SYS(exit),
+    SCMP_SYS(exit_group), SCMP_SYS(rt_sigprocmask),
+};
+
+static bool confine_reader(void)
+{
+	struct rlimit cpu = {READER_SECONDS, READER_SECONDS}, none = {0, 0};
+	scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ERRNO(EPERM));
+	int error = filter ? 0 : -1;
+
+	for (size_t i = 0; i < sizeof allowed / sizeof *allowed && !error; i++)
+		error = seccomp_rule_add(filter, SCMP_ACT_ALLOW, allowed[i], 0);
+	if (!error)
+		error = seccomp_rule_add(
+		    filter, SCMP_ACT_ALLOW, SCMP_SYS(openat), 1,
+		    SCMP_A2(SCMP_CMP_MASKED_EQ, O_ACCMODE | O_CREAT | O_TRUNC, O_RDONLY));
+	if (!error)
+		error = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(mmap), 1,
+		                         SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0));
+	if (!error)
+		error = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(mprotect), 1,
+		                         SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0));
+	if (!error)
+		error = setrlimit(RLIMIT_CPU, &cpu) || setrlimit(RLIMIT_CORE, &none);
+	if (!error)
+		error = seccomp_load(filter);
+	seccomp_release(filter);
+	return !error;
+}
+
+static _Noreturn void reader_main(int image, int kernel, int initrd, int pipe_end)
+{
+	struct reader_answer a = {0};
+	ssize_t n;
+
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	confine_files(-1);
+	if (confine_reader()) {
+		image_read(image, kernel, initrd, &a);
+	} else {
+		a.status = LOADER_EHOST;
+		strcpy(a.text, "the host refuses the reader of images its system-call filter");
+	}
+	n = write(pipe_end, &a, sizeof a);
+	_exit(n != sizeof a);
+}
+
+static void make_printable(char *text, size_t size)
+{
+	text[size - 1] = 0;
+	for (; *text; text++)
+		if (*text < ' ' || *text > '~')
+			*text = '?';
+}
+
+static bool take_answer(int from, struct reader_answer *a)
+{
+	size_t got = 0;
+	ssize_t n;
+
+	while (got < sizeof *a) {
+		n = read(from, (char *)a + got, sizeof *a - got);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return false;
+		got += (size_t)n;
+	}
+	make_printable(a->text, sizeof a->text);
+	make_printable(a->kernel_path, sizeof a->kernel_path);
+	make_printable(a->initrd_path, sizeof a->initrd_path);
+	return true;
+}
+
+/* Runs the reader and waits for its end. */
+static int run_reader(const char *name, int image, struct boot_files *f, struct loader_error *e)
+{
+	struct reader_answer a = {0};
+	bool answered;
+	int ends[2];
+	pid_t pid;
+
+	if (pipe2(ends, O_CLOEXEC) < 0)
+		return loader_fail(e, LOADER_EHOST, name, "no pipe: %s", strerror(errno));
+	pid = fork();
+	if (pid == 0) {
+		close(ends[0]);
+		reader_main(image, f->kernel, f->initrd, ends[1]);
+	}
+	close(ends[1]);
+	if (pid < 0) {
+		close(ends[0]);
+		return loader_fail(e, LOADER_EHOST, name, "no process to read it: %s",
+		                   strerror(errno));
+	}
+	answered = take_answer(ends[0], &a);
+	close(ends[0]);
+	if (!answered)
+		kill(pid, SIGKILL);
+	while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
+		;
+	if (!answered)
+		return loader_fail(e, LOADER_EINPUT, name,
+		                   "its file system is damaged: it cannot be read");
+	if (a.status)
+		return loader_fail(e, a.status == LOADER_EHOST ? LOADER_EHOST : LOADER_EINPUT, name,
+		                   "%s", a.text);
+	strcpy(f->kernel_path, a.kernel_path);
+	strcpy(f->initrd_path, a.initrd_path);
+	f->partition = a.partition > 0 && a.partition <= 128 ? (unsigned)a.partition : 0;
+	return 0;
+}
+
+int boot_files_open(const char *path, struct boot_files *f, struct loader_error *e)
+{
+	int image = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY), status = -1;
+	struct stat st;
+
+	*f = (struct boot_files){.kernel = -1, .initrd = -1};
+	if (image < 0)
+		return loader_fail(e, LOADER_EINPUT, path, "cannot open: %s", strerror(errno));
+	if (fstat(image, &st) < 0 || (!S_ISREG(st.st_mode) && !S_ISBLK(st.st_mode))) {
+		close(image);
+		return loader_fail(e, LOADER_EINPUT, path, "is neither a file nor a block device");
+	}
+	f->kernel = memfd_create("ring1-kernel", MFD_CLOEXEC);
+	f->initrd = memfd_create("ring1-initrd", MFD_CLOEXEC);
+	if (f->kernel < 0 || f->initrd < 0)
+		loader_fail(e, LOADER_EHOST, path, "no memory file: %s", strerror(errno));
+	else
+		status = run_reader(path, image, f, e);
+	close(image);
+	if (!status && !*f->initrd_path) {
+		close(f->initrd);
+		f->initrd = -1;
+	}
+	if (status)
+		boot_files_close(f);
+	return status;
+}
+
+void boot_files_close(struct boot_files *f)
+{
+	if (f->kernel >= 0)
+		close(f->kernel);
+	if (f->initrd >= 0)
+		close(f->initrd);
+	f->kernel = f->initrd = -1;
+}

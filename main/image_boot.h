@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* --image FILE[,ro][,cow][,...]: a disk to boot from. */
+#ifndef MAIN_IMAGE_BOOT_H
+#define MAIN_IMAGE_BOOT_H
+
+#define IMAGE_BOOT_PATH 32
+
+struct image_boot {
+	char kernel[IMAGE_BOOT_PATH]; /* paths by which this process can open them */
+	char initrd[IMAGE_BOOT_PATH]; /* empty: the image has none */
+	char arguments[64];           /* where the kernel finds its root */
+};
+
+/**
+ * image_boot_open - finds out how to boot from the image that an option's text names
+ * @option: FILE, and behind commas what --disk takes
+ *
+ * What it opens stays open: a machine that restarts reads it again.
+ *
+ * Returns 0 or an exit status, with the reason printed.
+ */
+int image_boot_open(const char *option, struct image_boot *b);
+
+#endif
