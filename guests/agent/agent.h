@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * ring1's program in a guest: the first program of the initial RAM disks that ring1 makes itself.
+ * Static, so that it needs nothing of the guest's.
+ */
+#ifndef GUESTS_AGENT_AGENT_H
+#define GUESTS_AGENT_AGENT_H
+
+/** say - a line for the console */
+void say(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/**
+ * load_modules - loads every file in the directory @path, in whatever order they need
+ *
+ * A module that lacks a symbol of another is tried again as long as any can be loaded; what is in
+ * the kernel already is no error.
+ *
+ * Return: 0, or -1 when some are left (their names and errors are said)
+ */
+int load_modules(const char *path);
+
+/**
+ * follow_orders - does what the file @path says, line by line
+ *
+ * A line is an order and its words, separated by single blanks; in a word, %XX is the byte with
+ * that hexadecimal number. The orders:
+ *
+ *   modules DIRECTORY                   load_modules()
+ *   mkdir PATH
+ *   mount TYPE SOURCE TARGET OPTIONS    as mount(2) does; OPTIONS: ro, bind, and the file system's
+ * own; - for none root PATH                           what is mounted there becomes / directory
+ * PATH                      the directory in which programs run environment NAME=VALUE run PROGRAM
+ * ARGUMENT...             and wait; it must succeed become PROGRAM ARGUMENT...          instead of
+ * this program power-off
+ *
+ * Return: -1 when an order failed, which was said, or none ended this program
+ */
+int follow_orders(const char *path);
+
+#endif

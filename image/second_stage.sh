@@ -1,0 +1,57 @@
+#!/bin/sh
+# The guest's part of `ring1 image create`: runs in the new Debian, as root, with nothing else running.
+# In the environment: SUITE, HOST_NAME.
+set -eu
+export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LC_ALL=C.UTF-8
+export DEBIAN_FRONTEND=noninteractive DEBCONF_NONINTERACTIVE_SEEN=true
+
+# No service starts while packages are configured, and no package waits for a disk: all is lost or kept as a whole.
+printf '#!/bin/sh\nexit 101\n' >/usr/sbin/policy-rc.d
+chmod 755 /usr/sbin/policy-rc.d
+echo force-unsafe-io >/etc/dpkg/dpkg.cfg.d/ring1-image
+
+echo "stage: configuring packages"
+/debootstrap/debootstrap --second-stage || {
+	tail -n 20 /debootstrap/debootstrap.log 2>/dev/null || true
+	echo "error: packages could not be configured; the end of debootstrap's log is above"
+	exit 1
+}
+
+echo "stage: setting up the system"
+rm -f /usr/sbin/policy-rc.d /etc/dpkg/dpkg.cfg.d/ring1-image
+echo "$HOST_NAME" >/etc/hostname
+printf '127.0.0.1\tlocalhost\n127.0.1.1\t%s\n::1\tlocalhost ip6-localhost ip6-loopback\n' "$HOST_NAME" >/etc/hosts
+echo 'LABEL=ring1 / ext4 errors=remount-ro,discard 0 1' >/etc/fstab
+passwd -d root >/dev/null
+
+# The user network's address, router and name server come by DHCP.
+mkdir -p /etc/systemd/network
+printf '[Match]\nType=ether\n\n[Network]\nDHCP=yes\n\n[DHCPv4]\nUseDNS=yes\n' >/etc/systemd/network/80-ring1.network
+systemctl enable systemd-networkd.service >/dev/null 2>&1
+# Nothing here waits for the network to be up before the login prompt.
+systemctl disable systemd-networkd-wait-online.service >/dev/null 2>&1 || true
+[ -e /lib/systemd/systemd-resolved ] || echo 'nameserver 10.0.2.3' >/etc/resolv.conf
+
+# What ring1 exec talks to.
+install -D -m 755 /ring1/agent /usr/lib/ring1/agent
+cat >/etc/systemd/system/ring1-agent.service <<'U'
+[Unit]
+Description=Carries out commands of ring1 exec
+ConditionPathExists=/dev/virtio-ports/org.ring1.agent.0
+
+[Service]
+ExecStart=/usr/lib/ring1/agent serve /dev/virtio-ports/org.ring1.agent.0
+Restart=always
+RestartSec=1
+KillMode=process
+
+[Install]
+WantedBy=multi-user.target
+U
+systemctl enable ring1-agent.service >/dev/null 2>&1
+
+apt-get clean
+rm -rf /ring1 /debootstrap /var/lib/apt/lists/*_dists_*
+rm -f /etc/machine-id
+: >/etc/machine-id
+echo "stage: done"
