@@ -69,9 +69,13 @@ static ext2_filsys open_at(int image, uint64_t offset)
 {
 	char name[16], options[40];
 	ext2_filsys fs;
+	int copy;
 
 	/* This I/O manager takes a descriptor's number for a name, and closes it in the end. */
-	snprintf(name, sizeof name, "%d", dup(image));
+	copy = dup(image);
+	if (copy < 0)
+		return NULL;
+	snprintf(name, sizeof name, "%d", copy);
 	snprintf(options, sizeof options, "offset=%llu", (unsigned long long)offset);
 	if (ext2fs_open2(name, options, EXT2_FLAG_64BITS | EXT2_FLAG_SOFTSUPP_FEATURES, 0, 0,
 	                 unixfd_io_manager, &fs))
@@ -231,31 +235,41 @@ static bool write_all(int to, const char *piece, size_t n)
 	return true;
 }
 
-static bool copy_file(ext2_filsys fs, ext2_ino_t ino, const char *path, int to,
-                      struct reader_answer *a)
+static bool copy_open_file(ext2_file_t file, const char *path, int to, struct reader_answer *a)
 {
 	static char piece[PIECE];
 	uint64_t left;
 	__u64 size;
-	ext2_file_t file;
 	unsigned got;
-	errcode_t error = ext2fs_file_open(fs, ino, 0, &file);
 
-	if (error)
-		return refuse(a, LOADER_EINPUT, "%s in it cannot be read: %s", path,
-		              error_message(error));
 	if (ext2fs_file_get_lsize(file, &size) || size > BOOT_FILE_MAX)
 		return refuse(a, LOADER_EINPUT, "%s in it is too large", path);
 	for (left = size; left; left -= got) {
-		error = ext2fs_file_read(file, piece, left < PIECE ? (unsigned)left : PIECE, &got);
+		errcode_t error =
+		    ext2fs_file_read(file, piece, left < PIECE ? (unsigned)left : PIECE, &got);
+
 		if (error || !got)
 			return refuse(a, LOADER_EINPUT, "%s in it cannot be read: %s", path,
 			              error ? error_message(error) : "it ends early");
 		if (!write_all(to, piece, got))
 			return refuse(a, LOADER_EHOST, "the host has no memory for %s in it", path);
 	}
-	ext2fs_file_close(file);
 	return true;
+}
+
+static bool copy_file(ext2_filsys fs, ext2_ino_t ino, const char *path, int to,
+                      struct reader_answer *a)
+{
+	ext2_file_t file;
+	errcode_t error = ext2fs_file_open(fs, ino, 0, &file);
+	bool copied;
+
+	if (error)
+		return refuse(a, LOADER_EINPUT, "%s in it cannot be read: %s", path,
+		              error_message(error));
+	copied = copy_open_file(file, path, to, a);
+	ext2fs_file_close(file);
+	return copied;
 }
 
 void image_read(int image, int kernel, int initrd, struct reader_answer *a)
@@ -272,12 +286,12 @@ void image_read(int image, int kernel, int initrd, struct reader_answer *a)
 			continue;
 		seen = true;
 		f = find_boot_files(fs, a);
-		if (!f.kernel)
-			continue;
 		a->partition = places.partition[i];
-		if (copy_file(fs, f.kernel, a->kernel_path, kernel, a) && f.initrd)
+		if (f.kernel && copy_file(fs, f.kernel, a->kernel_path, kernel, a) && f.initrd)
 			copy_file(fs, f.initrd, a->initrd_path, initrd, a);
-		return;
+		ext2fs_close_free(&fs);
+		if (f.kernel)
+			return;
 	}
 	if (seen)
 		refuse(a, LOADER_EINPUT,
