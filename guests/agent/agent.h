@@ -27,11 +27,11 @@ int load_modules(const char *path);
  *
  *   modules DIRECTORY                   load_modules()
  *   mkdir PATH
- *   mount TYPE SOURCE TARGET OPTIONS    as mount(2) does; OPTIONS: ro, bind, and the file system's
- * own; - for none root PATH                           what is mounted there becomes / directory
- * PATH                      the directory in which programs run environment NAME=VALUE run PROGRAM
- * ARGUMENT...             and wait; it must succeed become PROGRAM ARGUMENT...          instead of
- * this program power-off
+ *   mount TYPE SOURCE TARGET OPTIONS    as mount(2) does; OPTIONS: ro, bind, remount, nosuid,
+ * nodev, and the file system's own; - for none root PATH                           what is mounted
+ * there becomes / directory PATH                      the directory in which programs run
+ * environment NAME=VALUE run PROGRAM ARGUMENT...             and wait; it must succeed become
+ * PROGRAM ARGUMENT...          instead of this program power-off
  *
  * Return: -1 when an order failed, which was said, or none ended this program
  */

@@ -47,6 +47,8 @@ static unsigned long take_flags(char *options)
 			flags |= MS_RDONLY;
 		} else if (!strcmp(word, "bind")) {
 			flags |= MS_BIND;
+		} else if (!strcmp(word, "remount")) {
+			flags |= MS_REMOUNT;
 		} else if (!strcmp(word, "nosuid")) {
 			flags |= MS_NOSUID;
 		} else if (!strcmp(word, "nodev")) {
