@@ -47,9 +47,11 @@ fakeroot -s "$state" debootstrap --foreign --arch=i386 --variant=minbase ${cache
 	fail "debootstrap could not get the packages; its last words are above"
 
 stage "unpacking the kernel"
-deb=$(find "$root/var/cache/apt/archives" -name 'linux-image-[0-9]*.deb' | head -n 1)
-[ -n "$deb" ] || fail "among the packages is no kernel (linux-image-...)"
-dpkg-deb -x "$deb" "$WORK/kernel" || fail "the kernel's package is damaged"
+# Of packages called so, some only depend on the one with the kernel.
+find "$root/var/cache/apt/archives" -name 'linux-image-*.deb' | while read -r deb; do
+	dpkg-deb -x "$deb" "$WORK/kernel"
+done || fail "the kernel's package is damaged"
+[ -n "$(find "$WORK/kernel" -path '*/boot/vmlinuz-*')" ] || fail "among the packages is no kernel (linux-image-...)"
 
 stage "making the file system"
 # shellcheck disable=SC2016 # the inner shell's
