@@ -11,6 +11,7 @@
 #include "core/paging.h"
 #include "core/segment.h"
 #include "core/task.h"
+#include "core/trace.h"
 
 struct gate {
 	uint32_t handler;
@@ -179,6 +180,7 @@ void deliver(unsigned vector, bool has_error, uint32_t error, bool software)
 
 void deliver_exception(const struct exception *x)
 {
+	TRACE(faults, x->vector, x->vector == VECTOR_PF ? x->cr2 : 0, x->has_error ? x->error : 0);
 	if (x->vector == VECTOR_PF) {
 		V->cr2 = x->cr2;
 		if (x->error & PF_USER)

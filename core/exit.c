@@ -26,6 +26,7 @@
 #include "core/spaces.h"
 #include "core/strings.h"
 #include "core/syscall.h"
+#include "core/trace.h"
 #include "core/userhalf.h"
 #include "core/vmi.h"
 #include "rom_symbols.h"
@@ -91,11 +92,13 @@ static _Noreturn void leave(void)
 	/* Only the guest's LDT gives a program such a stack. */
 	if (V->rsel[SEG_SS] < LDT_SELECTOR(LDT_TLS_ALTERNATIVE) && !segment_is_big(SEG_SS))
 		rom_resume_small();
+	trace_resume();
 	cell_resume();
 }
 
 void core_again(void)
 {
+	trace_exit(TRACE_EXIT_AGAIN);
 	take_inbox();
 	devices_run();
 	leave();
@@ -228,6 +231,7 @@ static void gate_of_user(void)
 
 void core_gate(uint32_t gate)
 {
+	trace_exit(gate);
 	segments_sync();
 	low_close();
 	if (user_mode()) {
@@ -291,6 +295,7 @@ void core_gate(uint32_t gate)
 		if (gate >= GATE_COUNT)
 			stop_guest(STOP_INTERNAL, "a far call to no gate");
 		gate_return();
+		TRACE(vmi, gate - GATE_VMI, 0, 0);
 		vmi_call(gate - GATE_VMI, V->eip);
 	}
 	leave();
@@ -315,6 +320,7 @@ static bool refill(uint32_t va, uint32_t error, bool user, struct exception *x)
 		return raise_page_fault(x, va, PF_PRESENT | PF_FETCH | (user ? PF_USER : 0));
 	COUNT(page_fault_hidden);
 	if (t.pa <= UINT32_MAX && platform_is_mmio(&M->platform, (uint32_t)t.pa)) {
+		TRACE(io, TRACE_IO_MMIO, (uint32_t)t.pa, 0);
 		if (mmio_access(t.pa))
 			return true;
 		stop_guest(STOP_INTERNAL,
@@ -510,6 +516,7 @@ void core_fault(const struct host_exception *e)
 	uint32_t low = low_close();
 	struct exception x;
 
+	trace_exit(TRACE_EXIT_FAULT + e->vector);
 	count_signal(e->signal);
 	/* In a window (core/shadow.c) SIGBUS is what SIGSEGV is elsewhere. */
 	again = e->signal == HOST_SIGBUS && e->vector == VECTOR_PF && !shadow_missing(e->cr2);
@@ -547,6 +554,7 @@ void core_fault(const struct host_exception *e)
 	case VECTOR_BP:
 	case VECTOR_OF:
 		COUNT(exception);
+		TRACE(faults, e->vector, 0, 0);
 		deliver(e->vector, false, 0, true);
 		break;
 	case VECTOR_DB:
@@ -607,6 +615,7 @@ void core_kick(void)
 {
 	struct exception x;
 
+	trace_exit(TRACE_EXIT_KICK);
 	COUNT(signal_kick);
 	M->cause = promised() ? STAT_deliver_bound : STAT_deliver_kick;
 	M->promise_due = 0; /* this is the look it was for, be it early by main's clock */
@@ -625,6 +634,7 @@ void core_syscall(void)
 {
 	struct exception x;
 
+	trace_exit(TRACE_EXIT_CALL);
 	COUNT(signal_sys);
 	segments_sync();
 	low_close();

@@ -39,6 +39,7 @@
 #include "core/debug.h"
 #include "core/debugger.h"
 #include "core/late_eoi.h"
+#include "core/trace.h"
 
 /* An enabled interrupt waits no longer than this for its delivery, in ns. */
 #define DELIVERY_BOUND_NS 1000000u
@@ -103,6 +104,7 @@ void interrupts_deliver(void)
 		int vector = platform_acknowledge(&M->platform);
 
 		count_delivery();
+		TRACE(interrupts, (uint32_t)vector, 0, 0);
 		deliver(vector, false, 0, false);
 	}
 	late_eoi_offer();

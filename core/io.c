@@ -9,6 +9,7 @@
 #include "core/interrupt.h"
 #include "core/paging.h"
 #include "core/segment.h"
+#include "core/trace.h"
 
 /* Let the consequences of a port access be seen before the guest's next instruction. */
 static void after_access(void)
@@ -28,6 +29,7 @@ uint32_t port_in(uint16_t port, unsigned size)
 	COUNT(port_io);
 	debug_port(port, size);
 	value = platform_in(&M->platform, port, size, clock_now());
+	TRACE(io, size, port, value);
 	after_access();
 	return value;
 }
@@ -36,6 +38,7 @@ void port_out(uint16_t port, unsigned size, uint32_t value)
 {
 	COUNT(port_io);
 	debug_port(port, size);
+	TRACE(io, size | TRACE_IO_OUT, port, value);
 	platform_out(&M->platform, port, size, value, clock_now());
 	after_access();
 }

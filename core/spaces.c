@@ -7,6 +7,7 @@
 #include "core/paging.h"
 #include "core/segment.h"
 #include "core/shadow.h"
+#include "core/trace.h"
 
 static uint32_t cell_count(void)
 {
@@ -65,6 +66,7 @@ static uint32_t choose_cell(uint32_t tag)
 void load_cr3(uint32_t value)
 {
 	COUNT(cr3_load);
+	TRACE(switches, 0, value, 0);
 	V->cr3 = value;
 	if (!paging_on())
 		return;

@@ -16,6 +16,7 @@
 #include "main/pause.h"
 #include "main/placement.h"
 #include "main/terminal.h"
+#include "main/trace.h"
 
 #include <errno.h>
 #include <linux/futex.h>
@@ -458,6 +459,8 @@ static void serve_doorbell(struct loop *l)
 		vm_want_cells(l->vm);
 	if (bits & DOORBELL_MODULE)
 		modules_serve(l->vm);
+	if (bits & DOORBELL_TRACE)
+		trace_drain(l->vm);
 	if (bits & DOORBELL_PAUSED && pause_event(l->vm)) {
 		control_paused();
 		gdb_paused();
@@ -687,6 +690,7 @@ void run_loop(struct vm *vm, const struct start *start, struct outcome *outcome)
 	                                        .power_off = power_off_for_client,
 	                                        .input_room = input_room,
 	                                        .type = type_for_client});
+	trace_start(vm);
 	gdb_start(vm, start->gdb, power_off_for_client, &l);
 	if (start->paused)
 		pause_begin(vm, PAUSE_USER);
@@ -715,12 +719,14 @@ void run_loop(struct vm *vm, const struct start *start, struct outcome *outcome)
 		give_input(&l);
 		watch_panic(&l);
 		review_placement(&l);
+		trace_drain(vm);
 		huge_pages_look(&vm->huge);
 	}
 	drain_console(&l);
 	flush_output(&l);
 	drain_log(&l);
 	take_panic(&l);
+	trace_flush(vm);
 	control_end(outcome->text);
 	gdb_end(0);
 	close_loop(&l);

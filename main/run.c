@@ -14,6 +14,7 @@
 #include "main/placement.h"
 #include "main/stats.h"
 #include "main/terminal.h"
+#include "main/trace.h"
 #include "main/vm.h"
 #include "main/vrom.h"
 
@@ -56,7 +57,7 @@
 struct run_options {
 	FILE *stats_file;
 	struct image_boot boot; /* with image */
-	const char *kernel, *initrd, *arguments, *stats_path, *console, *name, *image, *gdb;
+	const char *kernel, *initrd, *arguments, *stats_path, *console, *name, *image, *gdb, *trace;
 	const char *disk[VIRTIO_DEVICES];
 	unsigned ndisks;
 	uint64_t memory;
@@ -98,6 +99,9 @@ static void usage(FILE *to)
 	    "      --paused          do not start before 'ring1 resume' or a debugger says so\n"
 	    "      --gdb WHERE       let gdb connect ('target remote'): a PORT of this host, or\n"
 	    "                        unix:PATH\n"
+	    "      --trace GROUP[,GROUP]...[:FILE]\n"
+	    "                        record exits, interrupts, vmi, faults, switches, io, or all:\n"
+	    "                        lines of text, or for Chrome when FILE ends in .json\n"
 	    "      --control=on|off  a control socket, for 'ring1 ls', 'stop', ... (on)\n"
 	    "      --stats[=FILE]    at the end, print what was counted (FILE: as JSON)\n"
 	    "      --count=calls|exits  with --stats, count each VMI call and each rewritten\n"
@@ -218,7 +222,8 @@ enum {
 	OPTION_DISK,
 	OPTION_RNG,
 	OPTION_GDB,
-	OPTION_IMAGE
+	OPTION_IMAGE,
+	OPTION_TRACE
 };
 
 /* An option that is one of two words: *second tells which. */
@@ -263,6 +268,7 @@ static int parse_options(int argc, char **argv, struct run_options *o)
 	    {"paused", no_argument, NULL, OPTION_PAUSED},
 	    {"control", required_argument, NULL, OPTION_CONTROL},
 	    {"gdb", required_argument, NULL, OPTION_GDB},
+	    {"trace", required_argument, NULL, OPTION_TRACE},
 	    {"help", no_argument, NULL, 'h'},
 	    {0}};
 	bool exits_only = false;
@@ -308,6 +314,9 @@ static int parse_options(int argc, char **argv, struct run_options *o)
 			break;
 		case OPTION_PAUSED:
 			o->paused = true;
+			break;
+		case OPTION_TRACE:
+			o->trace = optarg;
 			break;
 		case OPTION_GDB:
 			o->gdb = optarg;
@@ -813,10 +822,15 @@ int command_run(int argc, char **argv)
 	}
 	/* jansson would read its seed from a file when main no longer opens any. */
 	json_object_seed(0);
+	if (o.trace && (status = trace_open(o.trace))) {
+		detach_end(status);
+		return status;
+	}
 	if (!(status = claim_name(&claim, &o))) {
 		detach_named(claim.name);
 		status = run_named(&o, &claim);
 	}
+	trace_close();
 	machines_release(&claim);
 	detach_end(status);
 	return status;

@@ -114,7 +114,7 @@ $(TEST)/fuzz/fuzz_core_%: tests/fuzz/fuzz_core_%.c $(TEST)/fuzz/core.a $(GENERAT
 
 # ---- system tests: build/ring1 with whole guests ----
 
-TEST_TOOLS := $(TEST)/pty $(TEST)/inject $(TEST)/connect $(TEST)/sizes $(TEST)/kick_each $(TEST)/deny
+TEST_TOOLS := $(TEST)/pty $(TEST)/inject $(TEST)/connect $(TEST)/sizes $(TEST)/kick_each $(TEST)/deny $(TEST)/trace_json
 TEST_PRELOADS := $(TEST)/short_memory.so $(TEST)/bad_disk.so
 TEST_GUESTS := $(TEST)/hostile $(TEST)/counts
 TEST_INITRAMFS := $(TEST)/guests.cpio.gz
@@ -129,7 +129,7 @@ $(TEST_PRELOADS): $(TEST)/%.so: tests/tools/%.c
 $(TEST_TOOLS): $(TEST)/%: tests/tools/%.c include/ring1/*.h devices/*.h
 	@mkdir -p $(@D)
 	@echo "  CC (test)   $<"
-	@$(CC) -std=gnu11 $(WARN) -O2 -g $(CPPFLAGS_ALL) -o $@ $< -lutil -lseccomp
+	@$(CC) -std=gnu11 $(WARN) -O2 -g $(CPPFLAGS_ALL) -o $@ $< -lutil -lseccomp -ljansson
 
 $(TEST)/sizes.h: $(TEST)/sizes
 	@$< >$@

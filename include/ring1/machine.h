@@ -10,6 +10,7 @@
 
 #include "ring1/layout.h"
 #include "ring1/stats.h"
+#include "ring1/trace.h"
 #include "ring1/vcpu.h"
 
 #include "core/insn.h"
@@ -42,6 +43,7 @@
 #define DOORBELL_CELLS    8u   /* the pool of cells is too small */
 #define DOORBELL_LOG      16u  /* bytes in log */
 #define DOORBELL_MODULE   32u  /* machine.module_request is filled in, and waited for */
+#define DOORBELL_TRACE    256u /* the ring of trace is half full */
 #define DOORBELL_PAUSED   64u  /* the virtual CPU stands still, as machine.pause asks */
 #define DOORBELL_DEVICE   128u /* a back end set INBOX_DEVICE, and the virtual CPU computes */
 
@@ -293,6 +295,7 @@ struct machine {
 	uint64_t count_op[OP_COUNT];      /* emulated in the core, by kind */
 	uint64_t count_vmi[VMI_NR_CALLS]; /* VMI calls that left the ROM */
 	uint64_t delivery_delay[DELAY_BUCKETS];
+	struct trace_ring trace;
 
 	uint8_t xsave[16384] __attribute__((aligned(64)));
 	/* Guest-physical space without memory behind it: reads something, keeps no promise. */
