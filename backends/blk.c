@@ -307,6 +307,18 @@ const struct backend_ops blk_ops = {.prepare = prepare,
                                     .calls = calls,
                                     .ncalls = sizeof calls / sizeof *calls};
 
+/* With an overlay of its own, perhaps. */
+static const int nbd_calls[] = {SCMP_SYS(preadv2),  SCMP_SYS(pwritev2), SCMP_SYS(fallocate),
+                                SCMP_SYS(recvfrom), SCMP_SYS(sendto),   SCMP_SYS(recvmsg),
+                                SCMP_SYS(sendmsg)};
+
+const struct backend_ops blk_nbd_ops = {.prepare = prepare,
+                                        .serve = serve,
+                                        .drain = drain,
+                                        .changed = changed,
+                                        .calls = nbd_calls,
+                                        .ncalls = sizeof nbd_calls / sizeof *nbd_calls};
+
 /* ---- what the guest is shown ---- */
 
 static uint64_t features_of(const struct disk *d)

@@ -6,7 +6,8 @@
 #include "backends/backend.h"
 #include "backends/disk.h"
 
-extern const struct backend_ops blk_ops; /* backend.own: a struct disk that is open */
+/* backend.own: a struct disk that is open; one behind an NBD server takes the second. */
+extern const struct backend_ops blk_ops, blk_nbd_ops;
 
 #define BLK_QUEUE_SIZE 256
 

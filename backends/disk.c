@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "backends/disk.h"
 
+#include "backends/nbd.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/falloc.h>
@@ -110,6 +112,16 @@ static int anonymous_file(void)
 	return fd;
 }
 
+bool disk_can_overlay(char *why, size_t size)
+{
+	int fd = anonymous_file();
+
+	if (fd < 0)
+		return no(why, size, strerror(errno));
+	close(fd);
+	return true;
+}
+
 static uint64_t clusters(const struct disk *d)
 {
 	return (d->bytes + DISK_CLUSTER - 1) / DISK_CLUSTER;
@@ -137,28 +149,30 @@ static bool open_overlay(struct disk *d, char *why, size_t size)
 	return true;
 }
 
-bool disk_open(struct disk *d, char *why, size_t size)
+static bool open_image(struct disk *d, char *why, size_t size)
 {
 	bool reads_only = d->read_only || d->cow;
 
-	d->overlay = -1;
-	d->changed = NULL;
-	pthread_mutex_init(&d->copying, NULL);
 	d->fd = open(d->path, (reads_only ? O_RDONLY : O_RDWR) | O_CLOEXEC | O_NONBLOCK);
 	if (d->fd < 0)
 		return no(why, size, strerror(errno));
 	if (!measure(d, why, size))
-		goto bad;
-	if (!lock_image(d)) {
-		no(why, size,
-		   reads_only ? "another machine writes it"
-		              : "another machine uses it; several can with ro or cow");
-		goto bad;
-	}
-	if (d->cow && !open_overlay(d, why, size))
-		goto bad;
-	return true;
-bad:
+		return false;
+	return lock_image(d) ||
+	       no(why, size,
+	          reads_only ? "another machine writes it"
+	                     : "another machine uses it; several can with ro or cow");
+}
+
+bool disk_open(struct disk *d, char *why, size_t size)
+{
+	d->overlay = d->fd = -1;
+	d->changed = NULL;
+	d->nbd = NULL;
+	pthread_mutex_init(&d->copying, NULL);
+	if ((d->served ? nbd_disk_open(d, why, size) : open_image(d, why, size)) &&
+	    (!d->cow || open_overlay(d, why, size)))
+		return true;
 	disk_close(d);
 	return false;
 }
@@ -167,6 +181,8 @@ void disk_close(struct disk *d)
 {
 	if (d->fd >= 0)
 		close(d->fd);
+	if (d->nbd)
+		nbd_disk_close(d);
 	if (d->overlay >= 0)
 		close(d->overlay);
 	if (d->changed)
@@ -214,6 +230,14 @@ static int transfer(int fd, bool writing, struct iovec *part, unsigned parts, ui
 		advance(&part, &parts, (size_t)n);
 	}
 	return 0;
+}
+
+/* Reading the image itself. */
+static int read_image(struct disk *d, struct iovec *part, unsigned parts, uint64_t offset,
+                      unsigned how)
+{
+	return d->nbd ? nbd_disk_read(d, part, parts, offset, how)
+	              : transfer(d->fd, false, part, parts, offset, how);
 }
 
 /* ---- copy on write ---- */
@@ -267,7 +291,8 @@ static int read_runs(struct disk *d, struct iovec *part, unsigned parts, uint64_
 		bool overlay;
 		uint64_t length = run_length(d, offset, n, &overlay);
 		unsigned count = split(&part, &parts, length, run);
-		int error = transfer(overlay ? d->overlay : d->fd, false, run, count, offset, how);
+		int error = overlay ? transfer(d->overlay, false, run, count, offset, how)
+		                    : read_image(d, run, count, offset, how);
 
 		if (error)
 			return error;
@@ -288,7 +313,7 @@ static int copy_up(struct disk *d, uint64_t cluster)
 
 	pthread_mutex_lock(&d->copying);
 	if (!is_changed(d, cluster)) {
-		error = transfer(d->fd, false, &in, 1, offset, 0);
+		error = read_image(d, &in, 1, offset, 0);
 		if (!error)
 			error = transfer(d->overlay, true, &out, 1, offset, 0);
 		if (!error)
@@ -322,7 +347,7 @@ int disk_read(struct disk *d, struct iovec *part, unsigned parts, uint64_t offse
               unsigned how)
 {
 	return d->cow ? read_runs(d, part, parts, offset, n, how)
-	              : transfer(d->fd, false, part, parts, offset, how);
+	              : read_image(d, part, parts, offset, how);
 }
 
 int disk_write(struct disk *d, struct iovec *part, unsigned parts, uint64_t offset, uint64_t n,
@@ -330,6 +355,8 @@ int disk_write(struct disk *d, struct iovec *part, unsigned parts, uint64_t offs
 {
 	int error;
 
+	if (!d->cow && d->nbd)
+		return nbd_disk_write(d, part, parts, offset, how);
 	if (!d->cow)
 		return transfer(d->fd, true, part, parts, offset, how);
 	error = copy_ends(d, offset, n);
@@ -343,6 +370,8 @@ int disk_write(struct disk *d, struct iovec *part, unsigned parts, uint64_t offs
 /* What is in the overlay goes with the machine: nobody will read it after a crash. */
 int disk_flush(struct disk *d)
 {
+	if (d->nbd && !d->cow)
+		return nbd_disk_flush(d);
 	if (d->cow || !fdatasync(d->fd))
 		return 0;
 	return -errno;
@@ -388,6 +417,8 @@ int disk_zero(struct disk *d, uint64_t offset, uint64_t n, bool unmap)
 {
 	int error;
 
+	if (!d->cow && d->nbd)
+		return nbd_disk_zero(d, offset, n, unmap);
 	if (!d->cow)
 		return zero_range(d->fd, offset, n, unmap);
 	error = copy_ends(d, offset, n);
@@ -404,6 +435,8 @@ int disk_discard(struct disk *d, uint64_t offset, uint64_t n)
 	 * punched holes read as elsewhere. */
 	if (d->cow)
 		return disk_zero(d, offset, n, true);
+	if (d->nbd)
+		return nbd_disk_discard(d, offset, n);
 	if (fallocated(d->fd, FALLOC_FL_PUNCH_HOLE, offset, n))
 		return 0;
 	return errno == EOPNOTSUPP || errno == ENOSYS || errno == EINVAL ? 0 : -errno;

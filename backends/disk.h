@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * A raw disk image, or a block device, of the host; with `cow` a base that stays as it is and an
- * anonymous file for what is changed.
+ * A disk of the host: a raw image, a block device, or what an NBD server has (backends/nbd.h); with
+ * `cow` a base that stays as it is and an anonymous file for what is changed.
  *
  * Offsets and lengths are in bytes, multiples of DISK_SECTOR, within the disk: the caller has
  * checked. Calls may be made from several threads at once; what overlapping ones do to each other
@@ -24,8 +24,11 @@ struct disk {
 	char path[512];
 	char serial[DISK_SERIAL_BYTES + 1];
 	bool read_only, cow;
-	int fd;      /* the image; -1: not open */
-	int overlay; /* cow: what was changed; else -1 */
+	bool served;            /* by an NBD server: a URI, or a format that is qemu-nbd's */
+	bool allow_backing;     /* an image may name other files */
+	struct nbd_handle *nbd; /* the connection, if it is open */
+	int fd;                 /* the image; -1: not open */
+	int overlay;            /* cow: what was changed; else -1 */
 	uint64_t bytes;
 	uint32_t logical, physical; /* block sizes of the host's disk */
 	uint64_t *changed;          /* cow: a bit for each cluster; shared with later lives */
@@ -45,6 +48,9 @@ struct disk {
  * open, when it cannot be used.
  */
 bool disk_open(struct disk *d, char *why, size_t size);
+
+/** disk_can_overlay - is there a place for what is written to a disk with cow? @why: if not */
+bool disk_can_overlay(char *why, size_t size);
 
 /** disk_close - close what is open */
 void disk_close(struct disk *d);

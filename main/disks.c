@@ -2,6 +2,7 @@
 #include "main/disks.h"
 
 #include "backends/blk.h"
+#include "backends/nbd.h"
 #include "main/report.h"
 
 #include <stdio.h>
@@ -43,6 +44,13 @@ static bool take_serial(struct disk *d, const char *text, const char *option)
 	return true;
 }
 
+static bool ends_in(const char *text, const char *end)
+{
+	size_t n = strlen(text), m = strlen(end);
+
+	return n > m && !strcmp(text + n - m, end);
+}
+
 static bool parse(struct disk *d, const char *option)
 {
 	const char *rest = next_part(option, d->path, sizeof d->path);
@@ -62,16 +70,25 @@ static bool parse(struct disk *d, const char *option)
 			d->read_only = true;
 		else if (!strcmp(part, "cow"))
 			d->cow = true;
+		else if (!strcmp(part, "backing=allow"))
+			d->allow_backing = true;
 		else if (!strncmp(part, "serial=", 7)) {
 			if (!take_serial(d, part + 7, option))
 				return false;
 		} else {
-			complain("--disk %s: '%s' is none of ro, cow, serial=TEXT", option, part);
+			complain("--disk %s: '%s' is none of ro, cow, backing=allow, serial=TEXT",
+			         option, part);
 			return false;
 		}
 	}
 	if (d->read_only && d->cow) {
 		complain("--disk %s: ro and cow exclude one another", option);
+		return false;
+	}
+	/* By its name: what a raw image begins with is the guest's to write. */
+	d->served = nbd_is_uri(d->path) || ends_in(d->path, ".qcow2");
+	if (d->allow_backing && !d->served) {
+		complain("--disk %s: only a .qcow2 image has a backing file", option);
 		return false;
 	}
 	return true;
@@ -108,9 +125,9 @@ int disks_add(struct devices *devices, const char *option)
 	}
 	ndisks++;
 	blk_describe(d, &device->shown, device->config);
-	device->ops = &blk_ops;
+	device->ops = d->served ? &blk_nbd_ops : &blk_ops;
 	device->own = d;
-	device->fds[device->nfds++] = d->fd;
+	device->fds[device->nfds++] = d->served ? nbd_disk_fd(d) : d->fd;
 	if (d->cow)
 		device->fds[device->nfds++] = d->overlay;
 	return 0;

@@ -5,6 +5,8 @@
  */
 #include "main/probe.h"
 
+#include "backends/disk.h"
+
 #include "main/huge_pages.h"
 #include "main/loop.h"
 #include "main/vm.h"
@@ -353,6 +355,24 @@ static void look_landlock(struct finding *f)
 
 /* ---- limits ---- */
 
+/* For --disk: a place for what cow writes, and the server of other formats. */
+static void look_disks(struct finding *f)
+{
+	bool server =
+	    !access("/usr/bin/qemu-nbd", X_OK) || !access("/usr/local/bin/qemu-nbd", X_OK);
+	char why[120];
+
+	if (disk_can_overlay(why, sizeof why)) {
+		say(f, server ? PROBE_GOOD : PROBE_LESS, "raw images, cow%s",
+		    server ? ", qcow2 by qemu-nbd" : "; no qemu-nbd");
+		if (!server)
+			advise(f, "install qemu-utils for disks in .qcow2 images");
+		return;
+	}
+	say(f, PROBE_LESS, "no place for --disk FILE,cow: %s", why);
+	advise(f, "say by TMPDIR where a large temporary file can be");
+}
+
 static void look_map_count(struct finding *f)
 {
 	char text[40];
@@ -557,6 +577,7 @@ const struct probe probes[] = {
     {"userfaultfd", look_userfaultfd},
     {"huge pages", look_huge_pages},
     {"Landlock", look_landlock},
+    {"disks", look_disks},
     {"cells", look_cells},
     {"a signal and back", look_signal_cost},
     {"mapping a page", look_mapping_cost},

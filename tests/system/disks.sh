@@ -24,7 +24,7 @@ complaints() { dmesg | grep -E 'BUG|Oops|WARNING: CPU|nobody cared' && say compl
 data() {
 	mount -t ext4 /dev/vda /mnt || return
 	dd if=/dev/urandom of=/mnt/data bs=64k count=128 2>/dev/null
-	mkdir /mnt/dir && cp /mnt/data /mnt/dir/copy
+	mkdir -p /mnt/dir && cp /mnt/data /mnt/dir/copy
 	sync
 	before=$(sha256sum </mnt/data)
 	umount /mnt
