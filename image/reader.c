@@ -183,7 +183,8 @@ static void find_initrd(ext2_filsys fs, const char *version, struct found *f,
 	static const char *const links[] = {"/initrd.img", "/boot/initrd.img", "/boot/initrd"};
 
 	if (*version) {
-		snprintf(a->initrd_path, sizeof a->initrd_path, INITRD_PREFIX "%s", version);
+		snprintf(a->initrd_path, sizeof a->initrd_path, INITRD_PREFIX "%.*s",
+		         (int)VERSION_MAX, version);
 		f->initrd = find_file(fs, a->initrd_path);
 	}
 	for (size_t i = 0; i < sizeof links / sizeof *links && !f->initrd; i++) {
