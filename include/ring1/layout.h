@@ -33,11 +33,14 @@
 /* Host selector of 64-bit user code: what a far call to the gate names. */
 #define HOST_CS64 0x33
 
-/* Above 4 GiB: the monitor's half of a cell. */
-#define CELL_TEXT  0x1000000000 /* the core's code and constants, read-only */
-#define CELL_STATE 0x1100000000 /* struct machine, shared by main and all cells */
-#define CELL_ANNOT 0x1180000000 /* struct annotations, written by main before the first cell */
-#define CELL_RAM   0x1200000000 /* guest-physical memory, whole, shared */
-#define CELL_SELF  0x1300000000 /* struct cell of this very cell, stack included */
+/*
+ * Above 4 GiB: the monitor's half of a cell. What each exit uses lies together: a page of the host's
+ * page tables covers 2 MiB, and after a hand-over all of them are cold.
+ */
+#define CELL_RAM   0x1000000000 /* guest-physical memory, whole, shared */
+#define CELL_ANNOT 0x1100000000 /* struct annotations, written by main before the first cell */
+#define CELL_TEXT  0x1101000000 /* the core's code and constants, read-only */
+#define CELL_STATE 0x1101040000 /* struct machine, shared by main and all cells */
+#define CELL_SELF  0x1101080000 /* struct cell of this very cell, stack included; the last */
 
 #endif

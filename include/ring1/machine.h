@@ -346,9 +346,11 @@ struct cell {
 	struct shadow_region region[SHADOW_REGIONS];
 	struct ldt_slot ldt[LDT_SLOTS];                 /* what the host holds */
 	struct ldt_slot guest_ldt[LDT_TLS_ALTERNATIVE]; /* the guest's, as it was last seen */
-	uint8_t copy[SHADOW_REGIONS][4096] __attribute__((aligned(4096)));
 	uint8_t stack[CELL_STACK_SIZE] __attribute__((aligned(4096)));
+	uint8_t copy[SHADOW_REGIONS][4096] __attribute__((aligned(4096)));
 };
+
+_Static_assert(CELL_STATE + sizeof(struct machine) <= CELL_SELF, "struct machine has no room");
 
 _Static_assert(offsetof(struct cell, stack) >= 0x10000 &&
                    offsetof(struct cell, iret_frame) + 5 * 8 < 0x10000,
