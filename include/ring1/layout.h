@@ -41,6 +41,6 @@
 #define CELL_ANNOT 0x1100000000 /* struct annotations, written by main before the first cell */
 #define CELL_TEXT  0x1101000000 /* the core's code and constants, read-only */
 #define CELL_STATE 0x1101040000 /* struct machine, shared by main and all cells */
-#define CELL_SELF  0x1101080000 /* struct cell of this very cell, stack included; the last */
+#define CELL_SELF  0x1101100000 /* struct cell of this very cell, stack included; the last */
 
 #endif
