@@ -20,9 +20,11 @@ ask_guest() { # MODE DELIVERY
 		[ "$status:$ended:$(grep -cE '^(not )?ok ' "$scratch/lines")" = "0:itself:${planned:-?}" ]
 	[ "$status" = 0 ] || show "$scratch/out"
 }
+# By which way they come depends on the fast paths; true without them.
+ways() { slow STUBS ROM_IRET ROM_CALLS >"$scratch/reason"; }
 counted() { count "$scratch/$1.json" "$2"; }
-none() { check "$1: no interrupt came by $2" [ "$(counted "$1" "$2")" = 0 ]; }
-some() { check "$1: $(counted "$1" "$2") came by $2" [ "$(counted "$1" "$2")" -gt 0 ]; }
+none() { ways || check "$1: no interrupt came by $2" [ "$(counted "$1" "$2")" = 0 ]; }
+some() { ways || check "$1: $(counted "$1" "$2") came by $2" [ "$(counted "$1" "$2")" -gt 0 ]; }
 
 ask_guest immediate immediate
 some immediate deliver_enable
@@ -46,6 +48,12 @@ check "--delivery=never: status 2, and the two that there are" \
 	[ "$status" = 2 -a "$(grep -c 'immediate or deferred' "$scratch/out")" = 1 ]
 
 # ---- disassembly ----
+
+if ways; then
+	skip 'the ways of interrupts, and the code of the fast ones' "$(cat "$scratch/reason")"
+	done_testing
+	exit
+fi
 
 # path FUNCTION [TAKEN]: the mnemonics on the way to the RET (or the jump out of the ROM) of a function of the ROM, conditional
 # jumps not taken but for those in TAKEN (their mnemonics).
