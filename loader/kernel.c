@@ -31,11 +31,14 @@ static int refuse(const struct kernel *k, const uint8_t *file, size_t n, struct 
 
 /*
  * An ELF file that is entered as Linux's boot protocol says. Linux's tell physical addresses apart
- * from virtual ones, as paging is off then; linkers give programs the same for both.
+ * from virtual ones, as paging is off then; linkers give programs the same for both, and addresses
+ * from 128 MiB on (System V ABI, i386: 0x08048000), where a bare kernel does not lie.
  */
+#define PROGRAMS_FROM 0x08000000u
+
 static int check_is_kernel(const struct kernel *k, struct loader_error *e)
 {
-	if (k->kernel_base)
+	if (k->kernel_base || k->entry_pa < PROGRAMS_FROM)
 		return 0;
 	return loader_fail(
 	    e, LOADER_EINPUT, k->path,
