@@ -83,7 +83,7 @@ for directory in "$RING1_KERNELS"/*/; do
 	fi
 	split=$(sed -n 's/^CONFIG_PAGE_OFFSET=//p' "$directory/config" 2>/dev/null | tr A-F a-f)
 	[ -z "$split" ] || check "$name: user addresses end at $split" says "^# user addresses end at $split\$"
-	boot 'ring1.checks=processes quiet' --traps-only
+	boot 'ring1.checks=processes ring1.seconds=200 quiet' --traps-only
 	check "$name runs programs with --traps-only" passed
 	boot 'ring1.checks=addresses quiet' -m 3G
 	check "$name runs programs in 3 GiB" passed
