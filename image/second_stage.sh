@@ -32,24 +32,6 @@ systemctl enable systemd-networkd.service >/dev/null 2>&1
 systemctl disable systemd-networkd-wait-online.service >/dev/null 2>&1 || true
 [ -e /lib/systemd/systemd-resolved ] || echo 'nameserver 10.0.2.3' >/etc/resolv.conf
 
-# What ring1 exec talks to.
-install -D -m 755 /ring1/agent /usr/lib/ring1/agent
-cat >/etc/systemd/system/ring1-agent.service <<'U'
-[Unit]
-Description=Carries out commands of ring1 exec
-ConditionPathExists=/dev/virtio-ports/org.ring1.agent.0
-
-[Service]
-ExecStart=/usr/lib/ring1/agent serve /dev/virtio-ports/org.ring1.agent.0
-Restart=always
-RestartSec=1
-KillMode=process
-
-[Install]
-WantedBy=multi-user.target
-U
-systemctl enable ring1-agent.service >/dev/null 2>&1
-
 apt-get clean
 rm -rf /ring1 /debootstrap /var/lib/apt/lists/*_dists_*
 rm -f /etc/machine-id
