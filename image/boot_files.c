@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "image/boot_files.h"
 
+#include "common/call_filter.h"
 #include "common/landlock.h"
 #include "image/reader.h"
 #include "loader/internal.h"
@@ -38,27 +39,9 @@ static const int allowed[] = {
 static bool confine_reader(void)
 {
 	struct rlimit cpu = {READER_SECONDS, READER_SECONDS}, none = {0, 0};
-	scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ERRNO(EPERM));
-	int error = filter ? 0 : -1;
 
-	for (size_t i = 0; i < sizeof allowed / sizeof *allowed && !error; i++)
-		error = seccomp_rule_add(filter, SCMP_ACT_ALLOW, allowed[i], 0);
-	if (!error)
-		error = seccomp_rule_add(
-		    filter, SCMP_ACT_ALLOW, SCMP_SYS(openat), 1,
-		    SCMP_A2(SCMP_CMP_MASKED_EQ, O_ACCMODE | O_CREAT | O_TRUNC, O_RDONLY));
-	if (!error)
-		error = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(mmap), 1,
-		                         SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0));
-	if (!error)
-		error = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(mprotect), 1,
-		                         SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0));
-	if (!error)
-		error = setrlimit(RLIMIT_CPU, &cpu) || setrlimit(RLIMIT_CORE, &none);
-	if (!error)
-		error = seccomp_load(filter);
-	seccomp_release(filter);
-	return !error;
+	return !setrlimit(RLIMIT_CPU, &cpu) && !setrlimit(RLIMIT_CORE, &none) &&
+	       !call_filter_install(allowed, sizeof allowed / sizeof *allowed, NULL, 0);
 }
 
 static _Noreturn void reader_main(int image, int kernel, int initrd, int pipe_end)
