@@ -1,7 +1,7 @@
 # Tests.
 #   test         every test of the project; ends with one line "N passed, N failed, N skipped"
 #   test-slow    what takes minutes: the guest self-test with every sensitive instruction trapping
-#   fuzz         each fuzzer for FUZZ_SECONDS (600); `make test` runs them for a few seconds
+#   fuzz         each fuzzer for FUZZ_SECONDS (600), from a new seed; `make test` runs them for a few seconds from one
 #   soak         machines of all kinds for SOAK_SECONDS (3600), SOAK_BOOTS (200) boots first; tests/soak/run says what else
 # ONLY=WORD takes only the test programs with WORD in their names, as in `make test ONLY=jail`.
 
@@ -177,7 +177,7 @@ test-slow: test-build
 	@$(RUN_TESTS) -t 1800 $(SLOW_TESTS)
 
 fuzz: $(FUZZERS)
-	@FUZZ_SECONDS=$(FUZZ_SECONDS) $(RUN_TESTS) -t $$(($(FUZZ_SECONDS) + 120)) $(FUZZERS_OR_SKIPS)
+	@FUZZ_SECONDS=$(FUZZ_SECONDS) FUZZ_SEED=0 $(RUN_TESTS) -t $$(($(FUZZ_SECONDS) + 120)) $(FUZZERS_OR_SKIPS)
 
 # bench-files for tcc; without it the guests' load is busybox's.
 soak: test-build bench-files

@@ -25,7 +25,6 @@ enum {
 	PA_END = PA_DATA + HOST_DATA_PAGES
 };
 
-#define KERNEL     0xc0000000u
 #define GDT_BYTES  128u /* as the host's: selectors beyond are beyond */
 #define RAM_BYTES  ((uint64_t)PA_END * PAGE_SIZE)
 #define USER_CODE  0x23u
@@ -199,7 +198,7 @@ void host_memory_open(void)
 	map_guest(HOST_CODE, 1, PA_CODE, PA_TABLE_CODE, PTE_U);
 	map_guest(HOST_DATA, HOST_DATA_PAGES, PA_DATA, PA_TABLE_DATA, PTE_U | PTE_W);
 	map_guest(HOST_CONST, 1, PA_CONST, PA_TABLE_DATA, PTE_U);
-	map_guest(KERNEL, PA_END, 0, PA_TABLE_KERNEL, PTE_W);
+	map_guest(HOST_TABLES, PA_END, 0, PA_TABLE_KERNEL, PTE_W);
 	memset(host_code(), HLT, PAGE_SIZE);
 	fill_images();
 	fill_ldt();
@@ -218,14 +217,14 @@ bool host_load(const struct native *n)
 	memset(&M->debug, 0, sizeof M->debug);
 	memcpy(page(PA_LDT), ldt, sizeof ldt);
 	M->ram_size = RAM_BYTES;
-	M->user_top = KERNEL;
+	M->user_top = HOST_TABLES;
 	M->have_fsgsbase = 1;
 	M->low.end = 0;
 	M->low.moved = 0;
-	M->gdt_base = KERNEL + PA_GDT * PAGE_SIZE;
+	M->gdt_base = HOST_TABLES + PA_GDT * PAGE_SIZE;
 	M->gdt_limit = GDT_BYTES - 1;
 	M->ldt_selector = 0x50;
-	M->ldt_base = KERNEL + PA_LDT * PAGE_SIZE;
+	M->ldt_base = HOST_TABLES + PA_LDT * PAGE_SIZE;
 	M->ldt_limit = sizeof ldt - 1;
 	V->cr0 = CR0_PE | CR0_WP | CR0_PG;
 	V->cr3 = PA_DIRECTORY * PAGE_SIZE;

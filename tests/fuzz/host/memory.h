@@ -7,7 +7,7 @@
  *   0x08048000  HOST_CODE   one page, filled with HLT, executable, not writable
  *   0x10000000  HOST_DATA   HOST_DATA_PAGES pages, writable; nothing before and behind
  *   0x10006000  HOST_CONST  one page, not writable; nothing before and behind
- *   0xc0000000              the tables, for the guest's kernel only (not mapped natively)
+ *   0xc0000000  HOST_TABLES the tables, for the guest's kernel only (not mapped natively)
  */
 #ifndef TESTS_FUZZ_HOST_MEMORY_H
 #define TESTS_FUZZ_HOST_MEMORY_H
@@ -20,6 +20,7 @@
 #define HOST_DATA       0x10000000u
 #define HOST_DATA_PAGES 4u
 #define HOST_CONST      0x10006000u
+#define HOST_TABLES     0xc0000000u
 #define HOST_LDT        64u /* entries */
 #define HLT             0xf4
 
