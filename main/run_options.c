@@ -1,0 +1,387 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "main/run_options.h"
+
+#include "main/boot.h"
+#include "main/command.h"
+#include "main/disks.h"
+#include "main/machines.h"
+#include "main/rng.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <sched.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define DEFAULT_MEMORY (512ull << 20)
+#define MEMORY_MIN     (64ull << 20)
+#define MEMORY_MAX     (3ull << 30)
+
+static void usage(FILE *to)
+{
+	fprintf(
+	    to,
+	    "usage: ring1 run -k KERNEL [OPTION]...\n\n"
+	    "Boot an i386 kernel. Its first serial port is this terminal.\n\n"
+	    "  -k, --kernel FILE     bzImage, ELF vmlinux or multiboot kernel\n"
+	    "  -i, --initrd FILE     initial RAM disk; for a multiboot kernel its modules:\n"
+	    "                        FILE[ ARGUMENTS][,FILE[ ARGUMENTS]]...\n"
+	    "  -a, --append TEXT     kernel arguments, for Linux added to:\n"
+	    "                        %s\n"
+	    "      --no-defaults     do not add those\n"
+	    "  -m, --memory SIZE     guest memory, 64M to 3G (512M)\n"
+	    "  -n, --name NAME       what messages, process lists and other commands call the\n"
+	    "                        machine (its process id)\n"
+	    "      --image FILE[,ro][,cow][,serial=TEXT]\n"
+	    "                        a disk to boot from, the first one: kernel and initial RAM "
+	    "disk\n"
+	    "                        are taken out of its ext4 file system, unless given with -k\n"
+	    "                        and -i ('ring1 image create' makes one)\n"
+	    "      --disk FILE[,ro][,cow][,backing=allow][,serial=TEXT]\n"
+	    "                        a virtio disk: a raw image, a block device, a .qcow2 image or "
+	    "an\n"
+	    "                        nbd:// or nbd+unix:// URI; read-only; or with what is "
+	    "written\n"
+	    "                        thrown away at the end. More than one may be given; a comma\n"
+	    "                        in a name is written twice\n"
+	    "      --rng             a virtio source of random numbers: the host's\n"
+	    "      --console WHERE   its first serial port: stdio (default), pty, file:PATH\n"
+	    "                        (appended), unix:PATH (a socket, one client at a time) or\n"
+	    "                        socket ('ring1 console' only; default with --detach)\n"
+	    "      --detach          run in the background; print the machine's name\n"
+	    "      --paused          do not start before 'ring1 resume' or a debugger says so\n"
+	    "      --gdb WHERE       let gdb connect ('target remote'): a PORT of this host, or\n"
+	    "                        unix:PATH\n"
+	    "      --trace GROUP[,GROUP]...[:FILE]\n"
+	    "                        record exits, interrupts, vmi, faults, switches, io, or all:\n"
+	    "                        lines of text, or for Chrome when FILE ends in .json\n"
+	    "      --control=on|off  a control socket, for 'ring1 ls', 'stop', ... (on)\n"
+	    "      --stats[=FILE]    at the end, print what was counted (FILE: as JSON)\n"
+	    "      --count=calls|exits  with --stats, count each VMI call and each rewritten\n"
+	    "                        instruction (calls, the default), or only what leaves the\n"
+	    "                        guest's 32-bit code (exits), which costs nothing\n"
+	    "      --cpu N           run the guest on host CPU N (default: ring1 chooses)\n"
+	    "      --vmi=on|off      show the guest a VMI ROM (on)\n"
+	    "      --delivery=immediate|deferred\n"
+	    "                        enabling interrupts delivers what is pending, or leaves it\n"
+	    "                        to what follows, within 1 ms (immediate)\n"
+	    "      --acpi=on|off     ACPI: power-off, power button (on; adds" ACPI_ARGUMENTS ",\n"
+	    "                        off: adds" NO_ACPI_ARGUMENTS ")\n"
+	    "      --apic=on|off     local APIC and IO-APIC (on; off adds" NO_APIC_ARGUMENTS ")\n"
+	    "      --kaslr=on|off    a kernel built to lie elsewhere each time does (off; adds\n"
+	    "                       " NO_KASLR_ARGUMENTS ")\n"
+	    "      --reboot=exit|restart  when the guest reboots: leave, or start it anew (exit)\n"
+	    "      --low-memory=auto|moved  map the guest's first 64 KiB where they belong as far\n"
+	    "                        as the host lets processes map them, or nothing of them "
+	    "(auto)\n"
+	    "      --userfaultfd=on|off  map the guest's pages with its help, if the host has it "
+	    "(on)\n"
+	    "      --huge-pages=on|off  keep the guest's memory in huge pages of the host, if it "
+	    "has them\n"
+	    "                        (on)\n"
+	    "      --traps-only      rewrite nothing: every sensitive instruction traps (slow)\n"
+	    "  -h, --help            this text\n\n"
+	    "Ctrl-A x leaves, Ctrl-A h lists the keys.\n"
+	    "Exit status: 0 guest powered off or halted, 1 guest panic or triple fault,\n"
+	    "2 usage or unusable input, 3 the host lacks something, 4 internal error.\n",
+	    DEFAULT_ARGUMENTS);
+}
+
+static int parse_memory(const char *text, uint64_t *bytes)
+{
+	char *end;
+	unsigned long long n;
+
+	errno = 0;
+	n = strtoull(text, &end, 10);
+	if (end == text || errno || n > (1ull << 40))
+		goto bad;
+	switch (*end) {
+	case 'G':
+	case 'g':
+		n <<= 30;
+		end++;
+		break;
+	case 'M':
+	case 'm':
+		n <<= 20;
+		end++;
+		break;
+	case 'K':
+	case 'k':
+		n <<= 10;
+		end++;
+		break;
+	case 0:
+		n <<= 20; /* as in QEMU: a bare number is MiB */
+		break;
+	}
+	if (*end)
+		goto bad;
+	if (n < MEMORY_MIN || n > MEMORY_MAX) {
+		complain("-m %s: guest memory is from 64M to 3G", text);
+		return EXIT_USAGE;
+	}
+	*bytes = n & ~4095ull;
+	return 0;
+bad:
+	complain("-m %s: not a size; say for example 512M or 1G", text);
+	return EXIT_USAGE;
+}
+
+/* It stands in messages, titles and file names. */
+static bool is_name(const char *text)
+{
+	if (machine_name_is_valid(text))
+		return true;
+	complain("-n %s: a name has 1 to %d letters, digits, '.', '_' and '-', and begins with "
+	         "none of the last three but '_'",
+	         text, MACHINE_NAME_MAX);
+	return false;
+}
+
+static int parse_cpu(const char *text, int *cpu)
+{
+	char *end;
+	long n = strtol(text, &end, 10);
+
+	if (end == text || *end || n < 0 || n >= CPU_SETSIZE) {
+		complain("--cpu %s: not the number of a host CPU", text);
+		return EXIT_USAGE;
+	}
+	*cpu = (int)n;
+	return 0;
+}
+
+enum {
+	OPTION_STATS = 256,
+	OPTION_CONSOLE,
+	OPTION_NO_DEFAULTS,
+	OPTION_CPU,
+	OPTION_LOW_MEMORY,
+	OPTION_USERFAULTFD,
+	OPTION_HUGE_PAGES,
+	OPTION_TRAPS_ONLY,
+	OPTION_VMI,
+	OPTION_COUNT,
+	OPTION_DELIVERY,
+	OPTION_ACPI,
+	OPTION_APIC,
+	OPTION_KASLR,
+	OPTION_REBOOT,
+	OPTION_DETACH,
+	OPTION_PAUSED,
+	OPTION_CONTROL,
+	OPTION_DISK,
+	OPTION_RNG,
+	OPTION_GDB,
+	OPTION_IMAGE,
+	OPTION_TRACE
+};
+
+/* An option that is one of two words: *second tells which. */
+static int parse_choice(const char *name, const char *text, const char *no, const char *yes,
+                        bool *second)
+{
+	if (strcmp(text, no) && strcmp(text, yes)) {
+		complain("--%s=%s: say %s or %s", name, text, no, yes);
+		return EXIT_USAGE;
+	}
+	*second = !strcmp(text, yes);
+	return 0;
+}
+
+static int ask_for(struct run_options *o, const char *name,
+                   int (*add)(struct devices *, const char *), const char *text)
+{
+	if (o->ndevices == VIRTIO_DEVICES) {
+		complain("--%s%s%s: a machine has at most %d devices", name, *text ? " " : "", text,
+		         VIRTIO_DEVICES);
+		return EXIT_USAGE;
+	}
+	o->device[o->ndevices++] = (struct device_option){add, text};
+	return 0;
+}
+
+int run_options_parse(int argc, char **argv, struct run_options *o)
+{
+	static const struct option options[] = {
+	    {"kernel", required_argument, NULL, 'k'},
+	    {"initrd", required_argument, NULL, 'i'},
+	    {"append", required_argument, NULL, 'a'},
+	    {"memory", required_argument, NULL, 'm'},
+	    {"stats", optional_argument, NULL, OPTION_STATS},
+	    {"no-defaults", no_argument, NULL, OPTION_NO_DEFAULTS},
+	    {"count", required_argument, NULL, OPTION_COUNT},
+	    {"cpu", required_argument, NULL, OPTION_CPU},
+	    {"vmi", required_argument, NULL, OPTION_VMI},
+	    {"delivery", required_argument, NULL, OPTION_DELIVERY},
+	    {"acpi", required_argument, NULL, OPTION_ACPI},
+	    {"apic", required_argument, NULL, OPTION_APIC},
+	    {"kaslr", required_argument, NULL, OPTION_KASLR},
+	    {"reboot", required_argument, NULL, OPTION_REBOOT},
+	    {"low-memory", required_argument, NULL, OPTION_LOW_MEMORY},
+	    {"userfaultfd", required_argument, NULL, OPTION_USERFAULTFD},
+	    {"huge-pages", required_argument, NULL, OPTION_HUGE_PAGES},
+	    {"traps-only", no_argument, NULL, OPTION_TRAPS_ONLY},
+	    {"console", required_argument, NULL, OPTION_CONSOLE},
+	    {"disk", required_argument, NULL, OPTION_DISK},
+	    {"image", required_argument, NULL, OPTION_IMAGE},
+	    {"rng", no_argument, NULL, OPTION_RNG},
+	    {"name", required_argument, NULL, 'n'},
+	    {"detach", no_argument, NULL, OPTION_DETACH},
+	    {"paused", no_argument, NULL, OPTION_PAUSED},
+	    {"control", required_argument, NULL, OPTION_CONTROL},
+	    {"gdb", required_argument, NULL, OPTION_GDB},
+	    {"trace", required_argument, NULL, OPTION_TRACE},
+	    {"help", no_argument, NULL, 'h'},
+	    {0}};
+	bool exits_only = false;
+	int c, status;
+
+	*o = (struct run_options){
+	    .memory = DEFAULT_MEMORY, .arguments = "", .cpu = -1, .apic = true};
+	while ((c = getopt_long(argc, argv, "k:i:a:m:n:h", options, NULL)) != -1) {
+		switch (c) {
+		case 'k':
+			o->kernel = optarg;
+			break;
+		case 'i':
+			o->initrd = optarg;
+			break;
+		case 'a':
+			o->arguments = optarg;
+			break;
+		case 'n':
+			if (!is_name(optarg))
+				return EXIT_USAGE;
+			o->name = optarg;
+			break;
+		case OPTION_DISK:
+			if ((status = ask_for(o, "disk", disks_add, optarg)))
+				return status;
+			break;
+		case OPTION_IMAGE:
+			o->image = optarg;
+			break;
+		case OPTION_RNG:
+			if ((status = ask_for(o, "rng", rng_add, "")))
+				return status;
+			break;
+		case OPTION_CONSOLE:
+			o->console = optarg;
+			break;
+		case OPTION_DETACH:
+			o->detach = true;
+			break;
+		case OPTION_PAUSED:
+			o->paused = true;
+			break;
+		case OPTION_TRACE:
+			o->trace = optarg;
+			break;
+		case OPTION_GDB:
+			o->gdb = optarg;
+			break;
+		case OPTION_CONTROL:
+			if ((status = parse_choice("control", optarg, "on", "off", &o->no_control)))
+				return status;
+			break;
+		case 'm':
+			if ((status = parse_memory(optarg, &o->memory)))
+				return status;
+			break;
+		case OPTION_STATS:
+			o->stats = true;
+			o->stats_path = optarg;
+			break;
+		case OPTION_NO_DEFAULTS:
+			o->bare = true;
+			break;
+		case OPTION_CPU:
+			if ((status = parse_cpu(optarg, &o->cpu)))
+				return status;
+			break;
+		case OPTION_VMI:
+			if ((status = parse_choice("vmi", optarg, "on", "off", &o->no_vmi)))
+				return status;
+			break;
+		case OPTION_ACPI:
+			if ((status = parse_choice("acpi", optarg, "on", "off", &o->no_acpi)))
+				return status;
+			break;
+		case OPTION_APIC:
+			if ((status = parse_choice("apic", optarg, "off", "on", &o->apic)))
+				return status;
+			break;
+		case OPTION_KASLR:
+			if ((status = parse_choice("kaslr", optarg, "off", "on", &o->kaslr)))
+				return status;
+			break;
+		case OPTION_REBOOT:
+			if ((status =
+			         parse_choice("reboot", optarg, "exit", "restart", &o->restart)))
+				return status;
+			break;
+		case OPTION_COUNT:
+			if (strcmp(optarg, "calls") && strcmp(optarg, "exits")) {
+				complain("--count=%s: say calls or exits", optarg);
+				return EXIT_USAGE;
+			}
+			exits_only = !strcmp(optarg, "exits");
+			break;
+		case OPTION_DELIVERY:
+			if ((status = parse_choice("delivery", optarg, "immediate", "deferred",
+			                           &o->deferred)))
+				return status;
+			break;
+		case OPTION_LOW_MEMORY:
+			if ((status = parse_choice("low-memory", optarg, "auto", "moved",
+			                           &o->low_moved)))
+				return status;
+			break;
+		case OPTION_USERFAULTFD:
+			if ((status = parse_choice("userfaultfd", optarg, "on", "off",
+			                           &o->no_userfaultfd)))
+				return status;
+			break;
+		case OPTION_HUGE_PAGES:
+			if ((status = parse_choice("huge-pages", optarg, "on", "off",
+			                           &o->no_huge_pages)))
+				return status;
+			break;
+		case OPTION_TRAPS_ONLY:
+			o->traps_only = true;
+			break;
+		case 'h':
+			usage(stdout);
+			exit(EXIT_OK);
+		default:
+			fprintf(stderr, "'ring1 run --help' lists the options.\n");
+			return EXIT_USAGE;
+		}
+	}
+	if (optind < argc) {
+		complain("'%s' is not an option; kernel arguments go behind -a", argv[optind]);
+		return EXIT_USAGE;
+	}
+	o->count_calls = o->stats && !exits_only;
+	if (o->detach && (o->no_control || (o->console && !strcmp(o->console, "stdio")))) {
+		complain("--detach: a machine in the background has no console on standard input, "
+		         "and is "
+		         "reached by its control socket");
+		return EXIT_USAGE;
+	}
+	if (o->paused && o->no_control && !o->gdb) {
+		complain("--paused: without a control socket or --gdb nobody could resume it");
+		return EXIT_USAGE;
+	}
+	if (!o->console)
+		o->console = o->detach ? "socket" : "stdio";
+	if (!o->kernel && !o->image) {
+		complain("which kernel? say -k FILE, or --image FILE; 'ring1 run --help' lists the "
+		         "options");
+		return EXIT_USAGE;
+	}
+	return 0;
+}
