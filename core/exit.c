@@ -353,7 +353,7 @@ static bool refill_moved(uint32_t va, uint32_t error, uint32_t moved, struct exc
 	struct translation t;
 
 	if (is_low(va)) {
-		if (!refill(va, error & ~PF_FETCH, user, x))
+		if (!refill(va, error, user, x))
 			return false;
 	} else {
 		if (!walk(va, write, user, &t, x))
