@@ -26,7 +26,7 @@ static void ring_main(struct machine *m)
 	if (__atomic_fetch_or(&m->doorbell, DOORBELL_DEVICE, __ATOMIC_SEQ_CST) & DOORBELL_DEVICE)
 		return; /* main has not taken the last one yet */
 	if (__atomic_exchange_n(&m->main_waits, 0, __ATOMIC_SEQ_CST))
-		futex_wake(&m->doorbell);
+		futex_wake(&m->main_waits);
 }
 
 /*
@@ -132,11 +132,15 @@ static void serve_queues(struct backend *b, uint32_t bits)
 
 /* ---- the bell ---- */
 
-/* Until the bell is not zero; or for no reason. */
+/*
+ * Until the bell is not zero; or for no reason. What is slept on is the word that whoever rings
+ * clears: a wake that comes when the bell was taken already, but before the sleep, ends the sleep.
+ */
 static void wait_for_bell(struct virtio_device *d)
 {
 	__atomic_store_n(&d->sleeping, 1, __ATOMIC_SEQ_CST);
-	syscall(SYS_futex, &d->bell, FUTEX_WAIT, 0, NULL, NULL, 0);
+	if (!__atomic_load_n(&d->bell, __ATOMIC_SEQ_CST))
+		syscall(SYS_futex, &d->sleeping, FUTEX_WAIT, 1, NULL, NULL, 0);
 	__atomic_store_n(&d->sleeping, 0, __ATOMIC_SEQ_CST);
 }
 
@@ -286,7 +290,8 @@ void backend_become(struct backend *b, const int *fds, unsigned nfds)
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	signal(SIGPIPE, SIG_IGN);
-	/* A limit on the size of files (ulimit -f) is an error of one request, as a full disk is. */
+	/* A limit on the size of files (ulimit -f) is an error of one request, as a full disk is.
+	 */
 	signal(SIGXFSZ, SIG_IGN);
 	close_others(fds, nfds);
 	for (unsigned i = 0; i < VIRTIO_QUEUES; i++)

@@ -6,7 +6,7 @@
 static void wake(struct virtio_device *d)
 {
 	if (__atomic_exchange_n(&d->sleeping, 0, __ATOMIC_SEQ_CST))
-		host_futex_wake(&d->bell);
+		host_futex_wake(&d->sleeping);
 }
 
 /* Main ends the machine when a back end dies, so this does not last. */

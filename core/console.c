@@ -8,7 +8,7 @@ void ring_doorbell(uint32_t bits)
 	if ((__atomic_fetch_or(&M->doorbell, bits, __ATOMIC_SEQ_CST) & bits) == bits)
 		return; /* main has not taken the last one yet and will see this */
 	if (__atomic_exchange_n(&M->main_waits, 0, __ATOMIC_SEQ_CST))
-		host_futex_wake(&M->doorbell);
+		host_futex_wake(&M->main_waits);
 }
 
 static uint32_t ring_used(const struct byte_ring *r)

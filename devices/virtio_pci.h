@@ -78,8 +78,8 @@ struct virtio_device {
 	struct virtio_shown shown;
 
 	/* Between the cell, main and the back end. */
-	uint32_t bell;      /* futex; set by the cell (and main), taken by the back end */
-	uint32_t sleeping;  /* the back end waits on the bell: whoever clears it wakes */
+	uint32_t bell;      /* set by the cell (and main), taken by the back end */
+	uint32_t sleeping;  /* futex: the back end waits for the bell; whoever clears it wakes */
 	uint32_t completed; /* queues with used buffers; set by the back end, taken by the cell */
 	uint32_t broken;    /* the driver's queues are nonsense; cleared when the device is reset */
 	uint32_t settle;    /* asked for by the cell */

@@ -127,7 +127,8 @@ static void command(struct vm *vm, unsigned number, uint32_t control)
 
 	__atomic_store_n(&d->control, control, __ATOMIC_SEQ_CST);
 	__atomic_fetch_or(&d->bell, VIRTIO_BELL_STATUS, __ATOMIC_SEQ_CST);
-	syscall(SYS_futex, &d->bell, FUTEX_WAKE, 1, NULL, NULL, 0);
+	if (__atomic_exchange_n(&d->sleeping, 0, __ATOMIC_SEQ_CST))
+		syscall(SYS_futex, &d->sleeping, FUTEX_WAKE, 1, NULL, NULL, 0);
 }
 
 static uint64_t monotonic(void)

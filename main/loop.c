@@ -95,8 +95,10 @@ static void *doorbell_main(void *arg)
 				return NULL;
 			continue;
 		}
+		/* On the word that whoever rings clears, as wait_for_bell() does. */
 		__atomic_store_n(&m->main_waits, 1, __ATOMIC_SEQ_CST);
-		syscall(SYS_futex, &m->doorbell, FUTEX_WAIT, 0, NULL, NULL, 0);
+		if (!__atomic_load_n(&m->doorbell, __ATOMIC_SEQ_CST))
+			syscall(SYS_futex, &m->main_waits, FUTEX_WAIT, 1, NULL, NULL, 0);
 	}
 	return NULL;
 }
@@ -578,15 +580,15 @@ static bool open_loop(struct loop *l)
 	return true;
 }
 
-/* A cell that still lives may take the ring away before the thread sees it: ring again. */
+/* A cell that still lives may put the thread back to sleep before it looks: wake it again. */
 static void stop_doorbell(struct vm *vm)
 {
 	struct timespec t;
 
 	__atomic_store_n(&vm->doorbell_quit, true, __ATOMIC_SEQ_CST);
 	do {
-		__atomic_fetch_or(&vm->machine->doorbell, DOORBELL_DEADLINE, __ATOMIC_SEQ_CST);
-		syscall(SYS_futex, &vm->machine->doorbell, FUTEX_WAKE, 1, NULL, NULL, 0);
+		__atomic_store_n(&vm->machine->main_waits, 0, __ATOMIC_SEQ_CST);
+		syscall(SYS_futex, &vm->machine->main_waits, FUTEX_WAKE, 1, NULL, NULL, 0);
 		clock_gettime(CLOCK_REALTIME, &t);
 		t.tv_nsec += JOIN_RETRY_NS;
 		t.tv_sec += t.tv_nsec / 1000000000;

@@ -503,7 +503,8 @@ static void do_stop(void)
 		store(CELL_STATE + STOP + i * 4, 1, 4, random32(), 0);
 	store(CELL_STATE + STOP, 1, 4, 0x1000 + seed, 0);
 	store(CELL_STATE + DOORBELL, 1, 4, 4, 0);
-	host(FUTEX, CELL_STATE + DOORBELL, 1, 1, 0, 0, 0);
+	store(CELL_STATE + MAIN_WAITS, 1, 4, 0, 0);
+	host(FUTEX, CELL_STATE + MAIN_WAITS, 1, 1, 0, 0, 0);
 	sleep(1);
 }
 
@@ -520,7 +521,8 @@ static void do_log(void)
 	store(CELL_STATE + LOG_RING + 4, 1, 4, 0, 0);
 	store(CELL_STATE + LOG_RING, 1, 4, 16, 0);
 	store(CELL_STATE + DOORBELL, 1, 4, 16, 0);
-	host(FUTEX, CELL_STATE + DOORBELL, 1, 1, 0, 0, 0);
+	store(CELL_STATE + MAIN_WAITS, 1, 4, 0, 0);
+	host(FUTEX, CELL_STATE + MAIN_WAITS, 1, 1, 0, 0, 0);
 	usleep(200000);
 }
 

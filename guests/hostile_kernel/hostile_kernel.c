@@ -318,6 +318,32 @@ static void try_devices(void)
 	inb(ports + 19);
 }
 
+/* Not at the same pace always: whom it rings for is awake, asleep, or about to be. */
+static void dawdle(void)
+{
+	for (volatile uint32_t n = random32() % 16384 >> random32() % 8; n; n--)
+		;
+}
+
+/* A queue placed, notified of and taken back, as any driver may: the back end must follow each
+ * time. */
+static void try_resets(void)
+{
+	outl(0xc000 + 8, RINGS >> 12);
+	for (unsigned i = 0; i < 8; i++) {
+		outw(0xc000 + 16, 0);
+		dawdle();
+	}
+	outl(0xc000 + 8, 0);
+}
+
+/* A byte to a main that sleeps, or is about to. */
+static void try_console(void)
+{
+	outb(COM1, '.');
+	dawdle();
+}
+
 static void try_registers(void)
 {
 	static const uint32_t msrs[] = {0x10,  0x1b,       0x174,      0x175,      0x176,
@@ -455,7 +481,8 @@ static const struct {
     {"cr3", try_cr3},         {"pages", try_page_tables},
     {"memory", try_memory},   {"hole", try_hole},
     {"tables", try_tables},   {"rom", try_rom},
-    {"devices", try_devices},
+    {"devices", try_devices}, {"resets", try_resets},
+    {"console", try_console},
 };
 
 static void repeat(void (*attempt)(void))

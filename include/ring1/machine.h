@@ -200,6 +200,7 @@ struct machine {
 		uint8_t blocked; /* until the next IRET */
 	} nmi;
 	uint32_t doorbell __attribute__((aligned(64)));
+	/* futex: main's thread waits for the doorbell; whoever clears it wakes */
 	uint32_t main_waits;
 	/* futex, set by main: the virtual CPU is to stand still; another number each time. 0: run
 	 */

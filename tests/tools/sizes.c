@@ -16,6 +16,7 @@ int main(void)
 	PRINT("RINGS_START", offsetof(struct machine, console_out));
 	PRINT("LOG_RING", offsetof(struct machine, log));
 	PRINT("DOORBELL", offsetof(struct machine, doorbell));
+	PRINT("MAIN_WAITS", offsetof(struct machine, main_waits));
 	PRINT("STOP", offsetof(struct machine, stop));
 	PRINT("STOP_SIZE", sizeof(struct stop));
 	PRINT("SLOTS_START", offsetof(struct machine, cell));
