@@ -154,6 +154,8 @@ static int start_nursery(struct vm *vm)
 		complain("cannot make a socket pair: %s", strerror(errno));
 		return EXIT_HOST;
 	}
+	/* Cells whose parent is gone are waited for here (end_cells()). */
+	prctl(PR_SET_CHILD_SUBREAPER, 1);
 	vm->nursery_pid = fork();
 	if (vm->nursery_pid == 0)
 		exec_nursery(vm, program, pair[1]);
@@ -339,13 +341,28 @@ static void unmap(void **p, uint64_t size)
 	*p = NULL;
 }
 
+/*
+ * The nursery's death kills the cells: they asked the kernel for that. They are main's children
+ * then, and when main is done with them none counts against the user's limit of processes.
+ */
+static void end_cells(struct vm *vm)
+{
+	char why[200];
+
+	kill(vm->nursery_pid, SIGKILL);
+	waitpid(vm->nursery_pid, NULL, 0);
+	/* Cells that it forked and main was not yet told of. */
+	while (vm_nursery_event(vm, why, sizeof why))
+		;
+	for (uint32_t i = 0; i < vm->ncells; i++)
+		while (waitpid(vm->cell_pid[i], NULL, 0) < 0 && errno == EINTR)
+			;
+}
+
 void vm_destroy(struct vm *vm)
 {
-	/* The nursery's death kills the cells: they asked the kernel for that. */
-	if (vm->nursery_pid > 0) {
-		kill(vm->nursery_pid, SIGKILL);
-		waitpid(vm->nursery_pid, NULL, 0);
-	}
+	if (vm->nursery_pid > 0)
+		end_cells(vm);
 	/* No cell asks them for anything now. */
 	if (vm->devices)
 		devices_stop(vm->devices, vm);
