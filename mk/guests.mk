@@ -148,12 +148,12 @@ MULTIBOOT := $(GUESTS)/multiboot/plain.elf $(GUESTS)/multiboot/plain.bin $(GUEST
 	$(GUESTS)/multiboot/nmi.elf $(GUESTS)/multiboot/user.elf
 MULTIBOOT_LINK := -m32 -static -nostdlib -no-pie -Wl,--build-id=none,-z,noexecstack,--no-warn-rwx-segments
 
-$(GUESTS)/multiboot/%.elf: guests/multiboot/%.c guests/multiboot/plain.lds guests/multiboot/tap.h mk/guests.mk
+$(GUESTS)/multiboot/%.elf: guests/multiboot/%.c guests/multiboot/plain.lds $(wildcard guests/multiboot/*.h) mk/guests.mk
 	@mkdir -p $(@D)
 	@echo "  CC (guest)  $<"
 	@$(CC) $(CONFORMANCE_CFLAGS) $(MULTIBOOT_LINK) -T guests/multiboot/plain.lds -o $@ $<
 
-$(GUESTS)/multiboot/plain.bin: guests/multiboot/plain.c guests/multiboot/plain.lds guests/multiboot/tap.h mk/guests.mk
+$(GUESTS)/multiboot/plain.bin: guests/multiboot/plain.c guests/multiboot/plain.lds $(wildcard guests/multiboot/*.h) mk/guests.mk
 	@mkdir -p $(@D)
 	@echo "  CC (guest)  $< (bytes)"
 	@$(CC) $(CONFORMANCE_CFLAGS) $(MULTIBOOT_LINK) -DADDRESSES -T guests/multiboot/plain.lds -o $@.elf $<

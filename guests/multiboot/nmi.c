@@ -4,70 +4,36 @@
  * through LINT0 at any moment, entered by an interrupt gate and by a task gate. TAP on the serial
  * port.
  */
-#include "tap.h"
+#include "kernel.h"
 
-#define LOADED_AT     0x100000
-#define CODE          0x08
-#define DATA          0x10
-#define MAIN_TSS      0x18
-#define NMI_TSS       0x20
-#define KEYBOARD_PORT 0x64
-#define PULSE_RESET   0xfe
-#define NT            0x4000u
-#define APIC          0xfee00000u
-#define SPURIOUS      0x0f0
-#define ENABLED       0x1ff
-#define LINT0         0x350
-#define ICR           0x300
-#define SEND_NMI      0x400 /* to APIC 0, physical */
-#define MASKED        0x10000
+#define LOADED_AT 0x100000
+#define MAIN_TSS  0x18
+#define NMI_TSS   0x20
+#define APIC      0xfee00000u
+#define SPURIOUS  0x0f0
+#define ENABLED   0x1ff
+#define LINT0     0x350
+#define ICR       0x300
+#define SEND_NMI  0x400 /* to APIC 0, physical */
+#define MASKED    0x10000
 
-__asm__(".section .multiboot, \"a\"\n"
-        ".long 0x1badb002, 0, -0x1badb002\n"
-        ".text\n"
-        ".globl start\n"
-        "start: mov $stack + 8192, %esp\n"
-        "lgdt gdt_register\n"
-        "ljmp $0x08, $1f\n"
-        "1: mov $0x10, %eax\n"
-        "mov %eax, %ds; mov %eax, %es; mov %eax, %fs; mov %eax, %gs; mov %eax, %ss\n"
-        "call run\n"
-        /* Near the entry: what is in front of the last of these is not rewritten. */
-        "load_idt: lidt idt_register; ret\n"
-        "load_task: mov $0x18, %eax; ltr %ax; ret\n"
-        "nmi_entry: pusha; mov %esp, %eax; push %eax; call on_nmi; pop %eax; popa; iret\n"
-        "ud_entry: pusha; mov %esp, %eax; push %eax; call on_undefined; pop %eax; popa; iret\n"
-        "gp_entry: pusha; mov %esp, %eax; push %eax; call on_protection; pop %eax; popa\n"
-        "add $4, %esp; iret\n"
-        "nmi_task: call on_nmi_task; iret; jmp nmi_task\n");
+KERNEL(/* Near the entry: what is in front of the last of these is not rewritten. */
+       "load_task: mov $0x18, %eax; ltr %ax; ret\n"
+       "nmi_entry: pusha; mov %esp, %eax; push %eax; call on_nmi; pop %eax; popa; iret\n"
+       "ud_entry: pusha; mov %esp, %eax; push %eax; call on_undefined; pop %eax; popa; iret\n"
+       "gp_entry: pusha; mov %esp, %eax; push %eax; call on_protection; pop %eax; popa\n"
+       "add $4, %esp; iret\n"
+       "nmi_task: call on_nmi_task; iret; jmp nmi_task\n");
 
 struct frame {
 	uint32_t edi, esi, ebp, esp, ebx, edx, ecx, eax;
 	uint32_t eip, cs, eflags;
 };
 
-struct tss {
-	uint32_t link, esp0, ss0, esp1, ss1, esp2, ss2, cr3, eip, eflags;
-	uint32_t eax, ecx, edx, ebx, esp, ebp, esi, edi;
-	uint32_t es, cs, ss, ds, fs, gs, ldt, map;
-};
-
-struct table {
-	uint16_t limit;
-	uint32_t base;
-} __attribute__((packed));
-
-uint64_t gdt[5] = {0, 0x00cf9a000000ffff, 0x00cf92000000ffff};
-static uint64_t idt[32];
-uint8_t stack[8192] __attribute__((aligned(16)));
 static uint8_t task_stack[4096] __attribute__((aligned(16)));
 static struct tss main_tss, nmi_tss;
-const struct table gdt_register = {sizeof gdt - 1, (uint32_t)gdt};
-const struct table idt_register = {sizeof idt - 1, (uint32_t)idt};
 extern uint8_t nmi_entry[], ud_entry[], gp_entry[], nmi_task[], etext[];
 extern uint8_t behind_store[], behind_bad[];
-void run(void);
-void load_idt(void);
 void load_task(void);
 void on_nmi(struct frame *f);
 void on_undefined(struct frame *f);
@@ -82,14 +48,6 @@ static volatile uint32_t task_taken, link_seen, task_flags;
 static void apic(uint32_t offset, uint32_t value)
 {
 	*(volatile uint32_t *)(APIC + offset) = value;
-}
-
-static uint32_t flags(void)
-{
-	uint32_t f;
-
-	__asm__ volatile("pushf; pop %0" : "=r"(f));
-	return f;
 }
 
 /* In the handler, with another one waiting. */
@@ -153,20 +111,6 @@ void on_nmi_task(void)
 	task_flags = flags();
 	for (; send_inside; send_inside--)
 		apic(ICR, SEND_NMI);
-}
-
-static void gate(unsigned vector, const uint8_t *entry)
-{
-	idt[vector] = (uint64_t)(((uint32_t)entry & 0xffff0000u) | 0x8e00) << 32 | CODE << 16 |
-	              ((uint32_t)entry & 0xffff);
-}
-
-static uint64_t tss_descriptor(const struct tss *t)
-{
-	uint32_t at = (uint32_t)t;
-
-	return (uint64_t)(at >> 24) << 56 | 0x89ull << 40 | (uint64_t)(at & 0xffffff) << 16 |
-	       (sizeof *t - 1);
 }
 
 static void check_gate(void)
@@ -276,19 +220,10 @@ static void check_anywhere(void)
 
 static void check_task(void)
 {
-	gdt[MAIN_TSS / 8] = tss_descriptor(&main_tss);
-	gdt[NMI_TSS / 8] = tss_descriptor(&nmi_tss);
-	nmi_tss = (struct tss){.eip = (uint32_t)nmi_task,
-	                       .esp = (uint32_t)task_stack + sizeof task_stack,
-	                       .eflags = 2,
-	                       .cs = CODE,
-	                       .ss = DATA,
-	                       .ds = DATA,
-	                       .es = DATA,
-	                       .fs = DATA,
-	                       .gs = DATA,
-	                       .map = sizeof nmi_tss << 16};
-	idt[2] = 0x0000850000000000 | NMI_TSS << 16;
+	describe_tss(MAIN_TSS, &main_tss);
+	describe_tss(NMI_TSS, &nmi_tss);
+	prepare_task(&nmi_tss, nmi_task, task_stack + sizeof task_stack);
+	task_gate(2, NMI_TSS);
 	load_task();
 	apic(ICR, SEND_NMI);
 	check(task_taken == 1 && link_seen == MAIN_TSS && task_flags & NT,
@@ -302,17 +237,12 @@ static void check_task(void)
 void run(void)
 {
 	load_idt();
-	gate(2, nmi_entry);
-	gate(6, ud_entry);
-	gate(13, gp_entry);
+	gate(2, nmi_entry, INTERRUPT_GATE);
+	gate(6, ud_entry, INTERRUPT_GATE);
+	gate(13, gp_entry, INTERRUPT_GATE);
 	check_gate();
 	check_unblocking();
 	check_anywhere();
 	check_task();
-	put("1..");
-	put((char[]){(char)('0' + count / 10), (char)('0' + count % 10), '\n', 0});
-	for (;;) {
-		outb(KEYBOARD_PORT, PULSE_RESET);
-		__asm__ volatile("cli; hlt");
-	}
+	finish();
 }

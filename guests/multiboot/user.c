@@ -3,15 +3,11 @@
  * A bare kernel at 1 MiB, with paging on, and user code beside it: what keeps that from the
  * kernel's pages is the U/S bit alone. TAP on the serial port.
  */
-#include "tap.h"
+#include "kernel.h"
 
-#define KERNEL_CS     0x08
-#define KERNEL_DS     0x10
-#define USER_CS       0x1b
-#define USER_DS       0x23
-#define TSS           0x28
-#define KEYBOARD_PORT 0x64
-#define PULSE_RESET   0xfe
+#define USER_CS 0x1b
+#define USER_DS 0x23
+#define TSS     0x28
 
 #define P  1
 #define RW 2
@@ -23,57 +19,30 @@
 #define CONSTANT  0x00402000u /* of the user, read-only */
 #define NO_FAULT  0xffffffffu
 
-__asm__(".section .multiboot, \"a\"\n"
-        ".long 0x1badb002, 0, -0x1badb002\n"
-        ".text\n"
-        ".globl start\n"
-        "start: mov $stack + 8192, %esp\n"
-        "lgdt gdt_register\n"
-        "lidt idt_register\n"
-        "ljmp $0x08, $1f\n"
-        "1: mov $0x10, %eax\n"
-        "mov %eax, %ds; mov %eax, %es; mov %eax, %fs; mov %eax, %gs; mov %eax, %ss\n"
-        "call run\n"
-        "load_task: mov $0x28, %eax; ltr %ax; ret\n"
-        "start_paging: mov 4(%esp), %eax; mov %eax, %cr3\n"
-        "mov %cr4, %eax; or $0x10, %eax; mov %eax, %cr4\n"
-        "mov %cr0, %eax; or $0x80000000, %eax; mov %eax, %cr0; ret\n"
-        "set_wp: mov %cr0, %eax; and $~0x10000, %eax; or 4(%esp), %eax; mov %eax, %cr0; ret\n"
-        "flush: mov %cr3, %eax; mov %eax, %cr3; ret\n"
-        ".p2align 4\n"
-        /* Both ends of user code lead to where user() is waiting. */
-        "page_fault: popl fault_error; popl fault_eip; mov %cr2, %eax; mov %eax, fault_address; "
-        "jmp back\n"
-        "system_call: movl $-1, fault_error; jmp back\n"
-        "back: mov $0x10, %eax; mov %eax, %ds; mov %eax, %es; mov saved_esp, %esp; popa; ret\n"
-        /* user(eip, ecx): runs with its stack at the end of its page */
-        "user: pusha; mov %esp, saved_esp; mov 36(%esp), %edx; mov 40(%esp), %ecx\n"
-        "mov $0x23, %eax; mov %eax, %ds; mov %eax, %es\n"
-        "push %eax; push $0x401000; push $0x202; push $0x1b; push %edx; iret\n"
-        /* What user code does; copied. */
-        "read_code: movl (%ecx), %eax; int $0x80; read_code_end:\n"
-        "write_code: movl $0x77, (%ecx); int $0x80; write_code_end:\n"
-        "jump_code: jmp *%ecx; jump_code_end:\n"
-        "stack_code: mov %ecx, %esp; push %eax; int $0x80; stack_code_end:\n");
+KERNEL("load_task: mov $0x28, %eax; ltr %ax; ret\n"
+       "start_paging: mov 4(%esp), %eax; mov %eax, %cr3\n"
+       "mov %cr4, %eax; or $0x10, %eax; mov %eax, %cr4\n"
+       "mov %cr0, %eax; or $0x80000000, %eax; mov %eax, %cr0; ret\n"
+       "set_wp: mov %cr0, %eax; and $~0x10000, %eax; or 4(%esp), %eax; mov %eax, %cr0; ret\n"
+       "flush: mov %cr3, %eax; mov %eax, %cr3; ret\n"
+       ".p2align 4\n"
+       /* Both ends of user code lead to where user() is waiting. */
+       "page_fault: popl fault_error; popl fault_eip; mov %cr2, %eax; mov %eax, fault_address; "
+       "jmp back\n"
+       "system_call: movl $-1, fault_error; jmp back\n"
+       "back: mov $0x10, %eax; mov %eax, %ds; mov %eax, %es; mov saved_esp, %esp; popa; ret\n"
+       /* user(eip, ecx): runs with its stack at the end of its page */
+       "user: pusha; mov %esp, saved_esp; mov 36(%esp), %edx; mov 40(%esp), %ecx\n"
+       "mov $0x23, %eax; mov %eax, %ds; mov %eax, %es\n"
+       "push %eax; push $0x401000; push $0x202; push $0x1b; push %edx; iret\n"
+       /* What user code does; copied. */
+       "read_code: movl (%ecx), %eax; int $0x80; read_code_end:\n"
+       "write_code: movl $0x77, (%ecx); int $0x80; write_code_end:\n"
+       "jump_code: jmp *%ecx; jump_code_end:\n"
+       "stack_code: mov %ecx, %esp; push %eax; int $0x80; stack_code_end:\n");
 
-struct table {
-	uint16_t limit;
-	uint32_t base;
-} __attribute__((packed));
-
-struct tss {
-	uint32_t link, esp0, ss0, rest[22];
-	uint32_t map;
-};
-
-uint64_t gdt[6] = {0, 0x00cf9a000000ffff, 0x00cf92000000ffff, 0x00cffa000000ffff,
-                   0x00cff2000000ffff};
-static uint64_t idt[256];
-uint8_t stack[8192] __attribute__((aligned(16)));
 static uint8_t entry_stack[4096] __attribute__((aligned(16)));
 static struct tss tss;
-const struct table gdt_register = {sizeof gdt - 1, (uint32_t)gdt};
-const struct table idt_register = {sizeof idt - 1, (uint32_t)idt};
 static uint32_t directory[1024] __attribute__((aligned(4096)));
 static uint32_t low_table[1024] __attribute__((aligned(4096)));
 static uint32_t user_table[1024] __attribute__((aligned(4096)));
@@ -83,18 +52,11 @@ static volatile uint32_t secret = 0x5ec4e7;
 extern uint8_t page_fault[], system_call[];
 extern uint8_t read_code[], read_code_end[], write_code[], write_code_end[];
 extern uint8_t jump_code[], jump_code_end[], stack_code[], stack_code_end[];
-void run(void);
 void load_task(void);
 void start_paging(uint32_t *directory);
 void set_wp(uint32_t bit);
 void flush(void);
 void user(uint32_t eip, uint32_t ecx);
-
-static void gate(unsigned vector, const uint8_t *entry, uint32_t kind)
-{
-	idt[vector] = (uint64_t)(((uint32_t)entry & 0xffff0000u) | kind) << 32 | KERNEL_CS << 16 |
-	              ((uint32_t)entry & 0xffff);
-}
 
 /* Runs it, and returns the error code of the page fault it ends in, NO_FAULT without one. */
 static uint32_t user_does(const uint8_t *code, const uint8_t *end, uint32_t argument)
@@ -171,16 +133,16 @@ static void check_many(void)
 
 void run(void)
 {
-	uint32_t at = (uint32_t)&tss;
-
 	tss = (struct tss){.esp0 = (uint32_t)entry_stack + sizeof entry_stack,
-	                   .ss0 = KERNEL_DS,
+	                   .ss0 = DATA,
 	                   .map = sizeof tss << 16};
-	gdt[TSS / 8] = (uint64_t)(at >> 24) << 56 | 0x89ull << 40 |
-	               (uint64_t)(at & 0xffffff) << 16 | (sizeof tss - 1);
+	describe_tss(TSS, &tss);
+	gdt[USER_CS / 8] = 0x00cffa000000ffff;
+	gdt[USER_DS / 8] = 0x00cff2000000ffff;
+	load_idt();
 	load_task();
-	gate(14, page_fault, 0x8e00);
-	gate(0x80, system_call, 0xee00);
+	gate(14, page_fault, INTERRUPT_GATE);
+	gate(0x80, system_call, USER_GATE);
 	for (uint32_t i = 0; i < 1024; i++)
 		low_table[i] = i << 12 | P | RW;
 	user_table[0] = 0x400000 | P | RW | US;
@@ -198,10 +160,5 @@ void run(void)
 	check_user_pages();
 	check_write_protection();
 	check_many();
-	put("1..");
-	put((char[]){(char)('0' + count / 10), (char)('0' + count % 10), '\n', 0});
-	for (;;) {
-		outb(KEYBOARD_PORT, PULSE_RESET);
-		__asm__ volatile("cli; hlt");
-	}
+	finish();
 }
