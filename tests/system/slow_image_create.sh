@@ -1,0 +1,69 @@
+#!/bin/sh
+# `ring1 image create` by a user without rights: the image boots to a login prompt of a system in which nothing failed,
+# keeps what is written, and powers off; the file system is clean. Gets some 150 packages: needs the network.
+# Time limit: 2400 s
+# shellcheck source=tests/system/lib.sh
+. "$(dirname "$0")/lib.sh"
+
+PATH=$PATH:/usr/sbin:/sbin
+for tool in debootstrap fakeroot mke2fs debugfs; do
+	command -v "$tool" >/dev/null && continue
+	skip "a Debian image is made" "$tool is not installed"
+	done_testing
+	exit
+done
+
+image=$scratch/debian.img
+# As root: a user whom nobody has, with a home of its own.
+as_user=
+if [ "$(id -u)" = 0 ]; then
+	user=$((40000 + $$ % 20000))
+	as_user="setpriv --reuid=$user --regid=$user --clear-groups"
+	mkdir "$scratch/home"
+	chown "$user:$user" "$scratch" "$scratch/home" "$XDG_RUNTIME_DIR"
+	cp "$ring1" "$scratch/ring1"
+	chmod 755 "$scratch/ring1"
+	ring1=$scratch/ring1
+	export HOME="$scratch/home" XDG_CACHE_HOME="$scratch/home/cache"
+fi
+by_user() { (cd "$scratch" && exec $as_user "$@"); }
+
+limited 1800 "$scratch/made" by_user "$ring1" image create "$image" --size 2G --hostname slow --packages less
+if [ "$status" != 0 ] && grep -q 'could not get the packages' "$scratch/made"; then
+	show "$scratch/made"
+	skip "a Debian image is made" "its packages cannot be had here"
+	done_testing
+	exit
+fi
+check "a Debian image is made (status $status, $ended)" [ "$status" = 0 ]
+[ "$status" = 0 ] || show "$scratch/made"
+check "it is the user's own" [ -O "$image" -o "$(stat -c %u "$image")" = "${user:-0}" ]
+check "it says what it is doing" grep -q 'configuring packages' "$scratch/made"
+check "what is not used takes no room" [ "$(du -k "$image" | cut -f 1)" -lt 1600000 ]
+# What was there before is not replaced, and nothing is left of the attempt.
+sum=$(sha256sum <"$image")
+limited 30 "$scratch/again" by_user "$ring1" image create "$image"
+check "an image that is there is not replaced without --force" \
+	[ "$status" = 2 -a "$sum" = "$(sha256sum <"$image")" ]
+check "no other file is left" [ "$(find "$scratch" -maxdepth 1 -name '*.img*' | wc -l)" = 1 ]
+
+# talk SECONDS [WORD]...: at the console of the machine that boots from it; the words are tests/tools/pty's.
+talk() {
+	seconds=$1
+	shift
+	limited "$seconds" "$scratch/out" by_user "$PWD/$pty" "seconds=$seconds" 'expect=slow login:' 'send=root\r' 'expect=# ' "$@" \
+		'send=poweroff\r' 'expect=powered off' -- "$ring1" run --image "$image" -n slow
+	[ "$status" = 0 ] || show "$scratch/out" 60
+	[ "$status" = 0 ] && [ "$ended" = itself ]
+}
+# shellcheck disable=SC2016 # the guest's shell expands them
+check "boots to a login prompt, runs, powers off" talk 600 \
+	'send=systemctl is-system-running --wait; echo units failed: $(systemctl --failed --no-legend | wc -l).\r' 'expect=units failed: 0.' \
+	'send=less --version | head -n 1; echo kept >/root/kept; hostname\r' 'expect=less 5'
+check "nothing failed in it" grep -aq '^running' "$scratch/out"
+check "... and what was written is there the next time" talk 600 'send=cat /root/kept\r' 'expect=kept'
+
+start=$(sfdisk -J "$image" 2>/dev/null | sed -n 's/.*"start": *\([0-9]*\).*/\1/p' | head -n 1)
+dd if="$image" of="$scratch/part" bs=512 skip="${start:-0}" conv=sparse status=none
+check "its file system is clean" sh -c 'e2fsck -fn "$1" >"$1.log" 2>&1' sh "$scratch/part"
+done_testing
