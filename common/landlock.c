@@ -27,17 +27,16 @@ static uint64_t file_rights(long version)
 	return rights;
 }
 
-/* Whoever may remove the control socket may not make another. */
-static void allow_removal(int rules, int directory)
+static void allow(int rules, int directory, uint64_t rights)
 {
-	struct landlock_path_beneath_attr beneath = {
-	    .allowed_access = LANDLOCK_ACCESS_FS_REMOVE_FILE, .parent_fd = directory};
+	struct landlock_path_beneath_attr beneath = {.allowed_access = rights,
+	                                             .parent_fd = directory};
 
 	if (directory >= 0)
 		syscall(SYS_landlock_add_rule, rules, LANDLOCK_RULE_PATH_BENEATH, &beneath, 0);
 }
 
-bool confine_files(int directory)
+static bool confine(int directory, uint64_t rights)
 {
 	long version =
 	    syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION);
@@ -51,8 +50,25 @@ bool confine_files(int directory)
 	if (rules < 0)
 		return false;
 	/* Rules that allow nothing else. 'ring1 check' says whether the host has Landlock. */
-	allow_removal(rules, directory);
+	allow(rules, directory, rights & attributes.handled_access_fs);
 	confined = !syscall(SYS_landlock_restrict_self, rules, 0);
 	close(rules);
 	return confined;
+}
+
+/* Whoever may remove the control socket may not make another. */
+bool confine_files(int directory)
+{
+	return confine(directory, LANDLOCK_ACCESS_FS_REMOVE_FILE);
+}
+
+bool confine_files_below(int directory, enum files_right right)
+{
+	uint64_t reading = LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_READ_DIR;
+	uint64_t changing = LANDLOCK_ACCESS_FS_WRITE_FILE | LANDLOCK_ACCESS_FS_REMOVE_DIR |
+	                    LANDLOCK_ACCESS_FS_REMOVE_FILE | LANDLOCK_ACCESS_FS_MAKE_DIR |
+	                    LANDLOCK_ACCESS_FS_MAKE_REG | LANDLOCK_ACCESS_FS_MAKE_SYM |
+	                    LANDLOCK_ACCESS_FS_REFER | LANDLOCK_ACCESS_FS_TRUNCATE;
+
+	return confine(directory, right == FILES_CHANGE ? reading | changing : reading);
 }

@@ -13,4 +13,12 @@
  */
 bool confine_files(int directory);
 
+enum files_right {
+	FILES_READ,  /* regular files and directories are read */
+	FILES_CHANGE /* ... made, written and removed; no device, FIFO or socket is made */
+};
+
+/** confine_files_below - the same, but files below @directory can be used so far as @right says */
+bool confine_files_below(int directory, enum files_right right);
+
 #endif

@@ -4,7 +4,6 @@
 #define CORE_PAGING_H
 
 #include "core/core.h"
-#include "core/lazy.h"
 
 #define PTE_P       0x001ull
 #define PTE_W       0x002ull
@@ -88,11 +87,7 @@ bool guest_poke_code(uint32_t va, uint8_t byte);
 /** physical - pointer to @n bytes of RAM at @pa, NULL when not all of it is RAM */
 static inline void *physical(uint64_t pa, uint64_t n)
 {
-	if (!in_ram(pa, n))
-		return NULL;
-	if (M->lazy)
-		lazy_need(pa, n);
-	return RAM + pa;
+	return in_ram(pa, n) ? RAM + pa : NULL;
 }
 
 #endif

@@ -3,34 +3,15 @@
 
 #include "backends/blk.h"
 #include "backends/nbd.h"
+#include "main/option_text.h"
 #include "main/report.h"
 
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 
 /* Devices refer to them. */
 static struct disk disks[VIRTIO_DEVICES];
 static unsigned ndisks;
-
-/*
- * One part of the text up to a comma, two of which stand for one. Returns what is behind it, NULL:
- * it was the last.
- */
-static const char *next_part(const char *text, char *part, size_t size)
-{
-	size_t n = 0;
-
-	while (*text && (*text != ',' || text[1] == ',')) {
-		if (*text == ',')
-			text++;
-		if (n + 1 < size)
-			part[n++] = *text;
-		text++;
-	}
-	part[n] = 0;
-	return *text ? text + 1 : NULL;
-}
 
 static bool take_serial(struct disk *d, const char *text, const char *option)
 {
@@ -54,7 +35,7 @@ static bool ends_in(const char *text, const char *end)
 
 static bool parse(struct disk *d, const char *option)
 {
-	const char *rest = next_part(option, d->path, sizeof d->path);
+	const char *rest = option_part(option, d->path, sizeof d->path);
 	char part[64];
 
 	if (!*d->path) {
@@ -66,7 +47,7 @@ static bool parse(struct disk *d, const char *option)
 		return false;
 	}
 	while (rest) {
-		rest = next_part(rest, part, sizeof part);
+		rest = option_part(rest, part, sizeof part);
 		if (!strcmp(part, "ro"))
 			d->read_only = true;
 		else if (!strcmp(part, "cow"))
@@ -97,31 +78,15 @@ static bool parse(struct disk *d, const char *option)
 
 void disks_path(const char *option, char *path, size_t size, bool *read_only)
 {
-	const char *rest = next_part(option, path, size);
+	const char *rest = option_part(option, path, size);
 	char part[64];
 
 	*read_only = false;
 	while (rest) {
-		rest = next_part(rest, part, sizeof part);
+		rest = option_part(rest, part, sizeof part);
 		if (!strcmp(part, "ro"))
 			*read_only = true;
 	}
-}
-
-/*
- * A machine can be restored with a disk that holds what this one holds now. A file says so by the
- * time at which it was last written.
- */
-static void identify(const struct device *device, char *text, size_t size)
-{
-	const struct disk *d = device->own;
-	struct stat st;
-	int n = snprintf(text, size, "%llu bytes, serial '%s'", (unsigned long long)d->bytes,
-	                 d->serial);
-
-	if (!d->served && !fstat(d->fd, &st) && S_ISREG(st.st_mode))
-		snprintf(text + n, size - (size_t)n, ", last written at %lld.%09ld",
-		         (long long)st.st_mtim.tv_sec, st.st_mtim.tv_nsec);
 }
 
 int disks_add(struct devices *devices, const char *option)
@@ -145,13 +110,8 @@ int disks_add(struct devices *devices, const char *option)
 	device->ops = d->served ? &blk_nbd_ops : &blk_ops;
 	device->own = d;
 	device->fds[device->nfds++] = d->served ? nbd_disk_fd(d) : d->fd;
-	if (d->cow) {
+	if (d->cow)
 		device->fds[device->nfds++] = d->overlay;
-		device->contents = d->overlay;
-		device->contents_map = d->changed;
-		device->clusters = (d->bytes + DISK_CLUSTER - 1) / DISK_CLUSTER;
-	}
-	device->identify = identify;
 	return 0;
 }
 

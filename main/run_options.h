@@ -19,14 +19,12 @@ struct device_option {
 struct run_options {
 	FILE *stats_file;
 	struct image_boot boot; /* with image */
-	const char *kernel, *initrd, *arguments, *stats_path, *console, *name, *image, *gdb, *trace,
-	    *restore;
+	const char *kernel, *initrd, *arguments, *stats_path, *console, *name, *image, *gdb, *trace;
 	struct device_option device[VIRTIO_DEVICES];
 	unsigned ndevices;
-	uint64_t memory; /* bytes; with restore 0: what the snapshot has */
+	uint64_t memory; /* bytes */
 	bool stats, count_calls, bare, traps_only, no_vmi, deferred, low_moved, no_userfaultfd,
-	    no_huge_pages, apic, no_acpi, kaslr, restart, detach, paused, no_control, disks_changed,
-	    unverified;
+	    no_huge_pages, apic, no_acpi, kaslr, restart, detach, paused, no_control;
 	int cpu; /* of the host, for the guest; -1: any */
 };
 
