@@ -14,6 +14,7 @@ launch=$bench/launch
 uml=$bench/uml/usr/bin/linux.uml
 pin= # a CPU number: everything runs there
 memory=512M # of a guest
+disk=       # a file: each system's disk
 
 # The kernel of the table that compares VMI with annotation: NAME below $RING1_VMI_KERNELS, as in the tests.
 vmi_kernel_file() { # NAME
@@ -93,7 +94,7 @@ launch_native() { # LOG PARAMETER...
 	make_native_root "$place/root"
 	status=0
 	(cd "$place/work" && pinned "$launch" --timeout 300 "$place/root/bin/busybox" sh \
-		"$place/root/bin/bench-init" --native "$place/root" "$@" >"$log") || status=$?
+		"$place/root/bin/bench-init" --native "$place/root" ${disk:+"bench.disk=$disk"} "$@" >"$log") || status=$?
 	rm -rf "$place"
 	return $status
 }
@@ -101,8 +102,8 @@ launch_native() { # LOG PARAMETER...
 launch_ring1() { # LOG PARAMETER...; the counters go beside the log
 	log=$1
 	shift
-	pinned "$launch" --timeout 600 "$bench/ring1" run -m "$memory" ${ring1_options:-} -k "$kernel" -i "$initramfs" \
-		--stats="${log%.log}.stats.json" --count=exits -a "$as_guest $*" >"$log"
+	pinned "$launch" --timeout 600 "$bench/ring1" run -m "$memory" ${ring1_options:-} ${disk:+--disk "$disk"} -k "$kernel" -i "$initramfs" \
+		--stats="${log%.log}.stats.json" --count=exits -a "$as_guest ${disk:+bench.disk=/dev/vda} $*" >"$log"
 }
 
 # One kernel file that speaks VMI, with the ROM and without: what differs is how it reaches the core.
@@ -118,7 +119,7 @@ launch_qemu() { # LOG PARAMETER...
 	log=$1
 	shift
 	pinned "$launch" --timeout 900 qemu-system-i386 -accel tcg -m "$memory" -smp 1 -nographic -no-reboot \
-		-net none -kernel "$kernel" -initrd "$initramfs" -append "console=ttyS0 panic=-1 $as_guest $*" >"$log"
+		-net none ${disk:+-drive "file=$disk,if=virtio,format=raw,cache=writeback"} -kernel "$kernel" -initrd "$initramfs" -append "console=ttyS0 panic=-1 $as_guest ${disk:+bench.disk=/dev/vda} $*" >"$log"
 }
 
 # UML keeps the guest's memory in a file below TMPDIR.
@@ -127,7 +128,7 @@ launch_uml() { # LOG PARAMETER...
 	shift
 	# shellcheck disable=SC2086 # words
 	TMPDIR=$(tmpfs_folder) pinned "$launch" --timeout 600 "$uml" "mem=$memory" "initrd=$initramfs" \
-		con0=fd:0,fd:1 con=null panic=-1 $as_guest "$@" >"$log"
+		${disk:+"ubd0=$disk" bench.disk=/dev/ubda} con0=fd:0,fd:1 con=null panic=-1 $as_guest "$@" >"$log"
 }
 
 launch_system() { # SYSTEM LOG PARAMETER...

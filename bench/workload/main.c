@@ -27,7 +27,7 @@ enum { MOST_REPETITIONS = 100, TIME_LIMIT_S = 120 };
 
 static const struct item *const tables[] = {
     system_call_items, memory_items, process_items, switch_items, signal_items,
-    tick_items,        file_items,   compute_items, copy_items,
+    tick_items,        file_items,   compute_items, copy_items,   disk_items,
 };
 
 static struct {
@@ -183,7 +183,7 @@ static void for_each_item(char **names, void (*visit)(const struct item *))
 {
 	for (size_t t = 0; t < ARRAY_SIZE(tables); t++)
 		for (const struct item *item = tables[t]; item->name; item++)
-			if (named(item->name, names))
+			if ((tables[t] != disk_items || disk_path) && named(item->name, names))
 				visit(item);
 }
 
@@ -235,6 +235,8 @@ static int usage(void)
 	      "  --reps N      ... in N repetitions (5)\n"
 	      "  --ops N       instead: do N operations of each item, once\n"
 	      "  --dir DIR     work there\n"
+	      "  --disk FILE   a file or block device that may be written to: items of disks as "
+	      "well\n"
 	      "  --list        print the items' names\n"
 	      "  --program NAME COMMAND...   how long a program takes (ms)\n"
 	      "  --sleep N                   for N ms, by the call every kernel has\n"
@@ -283,6 +285,8 @@ int main(int argc, char **argv)
 			options.repetitions = number(value, MOST_REPETITIONS);
 		else if (!strcmp(option, "ops"))
 			options.operations = number(value, 1u << 30);
+		else if (!strcmp(option, "disk"))
+			disk_path = value;
 		else if (!strcmp(option, "dir"))
 			need(!chdir(value), value);
 		else if (!strcmp(option, "sleep"))

@@ -35,7 +35,10 @@ struct item {
 
 /* One table a theme, ended by an item without a name. */
 extern const struct item system_call_items[], memory_items[], process_items[], switch_items[],
-    signal_items[], tick_items[], file_items[], compute_items[], copy_items[];
+    signal_items[], tick_items[], file_items[], compute_items[], copy_items[], disk_items[];
+
+/** disk_path - what disk_items use; NULL: they are left out */
+extern const char *disk_path;
 
 /** now_ns - the monotonic clock */
 uint64_t now_ns(void);
