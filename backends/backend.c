@@ -212,6 +212,19 @@ static void save_positions(struct backend *b)
 			                 __ATOMIC_SEQ_CST);
 }
 
+static void save_own(struct backend *b)
+{
+	size_t n = b->ops->save ? b->ops->save(b, b->saved->data, sizeof b->saved->data) : 0;
+
+	b->saved->bytes = n <= sizeof b->saved->data ? (uint32_t)n : UINT32_MAX;
+}
+
+static void load_own(struct backend *b)
+{
+	if (b->restored && b->ops->load && !b->ops->load(b, b->saved->data, b->saved->bytes))
+		_exit(BACKEND_RESTORE);
+}
+
 /* Returns true when it was a pause: the queues may be others now, and are all to be looked at. */
 static bool obey(struct backend *b)
 {
@@ -222,6 +235,7 @@ static bool obey(struct backend *b)
 	while (control != VIRTIO_CONTROL_RUN) {
 		drain(b);
 		save_positions(b);
+		save_own(b);
 		answer(b, control);
 		if (control == VIRTIO_CONTROL_STOP)
 			_exit(BACKEND_STOPPED);
@@ -305,6 +319,7 @@ void backend_become(struct backend *b, const int *fds, unsigned nfds)
 		b->ops->prepare(b);
 	if (backend_confine(b->ops->calls, b->ops->ncalls))
 		_exit(BACKEND_CONFINE);
+	load_own(b);
 	/* What main or the guest did before. */
 	__atomic_fetch_or(&b->heard, VIRTIO_BELL_STATUS, __ATOMIC_SEQ_CST);
 	if (b->bell_event < 0)

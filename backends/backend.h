@@ -36,6 +36,17 @@
 #define BACKEND_STOPPED  0 /* main asked for it */
 #define BACKEND_CONFINE  3 /* the host refused a part of the confinement */
 #define BACKEND_INTERNAL 4
+#define BACKEND_RESTORE  5 /* load() refused what a snapshot held */
+
+/*
+ * What a snapshot keeps for a back end, in memory that main and it alone share: no cell has it.
+ * Main copies it once and checks its length.
+ */
+#define BACKEND_SAVED_BYTES 262144u
+struct backend_saved {
+	uint32_t bytes; /* of data[]; written by save(), by main before load() */
+	uint8_t data[BACKEND_SAVED_BYTES];
+};
 
 struct backend;
 
@@ -52,6 +63,20 @@ struct backend_ops {
 	void (*serve)(struct backend *b, unsigned queue);
 	/* Finish what is in hand: no chain is outstanding on return. May be NULL: never any is. */
 	void (*drain)(struct backend *b);
+	/*
+	 * Snapshots (main/snapshot.h). What every device has is kept for it: its registers, its
+	 * configuration (b->device->config), and where each queue goes on. These two are for what
+	 * the back end knows beside that: files that the guest has open, bytes under way. Both may
+	 * be NULL: there is nothing.
+	 *
+	 * save(): behind drain(), each time the machine is paused; nothing may change by it. Write
+	 * at most @room bytes to @to; returns how many, or SIZE_MAX: it cannot be saved.
+	 *
+	 * load(): once, before the first queue is live, and confined: @from is from a file that
+	 * anybody may have made. False: it makes no sense, or what it names is not there.
+	 */
+	size_t (*save)(struct backend *b, void *to, size_t room);
+	bool (*load)(struct backend *b, const void *from, size_t n);
 	/* Features were settled, or the driver wrote the device's configuration. May be NULL. */
 	void (*changed)(struct backend *b);
 	/*
@@ -71,7 +96,9 @@ struct backend {
 	struct virtio_device *device;
 	struct guest_memory memory;
 	struct virtio_shown shown; /* as main has it: private */
-	uint64_t features;         /* what the driver accepted of them */
+	struct backend_saved *saved;
+	bool restored;     /* the device goes on where a snapshot was taken */
+	uint64_t features; /* what the driver accepted of them */
 	struct virtqueue queue[VIRTIO_QUEUES];
 	int bell_event; /* eventfd, -1: nobody asked for it */
 	uint32_t heard; /* with it: what its thread took from the bell */

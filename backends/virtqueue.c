@@ -13,6 +13,8 @@ void *guest_range(const struct guest_memory *memory, uint64_t pa, uint64_t n)
 {
 	if (n > memory->size || pa > memory->size - n)
 		return NULL;
+	if (!lazy_memory_need(&memory->lazy, pa, n))
+		return NULL;
 	return memory->base + pa;
 }
 

@@ -15,6 +15,7 @@
 #ifndef BACKENDS_VIRTQUEUE_H
 #define BACKENDS_VIRTQUEUE_H
 
+#include "common/lazy_memory.h"
 #include "devices/virtio_pci.h"
 
 #include <stdbool.h>
@@ -27,7 +28,8 @@
 /* Guest-physical memory, as this process has it mapped. */
 struct guest_memory {
 	uint8_t *base;
-	uint64_t size; /* bytes */
+	uint64_t size;           /* bytes */
+	struct lazy_memory lazy; /* of a machine that was restored */
 };
 
 struct virtqueue {

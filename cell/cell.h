@@ -10,6 +10,7 @@
 /* File descriptors of the nursery; cells keep CELL_FD_RAM and CELL_FD_STATE (cell/host.h). */
 #define NURSERY_FD_ANNOT  5
 #define NURSERY_FD_SOCKET 6
+#define NURSERY_FD_BASE   8 /* the snapshot's file, if machine.lazy */
 
 /* Main to nursery: fork cells so that there are this many. Nursery to main: one per event. */
 struct nursery_request {

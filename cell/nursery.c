@@ -64,7 +64,8 @@ static bool map_shared(void)
 	    !map_at(CELL_ANNOT, sizeof(struct annotations), PROT_READ, NURSERY_FD_ANNOT, 0) ||
 	    !map_at(HOLE_MODULES, HOLE_MODULES_SIZE, PROT_READ | PROT_EXEC, NURSERY_FD_ANNOT,
 	            ANNOT_FILE_MODULES) ||
-	    !map_at(CELL_RAM, M->ram_size, PROT_READ | PROT_WRITE, CELL_FD_RAM, 0))
+	    !map_at(CELL_RAM, M->ram_size, PROT_READ | PROT_WRITE, CELL_FD_RAM, 0) ||
+	    (M->lazy && !map_at(CELL_BASE, M->ram_size, PROT_READ, NURSERY_FD_BASE, LAZY_FILE_AT)))
 		return false;
 	stubs = ANNOT->stub_bytes;
 	return !stubs || map_at(HOLE_STUBS, ROUND_PAGE(stubs), PROT_READ | PROT_EXEC,

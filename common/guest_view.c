@@ -18,7 +18,7 @@ static uint64_t entry(const struct guest_view *v, uint64_t pa, bool wide)
 {
 	uint32_t words[2] = {0};
 
-	if (pa >= v->ram_size || v->ram_size - pa < 8)
+	if (pa >= v->ram_size || v->ram_size - pa < 8 || !lazy_memory_need(&v->lazy, pa, 8))
 		return 0;
 	memcpy(words, v->ram + pa, wide ? 8 : 4);
 	return words[0] | (uint64_t)words[1] << 32;
@@ -70,7 +70,8 @@ static bool transfer(const struct guest_view *v, uint32_t va, uint8_t *to, const
 
 		step = PAGE - at % PAGE;
 		step = step < n - done ? step : n - done;
-		if (!translate(v, at, &pa) || pa >= v->ram_size || v->ram_size - pa < step)
+		if (!translate(v, at, &pa) || pa >= v->ram_size || v->ram_size - pa < step ||
+		    !lazy_memory_need(&v->lazy, pa, step))
 			return false;
 		if (to)
 			memcpy(to + done, v->ram + pa, step);

@@ -7,6 +7,8 @@
 #ifndef COMMON_GUEST_VIEW_H
 #define COMMON_GUEST_VIEW_H
 
+#include "common/lazy_memory.h"
+
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -14,6 +16,7 @@ struct guest_view {
 	uint8_t *ram;
 	uint64_t ram_size; /* bytes, at least 4096 */
 	uint32_t cr0, cr3, cr4;
+	struct lazy_memory lazy; /* of a machine that was restored */
 };
 
 /**

@@ -102,6 +102,7 @@ void take_inbox(void)
 void halt(void)
 {
 	COUNT(halt);
+	M->asleep = 1;
 	for (;;) {
 		take_inbox();
 		devices_run();
@@ -113,6 +114,7 @@ void halt(void)
 		                                          : M->deadline + M->mono_offset);
 		__atomic_store_n(&M->halted, 0, __ATOMIC_SEQ_CST);
 	}
+	M->asleep = 0;
 	M->cause = STAT_deliver_halt;
 	if (fast(FAST_IDLE_TICK)) {
 		M->was_idle = 1;

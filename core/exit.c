@@ -661,6 +661,18 @@ void core_undefined(void)
 	leave();
 }
 
+/* Whichever cell takes up a machine from a snapshot holds no address space yet. */
+static void go_on(void)
+{
+	M->restored = 0;
+	M->cell[SELF->number].tag = V->cr3 & ~0x1fu;
+	kvmclock_update();
+	if (M->asleep)
+		halt();
+	take_inbox();
+	devices_run();
+}
+
 void core_start(void)
 {
 	__atomic_store_n(&M->cell[SELF->number].ready, 1, __ATOMIC_SEQ_CST);
@@ -669,5 +681,7 @@ void core_start(void)
 	if (!M->booted)
 		core_boot();
 	space_activate();
+	if (M->restored)
+		go_on();
 	leave();
 }

@@ -150,6 +150,8 @@ bool low_spill(uint32_t pa, bool write)
 	struct host_rights rights = {.write = write, .execute = true};
 
 	M->low.spilled = 1;
+	if (M->lazy)
+		lazy_need(pa, PAGE_SIZE);
 	return host_map_ram(HOLE_LOW + M->low.end, PAGE_SIZE, pa, rights);
 }
 

@@ -4,6 +4,7 @@
 #define CORE_PAGING_H
 
 #include "core/core.h"
+#include "core/lazy.h"
 
 #define PTE_P       0x001ull
 #define PTE_W       0x002ull
@@ -87,7 +88,11 @@ bool guest_poke_code(uint32_t va, uint8_t byte);
 /** physical - pointer to @n bytes of RAM at @pa, NULL when not all of it is RAM */
 static inline void *physical(uint64_t pa, uint64_t n)
 {
-	return in_ram(pa, n) ? RAM + pa : NULL;
+	if (!in_ram(pa, n))
+		return NULL;
+	if (M->lazy)
+		lazy_need(pa, n);
+	return RAM + pa;
 }
 
 #endif

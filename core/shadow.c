@@ -237,6 +237,8 @@ static void map_pages(uint32_t va, uint32_t n, uint64_t pa, struct host_rights r
 	if (!n)
 		return;
 	COUNT_N(map_pages, n / PAGE_SIZE);
+	if (M->lazy)
+		lazy_need(pa, n);
 	while (!place_ram(va, n, pa, rights))
 		if (!make_room())
 			stop_guest(STOP_MEMORY, CANNOT_MAP);
@@ -288,7 +290,7 @@ static void mark_large(uint32_t r, uint64_t pde, bool global)
 static bool large_continues(uint32_t r, int64_t offset, uint64_t pde)
 {
 	uint32_t neighbour = r + offset;
-	uint64_t want = pde + offset * (int64_t)region_size(), e;
+	uint64_t want = pde + offset * (int64_t)region_size(), e, pa;
 
 	if (!fast(FAST_AROUND) || neighbour >= entries_per_table() * (pae() ? 4 : 1) ||
 	    region_base(neighbour) >= HOLE_BASE - region_size() ||
@@ -299,7 +301,22 @@ static bool large_continues(uint32_t r, int64_t offset, uint64_t pde)
 	if (debug_region(region_base(neighbour), region_size()))
 		return false;
 	e = read_directory_entry(region_base(neighbour));
-	return e == want && in_ram(e & PTE_ADDRESS & ~(uint64_t)(region_size() - 1), region_size());
+	pa = e & PTE_ADDRESS & ~(uint64_t)(region_size() - 1);
+	return e == want && in_ram(pa, region_size()) && !lazy_missing_any(pa, region_size());
+}
+
+/* As much around the page at @pa of its region as is there of a machine that was restored. */
+static void map_present(uint32_t va, uint64_t pa, struct host_rights rights)
+{
+	uint64_t from = pa & ~(uint64_t)(LAZY_CHUNK - 1), to = from + LAZY_CHUNK;
+	uint64_t low = pa & ~(uint64_t)(region_size() - 1), high = low + region_size();
+
+	while (from > low && !lazy_missing(from - 1))
+		from -= LAZY_CHUNK;
+	while (to < high && !lazy_missing(to))
+		to += LAZY_CHUNK;
+	map_pages((va & ~(region_size() - 1)) + (uint32_t)(from - low), (uint32_t)(to - from), from,
+	          rights);
 }
 
 /* A large page, and its neighbours of the same run: the kernel's linear map is one VMA. */
@@ -316,6 +333,11 @@ static void map_large(uint32_t va, const struct translation *t)
 			map_pages(va & ~0xfffu, PAGE_SIZE, page, rights_of(va, t));
 		else
 			map_void(va);
+		mark_large(r, t->pde, t->global);
+		return;
+	}
+	if (lazy_missing_any(pa, region_size())) {
+		map_present(va, t->pa, rights_of(va, t));
 		mark_large(r, t->pde, t->global);
 		return;
 	}
@@ -356,7 +378,7 @@ static bool continues(const void *table, uint32_t r, unsigned k, uint64_t pte, i
 	return fast(FAST_AROUND) && !M->debug.active && (again || !copy_get(r, k)) &&
 	       (e & same) == (pte & same) &&
 	       (e & PTE_ADDRESS) == (pte & PTE_ADDRESS) + (int64_t)distance * PAGE_SIZE &&
-	       in_ram(e & PTE_ADDRESS, PAGE_SIZE);
+	       in_ram(e & PTE_ADDRESS, PAGE_SIZE) && !lazy_missing(e & PTE_ADDRESS);
 }
 
 /* The page is there already, and now it may be written: the host's page-table entry can stay. */
@@ -418,6 +440,8 @@ static bool map_in_window(uint32_t r, unsigned k, uint64_t pa, struct host_right
 	if (!fits && !(before && (inside || (before & PTE_ADDRESS) + PAGE_SIZE == pa) &&
 	               open_window(r, k, pa, rights)))
 		return false;
+	if (M->lazy)
+		lazy_need(pa, PAGE_SIZE);
 	if (host_window_page(page_base(r, k))) {
 		COUNT(window_page);
 		COUNT(map_pages);
@@ -442,6 +466,8 @@ static void map_small(uint32_t va, const struct translation *t, bool again)
 	} else if (!table || !in_ram(t->pa & ~0xfffull, PAGE_SIZE)) {
 		map_void(va);
 	} else {
+		if (M->lazy)
+			lazy_need(t->pa & ~0xfffull, PAGE_SIZE);
 		if (va < M->user_top) {
 			low = k & ~(USER_AROUND - 1);
 			high = low + USER_AROUND;

@@ -64,6 +64,14 @@ void vm_start_clock(struct vm *vm, uint64_t tsc_mult)
 	publish(vm);
 }
 
+void vm_set_clock(struct vm *vm, uint64_t ns)
+{
+	struct clock_reading now = read_clocks();
+
+	guest_clock_set(&vm->clock, &now, ns);
+	publish(vm);
+}
+
 void vm_keep_clock(struct vm *vm)
 {
 	struct clock_reading now;

@@ -21,6 +21,7 @@ static const int allowed[] = {
     SCMP_SYS(close),
     SCMP_SYS(sendto),
     SCMP_SYS(recvfrom),
+    SCMP_SYS(recvmsg), /* the file that a snapshot goes to */
     SCMP_SYS(accept4), /* the next client of the console's socket */
     SCMP_SYS(futex),
     SCMP_SYS(kill), /* kicks; the end of the nursery */

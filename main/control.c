@@ -4,6 +4,7 @@
 #include "main/control_client.h"
 #include "main/monitor.h"
 #include "main/pause.h"
+#include "main/snapshot.h"
 #include "main/stats.h"
 
 #include <errno.h>
@@ -28,6 +29,7 @@ static struct {
 	uint8_t history[HISTORY_BYTES];
 	size_t history_n, history_at;
 	uint64_t console_bytes, typed_bytes;
+	uint64_t snapshot_from; /* CLOCK_MONOTONIC ns at which it was asked for */
 } control = {.facts.listener = -1};
 
 static uint64_t now_ns(void)
@@ -70,7 +72,9 @@ static void refuse(struct control_client *c, const struct control_request *r, co
 static const char *state(void)
 {
 	if (control.vm->paused)
-		return control.vm->pause & PAUSE_USER ? "paused" : "debugger";
+		return control.vm->pause & PAUSE_USER       ? "paused"
+		       : control.vm->pause & PAUSE_DEBUGGER ? "debugger"
+		                                            : "snapshot";
 	return control.vm->pause ? "pausing" : "running";
 }
 
@@ -210,6 +214,81 @@ static void do_resume(struct control_client *c, const struct control_request *r)
 		tell_all("resumed", NULL);
 }
 
+static void do_snapshot(struct control_client *c, const struct control_request *r)
+{
+	int fd = c->passed;
+	const char *then, *why;
+	bool busy;
+
+	c->passed = -1;
+	if (!control_string(r, "then", "resume", &then) ||
+	    (strcmp(then, "resume") && strcmp(then, "pause"))) {
+		refuse(c, r, CONTROL_BAD_VALUE, "'then' is \"resume\" or \"pause\"");
+		if (fd >= 0)
+			close(fd);
+		return;
+	}
+	if (fd < 0) {
+		refuse(c, r, CONTROL_BAD_VALUE,
+		       "the file to write must come with the request, as a descriptor "
+		       "(SCM_RIGHTS)");
+		return;
+	}
+	if (!snapshot_begin(control.vm, fd, control.facts.kernel, control.facts.version,
+	                    !strcmp(then, "pause"), &busy, &why)) {
+		refuse(c, r, busy ? CONTROL_BUSY : CONTROL_STATE, why);
+		return;
+	}
+	c->snapshotting = true;
+	c->snapshot_id = json_incref(r->id);
+	control.snapshot_from = now_ns();
+}
+
+static struct control_client *who_wants_snapshot(void)
+{
+	for (int i = 0; i < CONTROL_CLIENTS_MAX; i++)
+		if (control.client[i].kind != CLIENT_NONE && control.client[i].snapshotting)
+			return &control.client[i];
+	return NULL;
+}
+
+static void answer_snapshot(struct control_client *c, const char *why)
+{
+	c->snapshotting = false;
+	if (why)
+		send_line(c, control_error(c->snapshot_id, CONTROL_FAILED, why));
+	else
+		send_line(
+		    c, control_result(c->snapshot_id,
+		                      json_pack("{s:s,s:I}", "state", state(), "stood_ns",
+		                                (json_int_t)(now_ns() - control.snapshot_from))));
+	json_decref(c->snapshot_id);
+	c->snapshot_id = NULL;
+	client_flush(c);
+}
+
+/* One that nobody waits for any more is not finished: its file is for nobody. */
+static void go_on_with_snapshot(void)
+{
+	struct control_client *c = who_wants_snapshot();
+	enum snapshot_state state;
+	const char *why = NULL;
+
+	if (snapshot_state() == SNAPSHOT_NONE)
+		return;
+	if (!c) {
+		snapshot_cancel(control.vm);
+		tell_all("resumed", NULL);
+		return;
+	}
+	state = snapshot_step(control.vm, &why);
+	if (state != SNAPSHOT_FAILED && state != SNAPSHOT_DONE)
+		return;
+	answer_snapshot(c, why);
+	if (!control.vm->pause)
+		tell_all("resumed", NULL);
+}
+
 static void do_events(struct control_client *c, const struct control_request *r)
 {
 	bool on;
@@ -280,8 +359,8 @@ static void do_console(struct control_client *c, const struct control_request *r
 		refuse(c, r, CONTROL_BAD_VALUE, "'watch', 'force', 'history' are true or false");
 		return;
 	}
-	if (c->pausing) {
-		refuse(c, r, CONTROL_BUSY, "a request to pause is not answered yet");
+	if (c->pausing || c->snapshotting) {
+		refuse(c, r, CONTROL_BUSY, "an earlier request is not answered yet");
 		return;
 	}
 	if (!watch && other && force) {
@@ -353,9 +432,9 @@ static const struct {
 	const char *name;
 	void (*carry_out)(struct control_client *c, const struct control_request *r);
 } commands[] = {
-    {"info", do_info},   {"stats", do_stats},   {"stop", do_stop},
-    {"pause", do_pause}, {"resume", do_resume}, {"console", do_console},
-    {"break", do_break}, {"events", do_events}, {"monitor", do_monitor},
+    {"info", do_info},       {"stats", do_stats},       {"stop", do_stop},   {"pause", do_pause},
+    {"resume", do_resume},   {"console", do_console},   {"break", do_break}, {"events", do_events},
+    {"monitor", do_monitor}, {"snapshot", do_snapshot},
 };
 
 static void carry_out(struct control_client *c, const struct control_request *r)
@@ -470,6 +549,7 @@ void control_serve(const struct pollfd fds[CONTROL_FDS])
 	for (int i = 0; i < CONTROL_CLIENTS_MAX; i++)
 		if (control.client[i].kind != CLIENT_NONE)
 			serve_client(&control.client[i], fds[1 + i].revents);
+	go_on_with_snapshot();
 	if (fds[0].revents)
 		accept_client();
 }

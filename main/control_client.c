@@ -14,7 +14,9 @@ void client_open(struct control_client *c, int fd)
 	c->kind = CLIENT_COMMANDS;
 	c->fd = fd;
 	c->events = c->ended = c->pausing = false;
-	c->pause_id = NULL;
+	c->snapshotting = false;
+	c->passed = -1;
+	c->pause_id = c->snapshot_id = NULL;
 	c->pause_due = c->lost = 0;
 	c->in_n = c->out_at = c->out_n = 0;
 }
@@ -24,8 +26,13 @@ void client_close(struct control_client *c)
 	if (c->kind == CLIENT_NONE)
 		return;
 	close(c->fd);
+	if (c->passed >= 0)
+		close(c->passed);
+	c->passed = -1;
+	c->snapshotting = false;
 	json_decref(c->pause_id);
-	c->pause_id = NULL;
+	json_decref(c->snapshot_id);
+	c->pause_id = c->snapshot_id = NULL;
 	c->kind = CLIENT_NONE;
 	c->fd = -1;
 }
@@ -104,14 +111,52 @@ void client_flush(struct control_client *c)
 		if (!c->out_n)
 			tell_lost(c);
 	}
-	if (c->ended && !c->pausing)
+	if (c->ended && !c->pausing && !c->snapshotting)
 		client_close(c);
+}
+
+/* Of the descriptors that came, at most one is kept. */
+static void take_descriptors(struct control_client *c, struct msghdr *m)
+{
+	for (struct cmsghdr *h = CMSG_FIRSTHDR(m); h; h = CMSG_NXTHDR(m, h)) {
+		size_t n =
+		    h->cmsg_len > CMSG_LEN(0) ? (h->cmsg_len - CMSG_LEN(0)) / sizeof(int) : 0;
+
+		if (h->cmsg_level != SOL_SOCKET || h->cmsg_type != SCM_RIGHTS)
+			continue;
+		for (size_t i = 0; i < n; i++) {
+			int fd;
+
+			memcpy(&fd, CMSG_DATA(h) + i * sizeof fd, sizeof fd);
+			if (c->passed >= 0)
+				close(c->passed);
+			c->passed = fd;
+		}
+	}
+}
+
+static ssize_t receive(struct control_client *c, void *to, size_t size)
+{
+	union {
+		struct cmsghdr h;
+		char bytes[CMSG_SPACE(sizeof(int))];
+	} control;
+	struct iovec part = {.iov_base = to, .iov_len = size};
+	struct msghdr m = {.msg_iov = &part,
+	                   .msg_iovlen = 1,
+	                   .msg_control = control.bytes,
+	                   .msg_controllen = sizeof control.bytes};
+	ssize_t n = recvmsg(c->fd, &m, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+
+	if (n > 0)
+		take_descriptors(c, &m);
+	return n;
 }
 
 bool client_fill(struct control_client *c)
 {
 	size_t free_bytes = sizeof c->in - c->in_n;
-	ssize_t n = free_bytes ? recv(c->fd, c->in + c->in_n, free_bytes, MSG_DONTWAIT) : -1;
+	ssize_t n = free_bytes ? receive(c, c->in + c->in_n, free_bytes) : -1;
 
 	if (!free_bytes)
 		return false;

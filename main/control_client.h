@@ -23,12 +23,15 @@ enum client_kind {
 struct control_client {
 	enum client_kind kind;
 	int fd;
-	bool events;        /* wants to be told of them */
-	bool ended;         /* will send nothing more: what waits goes out, then it is closed */
-	json_t *pause_id;   /* of a request to pause that is not answered yet */
-	bool pausing;       /* there is one; it may have no id */
-	uint64_t pause_due; /* CLOCK_MONOTONIC ns at which it has failed */
-	uint64_t lost;      /* console bytes it was too slow for, not told yet */
+	bool events;         /* wants to be told of them */
+	bool ended;          /* will send nothing more: what waits goes out, then it is closed */
+	json_t *pause_id;    /* of a request to pause that is not answered yet */
+	bool pausing;        /* there is one; it may have no id */
+	uint64_t pause_due;  /* CLOCK_MONOTONIC ns at which it has failed */
+	int passed;          /* a descriptor that came with what was read last; -1: none */
+	json_t *snapshot_id; /* of a request for a snapshot; it may have no id */
+	bool snapshotting;   /* there is one */
+	uint64_t lost;       /* console bytes it was too slow for, not told yet */
 	size_t in_n, out_at, out_n;
 	char in[CONTROL_LINE_MAX];
 	char out[CLIENT_OUTPUT_MAX];

@@ -22,6 +22,7 @@
 #define CONTROL_BUSY        "busy" /* too many clients, or something is under way */
 #define CONTROL_TIMEOUT     "timeout"
 #define CONTROL_STATE       "wrong-state"
+#define CONTROL_FAILED      "failed" /* the host refused it */
 
 struct control_request {
 	json_t *root;

@@ -38,6 +38,15 @@
 	(BIT(0) | BIT(2) | BIT(3) | BIT(4) | BIT(5) | BIT(6) | BIT(8) | BIT(13) | BIT(15) |        \
 	 BIT(16) | BIT(20) | BIT(22) | BIT(23) | BIT(24) | BIT(25))
 
+/*
+ * 0x80000021, what the processor is not vulnerable to, as far as that is the same at CPL 3:
+ * EAX VERW_CLEAR SRSO_NO SRSO_USER_KERNEL_NO, ECX TSA_SQ_NO TSA_L1_NO. A kernel that misses the
+ * last two on a processor of that age executes VERW on each way to user mode, 40 ns.
+ */
+#define LEAF_FEATURES2     0x80000021u
+#define LEAF_FEATURES2_EAX (BIT(5) | BIT(29) | BIT(30))
+#define LEAF_FEATURES2_ECX (BIT(1) | BIT(2))
+
 #define KVM_LEAF           0x40000000u
 /* KVM_FEATURE_CLOCKSOURCE2, KVM_FEATURE_CLOCKSOURCE_STABLE_BIT (Documentation/virt/kvm). */
 #define KVM_FEATURES       (BIT(3) | BIT(24))
@@ -95,7 +104,7 @@ static void add_hypervisor(struct machine *m)
 
 void cpuid_fill(struct machine *m)
 {
-	uint32_t eax, ebx, ecx, edx, max, extended;
+	uint32_t eax, ebx, ecx, edx, max, extended, highest;
 
 	m->ncpuid = 0;
 	__cpuid(0, max, ebx, ecx, edx);
@@ -110,7 +119,8 @@ void cpuid_fill(struct machine *m)
 		add_xsave(m);
 	add_hypervisor(m);
 	__cpuid(0x80000000u, extended, ebx, ecx, edx);
-	add(m, 0x80000000u, 0, extended > 0x80000008u ? 0x80000008u : extended, ebx, ecx, edx);
+	highest = extended >= LEAF_FEATURES2 ? LEAF_FEATURES2 : 0x80000008u;
+	add(m, 0x80000000u, 0, extended > highest ? highest : extended, ebx, ecx, edx);
 	add_host(m, 0x80000001u, 0, ~0u, 0, LEAF81_ECX, LEAF81_EDX);
 	for (uint32_t leaf = 0x80000002u; leaf <= 0x80000006u; leaf++)
 		add_host(m, leaf, 0, ~0u, ~0u, ~0u, ~0u);
@@ -118,4 +128,6 @@ void cpuid_fill(struct machine *m)
 	__cpuid(0x80000007u, eax, ebx, ecx, edx);
 	add(m, 0x80000007u, 0, 0, 0, 0, edx & BIT(8));
 	add(m, 0x80000008u, 0, 0x2020, 0, 0, 0); /* 32 address bits of either kind */
+	if (extended >= LEAF_FEATURES2)
+		add_host(m, LEAF_FEATURES2, 0, LEAF_FEATURES2_EAX, 0, LEAF_FEATURES2_ECX, 0);
 }

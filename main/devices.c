@@ -49,9 +49,25 @@ static _Noreturn void become(struct device *d, struct vm *vm, unsigned number, p
 	                     .own = d->own,
 	                     .machine = vm->machine,
 	                     .device = &vm->machine->platform.virtio.device[number],
-	                     .memory = {vm->ram, vm->ram_size},
-	                     .shown = d->shown};
+	                     .memory = {vm->ram, vm->ram_size, vm_lazy(vm)},
+	                     .shown = d->shown,
+	                     .saved = d->saved,
+	                     .restored = vm->devices->restored};
 	backend_become(&b, d->fds, d->nfds);
+}
+
+/* Kept from one life to the next; what a restored machine's back ends find there is from its file.
+ */
+bool device_make_saved(struct device *d)
+{
+	if (!d->saved)
+		d->saved = mmap(NULL, sizeof *d->saved, PROT_READ | PROT_WRITE,
+		                MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (d->saved != MAP_FAILED)
+		return true;
+	d->saved = NULL;
+	complain("cannot start a process for %s: %s", d->name, strerror(errno));
+	return false;
 }
 
 int devices_start(struct devices *devices, struct vm *vm, bool msix)
@@ -63,8 +79,11 @@ int devices_start(struct devices *devices, struct vm *vm, bool msix)
 	for (unsigned i = 0; i < devices->count; i++) {
 		struct device *d = &devices->list[i];
 
+		if (!device_make_saved(d))
+			return EXIT_HOST;
 		d->shown.msix = msix;
-		virtio_plug(&platform->virtio, &platform->pci, i, &d->shown, d->config);
+		if (!devices->restored)
+			virtio_plug(&platform->virtio, &platform->pci, i, &d->shown, d->config);
 	}
 	for (unsigned i = 0; i < devices->count; i++) {
 		struct device *d = &devices->list[i];
@@ -90,6 +109,8 @@ static void say_end(const struct device *d, int status, char *why, size_t size, 
 		         "the process of %s could not confine itself; 'ring1 check' tells what "
 		         "the host refuses",
 		         d->name);
+	else if (WIFEXITED(status) && WEXITSTATUS(status) == BACKEND_RESTORE)
+		snprintf(why, size, "%s cannot go on from what the snapshot says of it", d->name);
 	else if (WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL)
 		snprintf(why, size,
 		         "the process of %s was killed, perhaps because the host ran out of memory",

@@ -30,16 +30,32 @@ struct device {
 	void *own;           /* struct backend.own */
 	int fds[DEVICE_FDS]; /* what the back end keeps */
 	unsigned nfds;
-	pid_t pid; /* of this life; 0: not running */
+	/*
+	 * For snapshots. What of the host is behind it at this moment, as a text: a machine can be
+	 * restored with what has the same. NULL: anything will do. May be called by a confined
+	 * main.
+	 */
+	void (*identify)(const struct device *d, char *text, size_t size);
+	/* A disk that is thrown away at the end goes into the snapshot: a bit for each cluster. */
+	uint64_t *contents_map; /* shared; NULL: nothing does */
+	int contents;           /* a file */
+	uint64_t clusters;
+	struct backend_saved *saved; /* shared with the back end of this life */
+	pid_t pid;                   /* of this life; 0: not running */
 };
 
 struct devices {
 	struct device list[VIRTIO_DEVICES];
 	unsigned count;
+	bool restored; /* they are plugged in already, as a snapshot has them */
 };
 
 /** devices_add - one more, zeroed but for its name; NULL, with the reason printed: too many */
 struct device *devices_add(struct devices *devices, const char *kind, const char *what);
+
+/** device_make_saved - d->saved, zeroed when it is new; false, with the reason printed: no memory
+ */
+bool device_make_saved(struct device *d);
 
 /**
  * devices_start - plug them in and start their back ends

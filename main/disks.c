@@ -8,6 +8,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 /* Devices refer to them. */
 static struct disk disks[VIRTIO_DEVICES];
@@ -89,6 +90,22 @@ void disks_path(const char *option, char *path, size_t size, bool *read_only)
 	}
 }
 
+/*
+ * A machine can be restored with a disk that holds what this one holds now. A file says so by the
+ * time at which it was last written.
+ */
+static void identify(const struct device *device, char *text, size_t size)
+{
+	const struct disk *d = device->own;
+	struct stat st;
+	int n = snprintf(text, size, "%llu bytes, serial '%s'", (unsigned long long)d->bytes,
+	                 d->serial);
+
+	if (!d->served && !fstat(d->fd, &st) && S_ISREG(st.st_mode))
+		snprintf(text + n, size - (size_t)n, ", last written at %lld.%09ld",
+		         (long long)st.st_mtim.tv_sec, st.st_mtim.tv_nsec);
+}
+
 int disks_add(struct devices *devices, const char *option)
 {
 	struct disk *d = &disks[ndisks % VIRTIO_DEVICES];
@@ -110,8 +127,13 @@ int disks_add(struct devices *devices, const char *option)
 	device->ops = d->served ? &blk_nbd_ops : &blk_ops;
 	device->own = d;
 	device->fds[device->nfds++] = d->served ? nbd_disk_fd(d) : d->fd;
-	if (d->cow)
+	if (d->cow) {
 		device->fds[device->nfds++] = d->overlay;
+		device->contents = d->overlay;
+		device->contents_map = d->changed;
+		device->clusters = (d->bytes + DISK_CLUSTER - 1) / DISK_CLUSTER;
+	}
+	device->identify = identify;
 	return 0;
 }
 

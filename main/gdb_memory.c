@@ -9,6 +9,7 @@
 static struct guest_view view(const struct vm *vm)
 {
 	return (struct guest_view){.ram = vm->ram,
+	                           .lazy = vm_lazy(vm),
 	                           .ram_size = vm->ram_size,
 	                           .cr0 = vm->vcpu->cr0,
 	                           .cr3 = vm->vcpu->cr3,

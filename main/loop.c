@@ -15,6 +15,7 @@
 #include "main/monitor.h"
 #include "main/pause.h"
 #include "main/placement.h"
+#include "main/snapshot.h"
 #include "main/terminal.h"
 #include "main/trace.h"
 
@@ -626,6 +627,8 @@ static uint64_t plan_sleep(struct loop *l)
 			ns = REKICK_NS;
 		if (ns > LONGEST_SLEEP_NS)
 			ns = LONGEST_SLEEP_NS;
+		if (snapshot_state() == SNAPSHOT_WRITING)
+			ns = 0;
 		__atomic_store_n(&m->main_wake, vm_clock(l->vm) + ns, __ATOMIC_SEQ_CST);
 	} while (__atomic_load_n(&m->deadline, __ATOMIC_SEQ_CST) != deadline && ++tries < 4);
 	return ns;
@@ -716,6 +719,9 @@ void run_loop(struct vm *vm, const struct start *start, struct outcome *outcome)
 			write_output(&l);
 			drain_console(&l);
 		}
+		/* What the guest has sent is not sent again by who is restored. */
+		if (snapshot_state() != SNAPSHOT_NONE)
+			drain_console(&l);
 		control_serve(&l.fds[FD_CONTROL]);
 		gdb_serve(&l.fds[FD_GDB]);
 		give_input(&l);

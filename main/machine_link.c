@@ -93,6 +93,32 @@ json_t *link_read(struct machine_link *l, int timeout_ms)
 	return NULL;
 }
 
+/* The descriptor goes with the first byte. */
+static ssize_t send_some(struct machine_link *l, const char *text, size_t n)
+{
+	union {
+		struct cmsghdr h;
+		char bytes[CMSG_SPACE(sizeof(int))];
+	} control;
+	struct iovec part = {.iov_base = (void *)text, .iov_len = n};
+	struct msghdr m = {.msg_iov = &part, .msg_iovlen = 1};
+	ssize_t w;
+
+	if (l->pass) {
+		m.msg_control = control.bytes;
+		m.msg_controllen = sizeof control.bytes;
+		memset(&control, 0, sizeof control);
+		control.h.cmsg_level = SOL_SOCKET;
+		control.h.cmsg_type = SCM_RIGHTS;
+		control.h.cmsg_len = CMSG_LEN(sizeof l->pass);
+		memcpy(CMSG_DATA(&control.h), &l->pass, sizeof l->pass);
+	}
+	w = sendmsg(l->fd, &m, MSG_NOSIGNAL);
+	if (w > 0)
+		l->pass = 0;
+	return w;
+}
+
 static int send_request(struct machine_link *l, const char *command, json_t *arguments)
 {
 	json_t *root = json_pack("{s:i,s:s,s:o*}", "id", ++l->last_id, "command", command,
@@ -107,7 +133,7 @@ static int send_request(struct machine_link *l, const char *command, json_t *arg
 	n = strlen(text);
 	text[n++] = '\n'; /* in the place of the zero */
 	while (done < n && !error) {
-		ssize_t w = send(l->fd, text + done, n - done, MSG_NOSIGNAL);
+		ssize_t w = send_some(l, text + done, n - done);
 
 		if (w >= 0)
 			done += (size_t)w;
@@ -125,7 +151,8 @@ int link_ask(struct machine_link *l, const char *command, json_t *arguments, jso
 
 	/* A request to pause is answered in as much time itself. */
 	while (!error) {
-		*reply = link_read(l, (LINK_TIMEOUT_S + 1) * 1000);
+		*reply =
+		    link_read(l, ((l->patience_s ? l->patience_s : LINK_TIMEOUT_S) + 1) * 1000);
 		if (!*reply)
 			return errno;
 		id = json_object_get(*reply, "id");

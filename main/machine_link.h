@@ -16,6 +16,8 @@ struct machine_link {
 	char *line; /* what was read and not used yet */
 	size_t n, size;
 	int last_id;
+	int pass;       /* a descriptor that goes along with the next request, if not 0 */
+	int patience_s; /* for its reply; 0: as usual */
 };
 
 /**

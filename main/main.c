@@ -22,6 +22,7 @@ static const struct {
     {"stop", command_stop, "switch a machine off"},
     {"pause", command_pause, "let a machine stand still"},
     {"resume", command_resume, "let it go on"},
+    {"snapshot", command_snapshot, "write a machine to a file, from which it can go on"},
     {"console", command_console, "join this terminal to a machine's console"},
     {"stat", command_stat, "show what a machine does, second by second"},
     {"monitor", command_monitor, "ask about a machine"},

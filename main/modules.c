@@ -85,8 +85,12 @@ static void failed(struct vm *vm, const char *why)
 
 static void load(struct vm *vm, const struct module_request *r)
 {
-	const struct guest_view view = {
-	    .ram = vm->ram, .ram_size = vm->ram_size, .cr0 = r->cr0, .cr3 = r->cr3, .cr4 = r->cr4};
+	const struct guest_view view = {.ram = vm->ram,
+	                                .ram_size = vm->ram_size,
+	                                .cr0 = r->cr0,
+	                                .cr3 = r->cr3,
+	                                .cr4 = r->cr4,
+	                                .lazy = vm_lazy(vm)};
 	struct annotate_report report;
 	struct placing p = {.a = vm->annotations};
 	char error[ANNOTATE_ERROR_SIZE] = "";

@@ -11,6 +11,7 @@
 enum pause_reason {
 	PAUSE_USER = 1,     /* ring1 pause, --paused */
 	PAUSE_DEBUGGER = 2, /* --gdb */
+	PAUSE_SNAPSHOT = 4, /* one is being written */
 };
 
 /**

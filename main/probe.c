@@ -492,7 +492,7 @@ static void look_cells(struct finding *f)
 	error = pthread_create(&thread, NULL, wait_for_end, &end);
 	if (error)
 		say(f, PROBE_MISSING, "cannot start a thread: %s", strerror(error));
-	else if (vm_create(&vm, 64u << 20, NULL))
+	else if (vm_create(&vm, 64u << 20, -1, NULL))
 		say(f, PROBE_MISSING, "cannot be started (the reason is above)");
 	else if (vm_fork_cells(&vm, INITIAL_CELLS, why, sizeof why))
 		say(f, PROBE_MISSING, "%s", why);

@@ -10,6 +10,7 @@
 #include "main/loop.h"
 #include "main/machines.h"
 #include "main/placement.h"
+#include "main/restore.h"
 #include "main/shares.h"
 #include "main/stats.h"
 #include "main/terminal.h"
@@ -114,20 +115,42 @@ struct life {
 	struct console *console;
 	struct devices *devices;
 	const struct machine_claim *claim;
-	pid_t pid;  /* of the process that the user started */
-	int gdb;    /* the listening socket for a debugger; -1: none */
-	bool alone; /* that is this process, and no other cleans up behind it */
+	struct restore *restore; /* NULL: it boots */
+	pid_t pid;               /* of the process that the user started */
+	int gdb;                 /* the listening socket for a debugger; -1: none */
+	bool alone;              /* that is this process, and no other cleans up behind it */
 };
+
+/* Everything between fresh memory and a machine that can start. */
+static int prepare_boot(struct vm *vm, struct kernel *k, const struct run_options *o,
+                        struct annotate_report *annotation)
+{
+	int status;
+
+	vm->machine->have_apic = o->apic;
+	if ((status = boot_load(vm, k, o)) || (status = host_facts_fill(vm)) ||
+	    (status = annotate_loaded_kernel(k, o->traps_only, o->count_calls, o->deferred,
+	                                     vm->annotations, vm->stubs, annotation)))
+		return status;
+	if (o->low_moved)
+		vm->machine->low.end = HOLE_LOW_SIZE;
+	if (o->deferred)
+		vm->vcpu->delivery = DELIVERY_DEFERRED | DELIVERY_BOUNDED;
+	vm->module_options = annotation_options(o->traps_only, o->count_calls, o->deferred);
+	annotate_apply_traps(vm->annotations, vm->ram, vm->ram_size);
+	return 0;
+}
 
 /* One life of the machine. *again: the guest rebooted, and is to be started anew. */
 static int run_machine(struct vm *vm, const struct life *life, bool *again)
 {
 	const struct run_options *o = life->o;
 	struct kernel *k = life->k;
+	const struct snapshot_config *was = life->restore ? &life->restore->config : NULL;
 	const struct control_facts facts = {.name = life->claim->name,
 	                                    .pid = life->pid,
-	                                    .kernel = k->path,
-	                                    .version = k->version,
+	                                    .kernel = was ? was->kernel : k->path,
+	                                    .version = was ? was->kernel_version : k->version,
 	                                    .console = console_word(life->console),
 	                                    .listener = life->claim->listener};
 	const struct start start = {.console = life->console,
@@ -141,21 +164,8 @@ static int run_machine(struct vm *vm, const struct life *life, bool *again)
 	static struct annotate_report annotation;
 	int status, r;
 
-	signal(SIGBUS, out_of_memory);
-	vm->machine->have_apic = o->apic;
-	vm->machine->windows =
-	    o->no_userfaultfd || !fast(FAST_WINDOWS) ? WINDOWS_OFF : WINDOWS_REFUSED;
-	huge_pages_init(&vm->huge, vm->ram, vm->ram_size, vm->ram_fd, !o->no_huge_pages);
-	if ((status = boot_load(vm, k, o)) || (status = host_facts_fill(vm)) ||
-	    (status = annotate_loaded_kernel(k, o->traps_only, o->count_calls, o->deferred,
-	                                     vm->annotations, vm->stubs, &annotation)))
+	if ((status = was ? 0 : prepare_boot(vm, k, o, &annotation)))
 		return status;
-	if (o->low_moved)
-		vm->machine->low.end = HOLE_LOW_SIZE;
-	if (o->deferred)
-		vm->vcpu->delivery = DELIVERY_DEFERRED | DELIVERY_BOUNDED;
-	vm->module_options = annotation_options(o->traps_only, o->count_calls, o->deferred);
-	annotate_apply_traps(vm->annotations, vm->ram, vm->ram_size);
 	placement_start(vm, o->cpu);
 	if (life->console->kind == CONSOLE_STDIO)
 		terminal_raw();
@@ -199,10 +209,21 @@ static int run_life(void *argument, bool *again)
 {
 	const struct life *l = argument;
 	static struct vm vm;
-	int status = vm_create(&vm, l->o->memory, l->o->name);
+	const struct run_options *o = l->o;
+	struct restore *r = l->restore;
+	int status =
+	    vm_create(&vm, r ? r->file.header.ram_bytes : o->memory, r ? r->file.fd : -1, o->name);
 
+	signal(SIGBUS, out_of_memory);
+	if (!status) {
+		vm.machine->windows =
+		    o->no_userfaultfd || !fast(FAST_WINDOWS) ? WINDOWS_OFF : WINDOWS_REFUSED;
+		huge_pages_init(&vm.huge, vm.ram, vm.ram_size, vm.ram_fd, !o->no_huge_pages && !r);
+	}
+	if (!status && r)
+		status = restore_machine(r, &vm);
 	if (!status)
-		status = devices_start(l->devices, &vm, l->o->apic);
+		status = devices_start(l->devices, &vm, r ? r->config.have_apic : o->apic);
 	if (!status)
 		status = run_machine(&vm, l, again);
 	vm_destroy(&vm);
@@ -231,11 +252,13 @@ static bool leaves_names(const struct run_options *o, const struct console *cons
 	return console->kind == CONSOLE_UNIX || (o->gdb && !strncmp(o->gdb, "unix:", 5));
 }
 
-static int run_lives(const struct run_options *o, struct kernel *k, struct console *console,
-                     struct devices *devices, const struct machine_claim *claim, int gdb)
+static int run_lives(const struct run_options *o, struct kernel *k, struct restore *restore,
+                     struct console *console, struct devices *devices,
+                     const struct machine_claim *claim, int gdb)
 {
 	struct life life = {.o = o,
 	                    .k = k,
+	                    .restore = restore,
 	                    .console = console,
 	                    .devices = devices,
 	                    .claim = claim,
@@ -253,6 +276,18 @@ static int run_lives(const struct run_options *o, struct kernel *k, struct conso
 	return run_life(&life, &again);
 }
 
+static int open_restore(struct restore *r, const struct run_options *o, struct devices *devices)
+{
+	int status = restore_open(r, o->restore, !o->unverified);
+
+	if (!status && o->memory && o->memory != r->file.header.ram_bytes) {
+		complain("%s: the machine had %llu MiB of memory, and -m says otherwise",
+		         o->restore, (unsigned long long)r->file.header.ram_bytes >> 20);
+		status = EXIT_USAGE;
+	}
+	return status ? status : restore_devices(r, devices, o->disks_changed);
+}
+
 /* With a name of its own, and a console. */
 static int run_named(const struct run_options *o, const struct machine_claim *claim)
 {
@@ -260,7 +295,10 @@ static int run_named(const struct run_options *o, const struct machine_claim *cl
 	struct loader_error e;
 	struct kernel k = {0};
 	static struct devices devices;
+	static struct restore restore;
 	int status, gdb = -1;
+
+	restore.file.fd = -1;
 
 	if ((status = console_open(&console, o->console)) ||
 	    (o->gdb && (status = gdb_listen(o->gdb, &gdb)))) {
@@ -268,16 +306,20 @@ static int run_named(const struct run_options *o, const struct machine_claim *cl
 		return status;
 	}
 	status = open_devices(&devices, o);
+	if (!status && o->restore)
+		status = open_restore(&restore, o, &devices);
+	else if (!status && kernel_open(o->kernel, &k, &e))
+		status = boot_status(&e);
 	if (!status)
-		status = kernel_open(o->kernel, &k, &e)
-		             ? boot_status(&e)
-		             : run_lives(o, &k, &console, &devices, claim, gdb);
+		status =
+		    run_lives(o, &k, o->restore ? &restore : NULL, &console, &devices, claim, gdb);
 	terminal_restore();
 	console_close(&console);
 	disks_close();
 	shares_close();
 	gdb_unlisten(o->gdb, gdb);
 	kernel_close(&k);
+	restore_close(&restore);
 	return status;
 }
 
@@ -306,7 +348,7 @@ int command_run(int argc, char **argv)
 		return status;
 	if (o.name)
 		name_machine(o.name);
-	if (o.image && (status = open_image(&o))) {
+	if (o.image && !o.restore && (status = open_image(&o))) {
 		detach_end(status);
 		return status;
 	}

@@ -52,6 +52,10 @@ static void usage(FILE *to)
 	    "                        are root's there (map=root, the default), or ids are the "
 	    "same\n"
 	    "      --rng             a virtio source of random numbers: the host's\n"
+	    "      --restore FILE[,disks=changed][,verify=off]\n"
+	    "                        go on where 'ring1 snapshot' made FILE, with the same\n"
+	    "                        devices; disks may have been written since (for copies);\n"
+	    "                        do not compare all of its memory with checksums first\n"
 	    "      --console WHERE   its first serial port: stdio (default), pty, file:PATH\n"
 	    "                        (appended), unix:PATH (a socket, one client at a time) or\n"
 	    "                        socket ('ring1 console' only; default with --detach)\n"
@@ -184,6 +188,7 @@ enum {
 	OPTION_RNG,
 	OPTION_GDB,
 	OPTION_IMAGE,
+	OPTION_RESTORE,
 	OPTION_TRACE
 };
 
@@ -196,6 +201,54 @@ static int parse_choice(const char *name, const char *text, const char *no, cons
 		return EXIT_USAGE;
 	}
 	*second = !strcmp(text, yes);
+	return 0;
+}
+
+/* FILE[,WORD]...; a comma in a name is written twice, as with disks. */
+static int parse_restore(struct run_options *o, char *text)
+{
+	char *to = text, *from = text, *word;
+
+	for (; *from && (*from != ',' || from[1] == ','); from++) {
+		if (*from == ',')
+			from++;
+		*to++ = *from;
+	}
+	word = *from ? from + 1 : NULL;
+	*to = 0;
+	o->restore = text;
+	for (; word; word = from) {
+		from = strchr(word, ',');
+		if (from)
+			*from++ = 0;
+		if (!strcmp(word, "disks=changed"))
+			o->disks_changed = true;
+		else if (!strcmp(word, "verify=off"))
+			o->unverified = true;
+		else {
+			complain("--restore %s: '%s' is none of disks=changed, verify=off", text,
+			         word);
+			return EXIT_USAGE;
+		}
+	}
+	return 0;
+}
+
+/* The machine is what it was: what of it would be decided when it boots is decided. */
+static int check_restore(const struct run_options *o)
+{
+	if (!o->restore)
+		return 0;
+	if (o->kernel || o->initrd || *o->arguments || o->bare) {
+		complain("--restore: its kernel is in memory already; -k, -i, -a and --no-defaults "
+		         "do not go with it");
+		return EXIT_USAGE;
+	}
+	if (o->restart) {
+		complain("--restore: there is no kernel that could start anew; --reboot=restart "
+		         "does not go with it");
+		return EXIT_USAGE;
+	}
 	return 0;
 }
 
@@ -236,6 +289,7 @@ int run_options_parse(int argc, char **argv, struct run_options *o)
 	    {"disk", required_argument, NULL, OPTION_DISK},
 	    {"share", required_argument, NULL, OPTION_SHARE},
 	    {"image", required_argument, NULL, OPTION_IMAGE},
+	    {"restore", required_argument, NULL, OPTION_RESTORE},
 	    {"rng", no_argument, NULL, OPTION_RNG},
 	    {"name", required_argument, NULL, 'n'},
 	    {"detach", no_argument, NULL, OPTION_DETACH},
@@ -248,8 +302,7 @@ int run_options_parse(int argc, char **argv, struct run_options *o)
 	bool exits_only = false;
 	int c, status;
 
-	*o = (struct run_options){
-	    .memory = DEFAULT_MEMORY, .arguments = "", .cpu = -1, .apic = true};
+	*o = (struct run_options){.arguments = "", .cpu = -1, .apic = true};
 	while ((c = getopt_long(argc, argv, "k:i:a:m:n:h", options, NULL)) != -1) {
 		switch (c) {
 		case 'k':
@@ -276,6 +329,10 @@ int run_options_parse(int argc, char **argv, struct run_options *o)
 			break;
 		case OPTION_IMAGE:
 			o->image = optarg;
+			break;
+		case OPTION_RESTORE:
+			if ((status = parse_restore(o, optarg)))
+				return status;
 			break;
 		case OPTION_RNG:
 			if ((status = ask_for(o, "rng", rng_add, "")))
@@ -391,7 +448,11 @@ int run_options_parse(int argc, char **argv, struct run_options *o)
 	}
 	if (!o->console)
 		o->console = o->detach ? "socket" : "stdio";
-	if (!o->kernel && !o->image) {
+	if ((status = check_restore(o)))
+		return status;
+	if (!o->memory && !o->restore)
+		o->memory = DEFAULT_MEMORY;
+	if (!o->kernel && !o->image && !o->restore) {
 		complain("which kernel? say -k FILE, or --image FILE; 'ring1 run --help' lists the "
 		         "options");
 		return EXIT_USAGE;

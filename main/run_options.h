@@ -19,12 +19,14 @@ struct device_option {
 struct run_options {
 	FILE *stats_file;
 	struct image_boot boot; /* with image */
-	const char *kernel, *initrd, *arguments, *stats_path, *console, *name, *image, *gdb, *trace;
+	const char *kernel, *initrd, *arguments, *stats_path, *console, *name, *image, *gdb, *trace,
+	    *restore;
 	struct device_option device[VIRTIO_DEVICES];
 	unsigned ndevices;
-	uint64_t memory; /* bytes */
+	uint64_t memory; /* bytes; with restore 0: what the snapshot has */
 	bool stats, count_calls, bare, traps_only, no_vmi, deferred, low_moved, no_userfaultfd,
-	    no_huge_pages, apic, no_acpi, kaslr, restart, detach, paused, no_control;
+	    no_huge_pages, apic, no_acpi, kaslr, restart, detach, paused, no_control, disks_changed,
+	    unverified;
 	int cpu; /* of the host, for the guest; -1: any */
 };
 

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "main/vm.h"
 
-#include "main/shared_file.h"
-
 #include "main/devices.h"
+#include "main/shared_file.h"
+#include "main/snapshot_file.h"
+
+#include "common/lazy_memory.h"
 
 #include "cell/cell.h"
 #include "cell/host.h"
@@ -113,17 +115,19 @@ static _Noreturn void exec_nursery(const struct vm *vm, int program, int socket)
 {
 	static char *const argv[] = {"ring1-cell", NULL}, *const envp[] = {NULL};
 	sigset_t none;
-	int from[] = {vm->ram_fd, vm->state_fd, vm->annot_fd, socket, program};
-	int to[] = {CELL_FD_RAM, CELL_FD_STATE, NURSERY_FD_ANNOT, NURSERY_FD_SOCKET, 7};
+	int from[] = {vm->ram_fd, vm->state_fd, vm->annot_fd, socket, program, vm->base_fd};
+	int to[] = {CELL_FD_RAM, CELL_FD_STATE,  NURSERY_FD_ANNOT, NURSERY_FD_SOCKET,
+	            7,           NURSERY_FD_BASE};
+	unsigned n = vm->base_fd < 0 ? 5 : 6;
 
 	/* First out of the way of the final numbers, then into place. */
-	for (unsigned i = 0; i < 5; i++)
+	for (unsigned i = 0; i < n; i++)
 		if ((from[i] = fcntl(from[i], F_DUPFD, 16)) < 0)
 			_exit(EMFILE);
-	for (unsigned i = 0; i < 5; i++)
+	for (unsigned i = 0; i < n; i++)
 		if (dup2(from[i], to[i]) < 0)
 			_exit(errno);
-	close_range(8, ~0u, 0);
+	close_range(n < 6 ? NURSERY_FD_BASE : NURSERY_FD_BASE + 1, ~0u, 0);
 	close_range(0, 2, 0);
 	fcntl(7, F_SETFD, FD_CLOEXEC);
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
@@ -169,7 +173,33 @@ static int start_nursery(struct vm *vm)
 	return 0;
 }
 
-int vm_create(struct vm *vm, uint64_t ram_size, const char *name)
+uint64_t vm_build(void)
+{
+	return snapshot_build(cell_program, (size_t)(cell_program_end - cell_program));
+}
+
+static int map_base(struct vm *vm, int fd)
+{
+	void *p = MAP_FAILED;
+
+	if (fd < 0)
+		return 0;
+	p = mmap(NULL, vm->ram_size, PROT_READ, MAP_SHARED, fd, LAZY_FILE_AT);
+	if (p == MAP_FAILED) {
+		complain("cannot map the snapshot: %s", strerror(errno));
+		return EXIT_HOST;
+	}
+	vm->base = p;
+	vm->base_fd = fd;
+	return 0;
+}
+
+struct lazy_memory vm_lazy(const struct vm *vm)
+{
+	return (struct lazy_memory){vm->ram, vm->ram_size, vm->base, vm->machine->lazy_chunk};
+}
+
+int vm_create(struct vm *vm, uint64_t ram_size, int base, const char *name)
 {
 	int status;
 
@@ -177,10 +207,13 @@ int vm_create(struct vm *vm, uint64_t ram_size, const char *name)
 	                  .ram_fd = -1,
 	                  .state_fd = -1,
 	                  .annot_fd = -1,
+	                  .base_fd = -1,
+	                  .build = vm_build(),
 	                  .nursery_socket = -1,
 	                  .doorbell_event = -1};
 	clock_gettime(CLOCK_MONOTONIC, &vm->started);
-	if ((status = make_memory(vm)) || (status = start_nursery(vm)))
+	if ((status = make_memory(vm)) || (status = map_base(vm, base)) ||
+	    (status = start_nursery(vm)))
 		return status;
 	vm->machine->ram_size = ram_size;
 	snprintf(vm->machine->title, sizeof vm->machine->title, "%s%s",
@@ -368,6 +401,7 @@ void vm_destroy(struct vm *vm)
 		devices_stop(vm->devices, vm);
 	close_file(&vm->nursery_socket);
 	unmap((void **)&vm->ram, vm->ram_size);
+	unmap((void **)&vm->base, vm->ram_size);
 	unmap((void **)&vm->vcpu, 4096);
 	unmap((void **)&vm->machine, sizeof(struct machine));
 	unmap((void **)&vm->annotations, ANNOT_FILE_SIZE);

@@ -8,6 +8,7 @@
 
 #include "annotate/annotate.h"
 #include "common/guest_clock.h"
+#include "common/lazy_memory.h"
 #include "main/huge_pages.h"
 #include "main/report.h"
 #include "ring1/annotations.h"
@@ -35,6 +36,9 @@ struct vm {
 	uint64_t ram_size;
 	int ram_fd, state_fd, annot_fd;
 	uint8_t *ram;
+	const uint8_t *base; /* guest memory in the snapshot it was restored from; NULL: none */
+	int base_fd;         /* that file, not this structure's */
+	uint64_t build;      /* of ring1, in snapshots */
 	struct vcpu *vcpu;
 	struct machine *machine;
 	struct annotations *annotations;
@@ -69,11 +73,18 @@ struct vm {
 /**
  * vm_create - shared memory and the nursery, while this process is still small
  * @ram_size: bytes, a multiple of 4096
+ * @base: the file of the snapshot that it is restored from, -1: none; stays the caller's
  * @name: what the processes are called in lists, or NULL
  *
  * Returns 0 or an exit status, with the reason printed.
  */
-int vm_create(struct vm *vm, uint64_t ram_size, const char *name);
+int vm_create(struct vm *vm, uint64_t ram_size, int base, const char *name);
+
+/** vm_build - what snapshots of this ring1 have in common, and none of another */
+uint64_t vm_build(void);
+
+/** vm_lazy - by which guest memory is asked for before it is touched */
+struct lazy_memory vm_lazy(const struct vm *vm);
 
 /** vm_destroy - kill what is left of the machine and free it; any partly made vm is fine */
 void vm_destroy(struct vm *vm);
@@ -126,6 +137,9 @@ void vm_release_clock(struct vm *vm);
 
 /** vm_start_clock - guest time 0 is now; @tsc_mult: ns = ticks * tsc_mult >> 32 */
 void vm_start_clock(struct vm *vm, uint64_t tsc_mult);
+
+/** vm_set_clock - guest time is @ns now, and goes on from there */
+void vm_set_clock(struct vm *vm, uint64_t ns);
 
 /** host_has_fsgsbase - may processes use WRFSBASE and WRGSBASE here? */
 bool host_has_fsgsbase(void);

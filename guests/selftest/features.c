@@ -85,6 +85,30 @@ static void told_alike(void)
 		todo("%u features of the processor whose state this kernel does not know", unknown);
 }
 
+// --- vulnerabilities
+// -------------------------------------------------------------------------------------------
+
+enum { TSA_NO = 6 }; // CPUID 0x80000021 ECX: TSA_SQ_NO, TSA_L1_NO
+
+// A kernel that is not told mitigates what its processor does not have, at each return to user
+// mode.
+static void immune(void)
+{
+	char line[80];
+	FILE *file = fopen("/sys/devices/system/cpu/vulnerabilities/tsa", "r");
+	unsigned a, b, c, d;
+
+	if (!file)
+		skip("this kernel does not know of TSA");
+	require(fgets(line, sizeof(line), file) != NULL);
+	fclose(file);
+	if (!__get_cpuid(0x80000021, &a, &b, &c, &d) || (c & TSA_NO) != TSA_NO)
+		skip("the processor does not say that it has no TSA: %s", line);
+	if (strncmp(line, "Not affected", 12))
+		diag("tsa: %s", line);
+	expect(!strncmp(line, "Not affected", 12));
+}
+
 // --- the extended state in signal frames
 // -------------------------------------------------------------------------------------------
 
@@ -276,6 +300,7 @@ static void other_ways(void)
 
 const struct check feature_checks[] = {
     {"CPUID and /proc/cpuinfo agree", told_alike},
+    {"nothing is mitigated that the processor does not have", immune},
     {"the extended state in signal frames", state_in_frames},
     {"sgdt, sidt, smsw: the answers of UMIP", table_addresses},
     {"sldt, str: the answers of UMIP", table_selectors},

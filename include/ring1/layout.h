@@ -34,9 +34,10 @@
 #define HOST_CS64 0x33
 
 /*
- * Above 4 GiB: the monitor's half of a cell. What each exit uses lies together: a page of the host's
- * page tables covers 2 MiB, and after a hand-over all of them are cold.
+ * Above 4 GiB: the monitor's half of a cell. What each exit uses lies together: a page of the
+ * host's page tables covers 2 MiB, and after a hand-over all of them are cold.
  */
+#define CELL_BASE  0x0f00000000 /* the same in a snapshot's file, of a machine restored from it */
 #define CELL_RAM   0x1000000000 /* guest-physical memory, whole, shared */
 #define CELL_ANNOT 0x1100000000 /* struct annotations, written by main before the first cell */
 #define CELL_TEXT  0x1101000000 /* the core's code and constants, read-only */

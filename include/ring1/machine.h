@@ -134,6 +134,15 @@ struct debugger {
 	} until; /* a breakpoint of the core's own: a step over a call of the ROM */
 };
 
+/*
+ * Guest memory that is in a snapshot's file until it is used (core/lazy.h). A word for each chunk:
+ * the pages that are to be copied from there, a bit each; 0: the chunk is as in memory.
+ */
+#define LAZY_CHUNK   65536u
+#define LAZY_CHUNKS  49152u      /* of 3 GiB, what a machine has at most */
+#define LAZY_FILE_AT 65536u      /* where guest memory begins in the file */
+#define LAZY_FILLING 0x80000000u /* somebody copies */
+
 #define NAMED_FRAMES     32u
 #define INVALIDATION_LOG 4096u
 #define MAX_CPUID        96
@@ -175,7 +184,10 @@ struct machine {
 		uint16_t gdt_limit;
 	} boot; /* how to enter the kernel */
 	uint32_t booted;
-	uint32_t windows; /* WINDOWS_*: whether cells have a userfaultfd */
+	uint32_t restored; /* by main: the first cell goes on where a snapshot was taken */
+	uint32_t asleep;   /* the virtual CPU is in HLT, also while it stands still there */
+	uint32_t lazy;     /* lazy_chunk[] counts: not all of guest memory is there */
+	uint32_t windows;  /* WINDOWS_*: whether cells have a userfaultfd */
 	uint64_t xsave_mask;
 	uint32_t xsave_size;
 	uint32_t ncpuid;
@@ -298,6 +310,7 @@ struct machine {
 	uint64_t delivery_delay[DELAY_BUCKETS];
 	struct trace_ring trace;
 
+	uint32_t lazy_chunk[LAZY_CHUNKS]; /* futex each */
 	uint8_t xsave[16384] __attribute__((aligned(64)));
 	/* Guest-physical space without memory behind it: reads something, keeps no promise. */
 	uint8_t void_page[4096] __attribute__((aligned(4096)));

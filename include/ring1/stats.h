@@ -35,6 +35,7 @@
 	X(evict, "mappings", "times the host was out of mappings")                                 \
 	X(evict_pages, "mappings", "pages given back then")                                        \
 	X(low_access, "mappings", "instructions executed with segments moved to low pages")        \
+	X(lazy_fill, "mappings", "pieces of 64 KiB copied out of a snapshot's file")               \
 	X(unmap_runs, "mappings", "runs dropped")                                                  \
 	X(tables_compared, "mappings", "page-table pages compared")                                \
 	X(invlpg, "mappings", "INVLPG")                                                            \

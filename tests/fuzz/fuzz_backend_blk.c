@@ -84,7 +84,7 @@ static void run(struct virtqueue *q, struct disk *d, const uint8_t *data, size_t
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct virtio_queue registers;
-	struct guest_memory m = {malloc(MEMORY), MEMORY};
+	struct guest_memory m = {.base = malloc(MEMORY), .size = MEMORY};
 	struct virtqueue q;
 	uint8_t flags;
 	struct disk *d;

@@ -273,7 +273,8 @@ static void put32(uint32_t at, uint32_t v)
 
 static void test_two_levels(void **state)
 {
-	struct guest_view v = {ram, RAM_SIZE, 0x80000000, 0x1000, 0x10};
+	struct guest_view v = {
+	    .ram = ram, .ram_size = RAM_SIZE, .cr0 = 0x80000000, .cr3 = 0x1000, .cr4 = 0x10};
 	uint8_t b[8];
 
 	(void)state;
@@ -305,7 +306,8 @@ static void test_two_levels(void **state)
 
 static void test_three_levels(void **state)
 {
-	struct guest_view v = {ram, RAM_SIZE, 0x80000000, 0x1020, 0x20};
+	struct guest_view v = {
+	    .ram = ram, .ram_size = RAM_SIZE, .cr0 = 0x80000000, .cr3 = 0x1020, .cr4 = 0x20};
 	uint8_t b[4];
 
 	(void)state;

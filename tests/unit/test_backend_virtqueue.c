@@ -53,7 +53,7 @@ static void open_queue(uint64_t features)
 static int setup(void **state)
 {
 	(void)state;
-	memory = (struct guest_memory){calloc(1, MEMORY), MEMORY};
+	memory = (struct guest_memory){.base = calloc(1, MEMORY), .size = MEMORY};
 	return memory.base ? 0 : -1;
 }
 
