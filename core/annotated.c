@@ -277,6 +277,12 @@ bool note_site(uint32_t va)
 
 /* ---- taking windows back ---- */
 
+void trap_bytes(uint8_t *bytes, unsigned length)
+{
+	__builtin_memset(bytes, TRAP_PREFIX, length);
+	bytes[length - 1] = TRAP_HLT;
+}
+
 /* What stands in a window's place then: the kernel's bytes, but traps for what would not trap. */
 static void original_bytes(const struct share *s, const struct annot_window *w, uint8_t *bytes)
 {
@@ -288,8 +294,7 @@ static void original_bytes(const struct share *s, const struct annot_window *w, 
 		if (!(site->flags & ANNOT_SITE_TRAP) || at >= w->length ||
 		    w->length - at < site->length)
 			continue;
-		__builtin_memset(bytes + at, TRAP_PREFIX, site->length);
-		bytes[at + site->length - 1] = TRAP_HLT;
+		trap_bytes(bytes + at, site->length);
 	}
 }
 
@@ -344,9 +349,10 @@ bool restore_function(uint32_t va)
 	return end;
 }
 
-bool replaced_site(uint32_t va)
+const struct annot_site *replaced_site(uint32_t va)
 {
 	const struct annot_site *site = find_site(va);
 
-	return site && site->flags & ANNOT_SITE_TRAP;
+	return site && site->flags & ANNOT_SITE_TRAP && site->length <= sizeof site->bytes ? site
+	                                                                                   : NULL;
 }

@@ -37,7 +37,10 @@ bool redirected(void);
  */
 bool restore_function(uint32_t va);
 
-/** replaced_site - does a trap stand for the instruction at @va where no window does? */
-bool replaced_site(uint32_t va);
+/** replaced_site - the site at @va if a trap stands for it where no window does, else NULL */
+const struct annot_site *replaced_site(uint32_t va);
+
+/** trap_bytes - the trap that stands for an instruction of @length bytes: HLT behind DS prefixes */
+void trap_bytes(uint8_t *bytes, unsigned length);
 
 #endif

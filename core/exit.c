@@ -21,6 +21,7 @@
 #include "core/mmio.h"
 #include "core/nmi.h"
 #include "core/paging.h"
+#include "core/probes.h"
 #include "core/segment.h"
 #include "core/shadow.h"
 #include "core/spaces.h"
@@ -435,6 +436,14 @@ static void protection_fault(const struct host_exception *e, bool repaired)
 	if (segment_fault_is_ours(e->error) || repaired)
 		return;
 	if (!user_mode()) {
+		if (probe_copy(&in, &next)) {
+			COUNT(exit_trap);
+			if (probe_step(&in, next, &x))
+				emulated(&in, stepped);
+			else
+				deliver_exception(&x);
+			return;
+		}
 		if (note_site(V->eip) || !fetch(&in, &next)) {
 			if (redirected())
 				return;
@@ -555,6 +564,8 @@ void core_fault(const struct host_exception *e)
 	case VECTOR_OF:
 		COUNT(exception);
 		TRACE(faults, e->vector, 0, 0);
+		if (!user_mode())
+			probe_hit();
 		deliver(e->vector, false, 0, true);
 		break;
 	case VECTOR_DB:

@@ -7,6 +7,7 @@
 #include "core/interrupt.h"
 #include "core/nmi.h"
 #include "core/paging.h"
+#include "core/probes.h"
 #include "core/segment.h"
 #include "core/shadow.h"
 #include "core/task.h"
@@ -102,6 +103,7 @@ bool emulate_iret(struct exception *x)
 		V->gpr[R_ESP] = esp + 12;
 		V->eip = frame_return(esp, frame[0]);
 		set_eflags(frame[2]);
+		probe_return(frame[0]);
 		V->eip = redirect_to_stub(V->eip);
 	}
 	M->debug.resume = 0;

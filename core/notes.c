@@ -4,6 +4,7 @@
 #include "core/annotated.h"
 #include "core/console.h"
 #include "core/paging.h"
+#include "core/probes.h"
 
 #include "cell/host.h"
 
@@ -62,12 +63,11 @@ bool end_function(uint32_t result)
 
 /*
  * The kernel decodes a function from its start up to a probe, and copies the instruction there;
- * it must find what it knows. An instruction that a trap stands for cannot be shown: it would run
- * unseen from the copy, or from its place when the probe goes.
+ * it must find what it knows, or a trap of that length (core/probes.h).
  */
 static bool probe_prepared(uint32_t va)
 {
-	if (replaced_site(va)) {
+	if (!probe_allowed(va)) {
 		COUNT(probe_refused);
 		return end_function((uint32_t)-LINUX_EINVAL);
 	}
@@ -87,11 +87,13 @@ static bool kprobe_prepared(uint32_t probe)
 	return false;
 }
 
-static bool breakpoint_set(uint32_t breakpoint)
+/* The kernel's debugger puts back what it found, and steps over it there. */
+static void breakpoint_set(uint32_t breakpoint)
 {
 	uint32_t va;
 
-	return guest_peek(breakpoint, &va, 4) && probe_prepared(va);
+	if (guest_peek(breakpoint, &va, 4))
+		restore_function(va);
 }
 
 bool take_note(uint32_t note)
@@ -115,7 +117,8 @@ bool take_note(uint32_t note)
 	case ANNOT_NOTE_PROBE:
 		return kprobe_prepared(V->gpr[R_EAX]);
 	case ANNOT_NOTE_BREAKPOINT:
-		return breakpoint_set(V->gpr[R_EAX]);
+		breakpoint_set(V->gpr[R_EAX]);
+		return false;
 	}
 	return false;
 }

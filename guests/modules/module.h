@@ -6,14 +6,18 @@
  * checksum of the structure). The name follows state and list, as in every kernel since 2.6.
  */
 #define MODULE(name)                                                                               \
-	.section .modinfo, "a";                                                                    \
-	.asciz "license=GPL";                                                                      \
-	.asciz "vermagic=" MODULE_VERMAGIC;                                                        \
 	.section __versions, "a";                                                                  \
 versions:                                                                                          \
 	.long MODULE_LAYOUT;                                                                       \
 	.asciz "module_layout";                                                                    \
 	.org versions + 64;                                                                        \
+	MODULE_THAT_CALLS(name)
+
+/* One that calls the kernel, whose checksums are not shown: CONFIG_MODULE_FORCE_LOAD lets it in. */
+#define MODULE_THAT_CALLS(name)                                                                    \
+	.section .modinfo, "a";                                                                    \
+	.asciz "license=GPL";                                                                      \
+	.asciz "vermagic=" MODULE_VERMAGIC;                                                        \
 	.section .gnu.linkonce.this_module, "aw";                                                  \
 	.balign 64;                                                                                \
 	.globl __this_module;                                                                      \

@@ -144,8 +144,19 @@ struct debugger {
 #define LAZY_FILLING 0x80000000u /* somebody copies */
 
 #define NAMED_FRAMES     32u
+#define NESTED_PROBES    8u
 #define INVALIDATION_LOG 4096u
 #define MAX_CPUID        96
+
+enum probe_state { PROBE_NONE, PROBE_HIT, PROBE_POPPED };
+
+/* A kprobe on an instruction that was replaced, and was hit (core/probes.c). */
+struct probe_hit {
+	uint32_t state;  /* enum probe_state */
+	uint32_t site;   /* guest-virtual address of the instruction */
+	uint32_t esp;    /* before it; PROBE_POPPED: behind it */
+	uint32_t eflags; /* the guest's, likewise */
+};
 
 struct cpuid_leaf {
 	uint32_t leaf, subleaf;
@@ -227,6 +238,8 @@ struct machine {
 	struct stop panic; /* the state in which panic() was entered */
 	uint32_t panicked;
 	uint32_t redirects; /* IRETs that still look for a return into a window */
+	struct probe_hit probe[NESTED_PROBES];
+	uint32_t probe_next, probe_returns; /* IRETs that still look for one behind POPF */
 	/* Frames that show the kernel's address for one in the hole (core/frames.c). */
 	struct {
 		uint32_t at;  /* guest-virtual address of the frame's EIP */

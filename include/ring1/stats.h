@@ -69,7 +69,7 @@
 	X(module_load, "modules", "loaded and shown to the annotator")                             \
 	X(module_free, "modules", "pieces of text given back")                                     \
 	X(probe_restored, "modules", "windows taken back for a probe or breakpoint")               \
-	X(probe_refused, "modules", "probes refused: on a sensitive instruction")                  \
+	X(probe_refused, "modules", "probes refused: on a far transfer or IRET")                   \
 	X(frame_named, "injections", "frames that name the kernel's address, not a stub's")        \
 	X(foreign_segment, "calls", "host selectors found in user segment registers")
 
