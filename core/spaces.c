@@ -29,6 +29,72 @@ static uint16_t *hint_of(uint32_t tag)
 	return &M->cell_hint[tag * 0x9e3779b1u >> 20];
 }
 
+/* Entry @k of the page directory (PAE: pointer table) at @pa, without what is set by using it. */
+static uint64_t entry_at(uint64_t pa, uint32_t k)
+{
+	bool pae = V->cr4 & CR4_PAE;
+	const volatile void *p = physical(pa + k * (pae ? 8 : 4), pae ? 8 : 4);
+
+	if (!p)
+		return 0;
+	return (pae ? *(const volatile uint64_t *)p : *(const volatile uint32_t *)p) &
+	       ~(uint64_t)(PTE_A | PTE_D);
+}
+
+/* What the tables at @tag say of the kernel's first address, at the level below PAE's pointers. */
+static uint64_t kernel_entry(uint32_t tag)
+{
+	uint64_t e;
+
+	if (!(V->cr4 & CR4_PAE))
+		return entry_at(tag, M->user_top >> 22);
+	e = entry_at(tag, M->user_top >> 30);
+	return e & PTE_P ? entry_at(e & PTE_ADDRESS, M->user_top >> 21 & 511) : 0;
+}
+
+/*
+ * Has the guest given up the address space with tag @tag? Its directory is something else by now,
+ * which does not map the kernel as the tables of now do; or it still lies there, without user
+ * half: Linux clears what points to page tables when it frees them. A wrong answer costs what
+ * filling a cell anew does, and nothing else.
+ */
+static bool space_gone(uint32_t tag)
+{
+	uint32_t user_entries = M->user_top >> (V->cr4 & CR4_PAE ? 30 : 22);
+
+	/* Where the kernel lives in the user half, that is never empty. */
+	if (tag == CELL_NO_TAG || M->mixed_half)
+		return false;
+	if (kernel_entry(tag) != kernel_entry(V->cr3 & ~0x1fu))
+		return true;
+	for (uint32_t k = 0; k < user_entries; k++)
+		if (entry_at(tag, k) & PTE_P)
+			return false;
+	return true;
+}
+
+/*
+ * The cell of an address space that came lately and is gone, the one that ran last; @n: there is
+ * none. The first part of a process, from fork() to exec(), leaves one behind each time. Its
+ * kernel half, its host page tables and its state are warm, which an unused cell's are not, nor
+ * those of the least recently used: and the next process of the guest is no memory of the host's.
+ */
+static uint32_t cell_of_gone_space(uint32_t n)
+{
+	uint32_t best = n;
+
+	if (!fast(FAST_GONE_SPACES))
+		return n;
+	for (uint32_t k = 0; k < YOUNG_CELLS; k++) {
+		uint32_t i = M->young[k];
+
+		if (i < n && (best == n || M->cell[i].last_used > M->cell[best].last_used) &&
+		    space_gone(M->cell[i].tag))
+			best = i;
+	}
+	return best;
+}
+
 /* The least recently used cell but this one; empty cells were never used. */
 static uint32_t victim(uint32_t n)
 {
@@ -53,10 +119,16 @@ static uint32_t choose_cell(uint32_t tag)
 		;
 	if (chosen == n) {
 		COUNT(cell_miss);
-		chosen = victim(n);
-		if (M->cell[chosen].tag != CELL_NO_TAG && n < MACHINE_MAX_CELLS &&
-		    M->use_clock - M->cell[chosen].last_used < WORKING_SET_ACTIVATIONS * n)
-			ring_doorbell(DOORBELL_CELLS);
+		chosen = cell_of_gone_space(n);
+		if (chosen < n) {
+			COUNT(cell_again);
+		} else {
+			chosen = victim(n);
+			if (M->cell[chosen].tag != CELL_NO_TAG && n < MACHINE_MAX_CELLS &&
+			    M->use_clock - M->cell[chosen].last_used < WORKING_SET_ACTIVATIONS * n)
+				ring_doorbell(DOORBELL_CELLS);
+			M->young[M->young_next++ % YOUNG_CELLS] = (uint16_t)chosen;
+		}
 		M->cell[chosen].tag = tag;
 	}
 	*hint_of(tag) = (uint16_t)chosen;

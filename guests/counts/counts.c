@@ -3,7 +3,9 @@
 // Does one thing many times, so that the difference of two runs' statistics is the cost of one.
 // The kernel's command line says what: counts.do=MODE counts.n=N (modes: the table below).
 
+#include <fcntl.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -132,6 +134,36 @@ static void do_fork(long n)
 	}
 }
 
+// N programs, each executed by a process of its own, that are all there at once.
+static void do_programs(long n)
+{
+	pid_t *children = calloc((size_t)n + 1, sizeof(*children));
+	int executed[2];
+	char byte;
+
+	if (!children)
+		die("calloc");
+	for (long i = 0; i < n; i++) {
+		if (pipe2(executed, O_CLOEXEC))
+			die("pipe2");
+		children[i] = fork();
+		if (children[i] < 0)
+			die("fork");
+		if (children[i] == 0) {
+			execl("/proc/self/exe", "counts", "pause", NULL);
+			die("execl");
+		}
+		close(executed[1]);
+		if (read(executed[0], &byte, 1))
+			die("execution");
+		close(executed[0]);
+	}
+	for (long i = 0; i < n; i++)
+		if (kill(children[i], SIGKILL) || waitpid(children[i], NULL, 0) != children[i])
+			die("the end of a program");
+	free(children);
+}
+
 // Every second page of 2 * N is written, then these are read: the host can join none of them.
 static void do_scatter(long n)
 {
@@ -155,9 +187,9 @@ static void do_scatter(long n)
 static const struct {
 	const char *name;
 	void (*run)(long);
-} modes[] = {{"getppid", do_getppid}, {"yield", do_yield},    {"touch", do_touch},
-             {"protect", do_protect}, {"fork", do_fork},      {"scatter", do_scatter},
-             {"pipe", do_pipe},       {"sixteen", do_sixteen}};
+} modes[] = {{"getppid", do_getppid}, {"yield", do_yield},     {"touch", do_touch},
+             {"protect", do_protect}, {"fork", do_fork},       {"scatter", do_scatter},
+             {"pipe", do_pipe},       {"sixteen", do_sixteen}, {"programs", do_programs}};
 
 // The value of NAME=value on the kernel's command line, or an empty string.
 static void parameter(const char *name, char *value, size_t size)
@@ -174,10 +206,12 @@ static void parameter(const char *name, char *value, size_t size)
 			snprintf(value, size, "%s", word + strlen(name) + 1);
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
 	char mode[32], count[32];
 
+	if (argc == 2 && !strcmp(argv[1], "pause"))
+		return pause();
 	parameter("counts.do", mode, sizeof(mode));
 	parameter("counts.n", count, sizeof(count));
 	for (size_t i = 0; i < sizeof(modes) / sizeof(modes[0]); i++)

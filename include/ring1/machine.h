@@ -174,6 +174,7 @@ struct cell_slot {
 };
 #define CELL_NO_TAG 0xffffffffu
 #define CELL_HINTS  4096u
+#define YOUNG_CELLS 32u
 
 struct machine {
 	/* Set by main before the first cell runs. */
@@ -314,6 +315,8 @@ struct machine {
 
 	uint64_t use_clock;             /* activations of cells so far */
 	uint16_t cell_hint[CELL_HINTS]; /* by hash of a tag: the cell that held it last */
+	uint16_t young[YOUNG_CELLS];    /* the cells that were last given to a new address space */
+	uint32_t young_next;
 	struct cell_slot cell[MACHINE_MAX_CELLS];
 
 	struct platform platform;

@@ -43,6 +43,7 @@
 	X(cr3_same, "address spaces", "of these, into the cell that runs")                         \
 	X(cell_handover, "address spaces", "hand-overs between cells")                             \
 	X(cell_miss, "address spaces", "CR3 values no cell held")                                  \
+	X(cell_again, "address spaces", "of these, that took over the cell of one that is gone")   \
 	X(kernel_resync, "address spaces", "cells that compared their kernel half whole")          \
 	X(interrupt, "injections", "interrupts delivered")                                         \
 	X(nmi, "injections", "non-maskable interrupts delivered")                                  \

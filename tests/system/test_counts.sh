@@ -3,7 +3,7 @@
 # difference of two guests that do it a different number of times (guests/counts), so that booting does not count.
 # shellcheck source=tests/system/lib.sh
 . "$(dirname "$0")/lib.sh"
-skip_unless_fast ROM_SYSCALL ROM_IRET STUBS ROM_CALLS COMPARE INVLPG_ROWS WARM_CELLS AROUND UPGRADE PREFILL FSGSBASE
+skip_unless_fast ROM_SYSCALL ROM_IRET STUBS ROM_CALLS COMPARE INVLPG_ROWS WARM_CELLS GONE_SPACES AROUND UPGRADE PREFILL FSGSBASE
 
 # The VMI calls, and the instructions that are rewritten without an exit, count themselves (calls); or not (exits).
 counting=--count=exits
@@ -92,9 +92,16 @@ at_least() {
 
 	# What an exiting process had mapped goes away in few calls, however scattered it was.
 	compare fork 1000
-	at_least "fork and exit: the processes have run" 2900 cell_handover
+	at_least "fork and exit: the processes have run" 2900 cr3_load
+	per_operation "fork and exit: hand-overs; the next one's cell is the last one's" 2100 cell_handover
 	per_operation "fork and exit: runs unmapped" 4000 host_munmap
 	per_operation "fork and exit: host exceptions" 17000 $exceptions
+
+	# What a process is before it executes its program is gone soon, and needs no cell of its own.
+	compare programs 100
+	at_least "programs: they have all been there" 1900 cell_miss
+	fresh=$(($(more_of cell_miss) - $(more_of cell_again)))
+	check "programs: $fresh cells for $more" [ "$fresh" -le $((more * 5 / 4)) ]
 
 	compare pipe 20000
 	at_least "pipe round trip: two hand-overs between cells" 1950 cell_handover
