@@ -44,19 +44,48 @@ static uint32_t region_size(void)
 	return 1u << region_shift();
 }
 
+/* The copy of a region that has one. */
+static uint8_t *copy_of(uint32_t r)
+{
+	return SELF->copy[SELF->region[r].copy - 1];
+}
+
 static uint64_t copy_get(uint32_t r, unsigned k)
 {
+	if (!SELF->region[r].copy)
+		return 0;
 	if (pae())
-		return ((uint64_t *)SELF->copy[r])[k];
-	return ((uint32_t *)SELF->copy[r])[k];
+		return ((uint64_t *)copy_of(r))[k];
+	return ((uint32_t *)copy_of(r))[k];
 }
 
 static void copy_set(uint32_t r, unsigned k, uint64_t v)
 {
 	if (pae())
-		((uint64_t *)SELF->copy[r])[k] = v;
+		((uint64_t *)copy_of(r))[k] = v;
 	else
-		((uint32_t *)SELF->copy[r])[k] = v;
+		((uint32_t *)copy_of(r))[k] = v;
+}
+
+/* There are as many copies as regions, so one is free. */
+static void give_copy(uint32_t r)
+{
+	uint32_t w = 0, n;
+
+	while (!~SELF->copies[w])
+		w++;
+	n = w * 64 + __builtin_ctzll(~SELF->copies[w]);
+	SELF->copies[w] |= 1ull << (n % 64);
+	SELF->region[r].copy = (uint16_t)(n + 1);
+}
+
+static void take_copy(uint32_t r)
+{
+	uint32_t n = SELF->region[r].copy - 1u;
+
+	for (uint64_t m = SELF->region[r].groups; m; m &= m - 1)
+		__builtin_memset(copy_of(r) + __builtin_ctzll(m) * GROUP_BYTES, 0, GROUP_BYTES);
+	SELF->copies[n / 64] &= ~(1ull << (n % 64));
 }
 
 static uint64_t table_get(const void *table, unsigned k)
@@ -70,9 +99,15 @@ static void set_active(uint32_t r)
 	SELF->active[r / 64] |= 1ull << (r % 64);
 }
 
+static void set_local(uint32_t r)
+{
+	SELF->local[r / 64] |= 1ull << (r % 64);
+}
+
 static void clear_active(uint32_t r)
 {
 	SELF->active[r / 64] &= ~(1ull << (r % 64));
+	SELF->local[r / 64] &= ~(1ull << (r % 64));
 }
 
 /* Bytes of [va, va+n) that are the guest's to map. */
@@ -102,11 +137,9 @@ static uint32_t page_base(uint32_t r, unsigned k)
 
 static void forget_region(uint32_t r)
 {
-	struct shadow_region *g = &SELF->region[r];
-
-	for (uint64_t m = g->groups; m; m &= m - 1)
-		__builtin_memset(SELF->copy[r] + __builtin_ctzll(m) * GROUP_BYTES, 0, GROUP_BYTES);
-	*g = (struct shadow_region){0};
+	if (SELF->region[r].copy)
+		take_copy(r);
+	SELF->region[r] = (struct shadow_region){0};
 	clear_active(r);
 }
 
@@ -274,7 +307,7 @@ static void map_unpaged(uint32_t va, struct host_rights rights)
 		map_pages(base, n, base, rights);
 	}
 	SELF->region[r].large = 1;
-	SELF->region[r].local = 1;
+	set_local(r);
 	set_active(r);
 }
 
@@ -282,7 +315,8 @@ static void mark_large(uint32_t r, uint64_t pde, bool global)
 {
 	SELF->region[r].pde = pde;
 	SELF->region[r].large = 1;
-	SELF->region[r].local = !global;
+	if (!global)
+		set_local(r);
 	set_active(r);
 }
 
@@ -356,12 +390,14 @@ static void remember(uint32_t r, unsigned k, uint64_t pte)
 {
 	struct shadow_region *g = &SELF->region[r];
 
+	if (!g->copy)
+		give_copy(r);
 	if (!copy_get(r, k))
 		g->mapped++;
 	copy_set(r, k, pte);
 	g->groups |= 1ull << (k * entry_size() / GROUP_BYTES);
 	if (!(pte & PTE_G && V->cr4 & CR4_PGE))
-		g->local = 1;
+		set_local(r);
 }
 
 /*
@@ -647,7 +683,7 @@ static void compare_group(uint32_t r, unsigned group, const uint8_t *table, stru
 {
 	unsigned per_group = GROUP_BYTES / entry_size();
 
-	if (!group_differs(SELF->copy[r] + group * GROUP_BYTES, table + group * GROUP_BYTES)) {
+	if (!group_differs(copy_of(r) + group * GROUP_BYTES, table + group * GROUP_BYTES)) {
 		finish_run(run);
 		return;
 	}
@@ -697,15 +733,23 @@ static void compare_regions(bool global_too)
 
 	/* Without CR4.PGE no entry is global, whatever it was mapped as. */
 	global_too |= !(V->cr4 & CR4_PGE);
-	for (uint32_t w = 0; w < SHADOW_REGIONS / 64; w++)
-		for (uint64_t m = SELF->active[w]; m; m &= m - 1) {
-			uint32_t r = w * 64 + __builtin_ctzll(m);
+	for (uint32_t w = 0; w < SHADOW_REGIONS / 64; w++) {
+		uint64_t wanted = SELF->active[w] & (global_too ? ~0ull : SELF->local[w]);
+		uint64_t others = SELF->active[w] & ~wanted;
 
-			if (global_too || SELF->region[r].local)
-				compare_region(r, &run);
-			else
+		/* Of the others, most of the kernel half, nothing is read: after a hand-over all of
+		 * it is cold. A run must end before them, though. */
+		for (; wanted; wanted &= wanted - 1) {
+			uint64_t below = (wanted & -wanted) - 1;
+
+			if (others & below)
 				finish_run(&run);
+			others &= ~below;
+			compare_region(w * 64 + __builtin_ctzll(wanted), &run);
 		}
+		if (others)
+			finish_run(&run);
+	}
 	finish_run(&run);
 }
 

@@ -341,10 +341,10 @@ struct machine {
 
 struct shadow_region {
 	uint64_t pde;                    /* the directory entry the copies were taken under */
-	uint64_t groups;                 /* which 64-byte groups of copy[] ever held something */
-	uint16_t mapped;                 /* entries of copy[] that are not zero */
-	uint8_t large;                   /* a large page is mapped here; copy[] is unused */
-	uint8_t local;                   /* holds entries that a CR3 load invalidates */
+	uint64_t groups;                 /* which 64-byte groups of its copy ever held something */
+	uint16_t copy;                   /* its copy is cell.copy[copy - 1]; 0: it has none */
+	uint16_t mapped;                 /* entries of the copy that are not zero */
+	uint8_t large;                   /* a large page is mapped here, and there is no copy */
 	uint8_t code;                    /* kernel half: code was executed from it */
 	uint16_t window_from, window_to; /* entries of the window opened last */
 	uint8_t window_write, window_execute;
@@ -373,10 +373,15 @@ struct cell {
 	uint32_t debug_seen,
 	    debug_page[WATCH_SLOTS]; /* watched pages kept from this cell; bit 0: valid */
 	uint64_t active[SHADOW_REGIONS / 64];
+	uint64_t
+	    local[SHADOW_REGIONS / 64]; /* of these: hold entries that a CR3 load invalidates */
+	uint64_t copies[SHADOW_REGIONS / 64]; /* which of copy[] are in use; the others are zero */
 	struct shadow_region region[SHADOW_REGIONS];
 	struct ldt_slot ldt[LDT_SLOTS];                 /* what the host holds */
 	struct ldt_slot guest_ldt[LDT_TLS_ALTERNATIVE]; /* the guest's, as it was last seen */
 	uint8_t stack[CELL_STACK_SIZE] __attribute__((aligned(4096)));
+	/* Those in use lie together: where they belong is 4 MiB apart, and so would the host's page
+	 * tables be that every hand-over needs. */
 	uint8_t copy[SHADOW_REGIONS][4096] __attribute__((aligned(4096)));
 };
 
