@@ -16,7 +16,7 @@ HOST_CFLAGS := -std=gnu11 $(WARN) $(CFLAGS) $(CPPFLAGS_ALL) -fPIE -pthread
 # The core and the devices inside a cell: no libc, no FPU registers (they hold the guest's).
 CELL_CFLAGS := -std=gnu11 $(WARN) -O2 -g $(CPPFLAGS_ALL) -ffreestanding -fPIE -include include/ring1/hidden.h \
 	-mgeneral-regs-only -mno-red-zone -fno-stack-protector -fcf-protection=none \
-	-fno-asynchronous-unwind-tables -fno-strict-aliasing -mfsgsbase
+	-fno-asynchronous-unwind-tables -fno-strict-aliasing -mfsgsbase -ffunction-sections
 LIBS := -lZydis -llzma -lzstd -llz4 -lz -lbz2 -ljansson -lseccomp -lext2fs -lcom_err -lblkid -lnbd -lxxhash
 
 CELL_SRC := $(filter-out core/offsets.c,$(wildcard core/*.c)) $(wildcard cell/*.c) $(wildcard devices/*.c)
