@@ -60,7 +60,8 @@ talk() {
 check "boots to a login prompt, runs, powers off" talk 600 \
 	'send=systemctl is-system-running --wait; echo units failed: $(systemctl --failed --no-legend | wc -l).\r' 'expect=units failed: 0.' \
 	'send=less --version | head -n 1; echo kept >/root/kept; hostname\r' 'expect=less 5'
-check "nothing failed in it" grep -aq '^running' "$scratch/out"
+running() { tr '\r' '\n' <"$scratch/out" | grep -aqx running; }
+check "nothing failed in it" running
 check "... and what was written is there the next time" talk 600 'send=cat /root/kept\r' 'expect=kept'
 
 start=$(sfdisk -J "$image" 2>/dev/null | sed -n 's/.*"start": *\([0-9]*\).*/\1/p' | head -n 1)
