@@ -121,10 +121,14 @@ static void serve_queues(struct backend *b, uint32_t bits)
 
 		if (!(bits >> i & 1) || !q->live || q->broken)
 			continue;
-		virtqueue_hush(q);
-		do
+		if (b->ops->listens) {
 			b->ops->serve(b, i);
-		while (virtqueue_listen(q) && !q->broken);
+		} else {
+			virtqueue_hush(q);
+			do
+				b->ops->serve(b, i);
+			while (virtqueue_listen(q) && !q->broken);
+		}
 		if (q->broken)
 			backend_broken(b);
 	}
@@ -193,6 +197,13 @@ static void sleep_on_bell(struct backend *b)
 		wait_for_bell(b->device);
 	else if (read(b->bell_event, &count, sizeof count) < 0 && errno != EINTR && errno != EAGAIN)
 		_exit(BACKEND_INTERNAL);
+}
+
+void backend_again(struct backend *b, unsigned queue)
+{
+	uint32_t *bell = b->bell_event < 0 ? &b->device->bell : &b->heard;
+
+	__atomic_fetch_or(bell, 1u << queue, __ATOMIC_SEQ_CST);
 }
 
 /* ---- main's word ---- */
@@ -317,7 +328,7 @@ void backend_become(struct backend *b, const int *fds, unsigned nfds)
 		confine_files(-1);
 	if (b->ops->prepare)
 		b->ops->prepare(b);
-	if (backend_confine(b->ops->calls, b->ops->ncalls))
+	if (backend_confine(b->ops))
 		_exit(BACKEND_CONFINE);
 	load_own(b);
 	/* What main or the guest did before. */

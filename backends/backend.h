@@ -26,6 +26,7 @@
 #define BACKENDS_BACKEND_H
 
 #include "backends/virtqueue.h"
+#include "common/call_filter.h"
 #include "ring1/machine.h"
 
 #include <stdbool.h>
@@ -81,12 +82,21 @@ struct backend_ops {
 	void (*changed)(struct backend *b);
 	/*
 	 * Sleep until the bell rings or the host has something, and do what that needs. NULL: the
-	 * bell alone. backend_bell_fd() has the bell as a descriptor to poll; do not call serve().
+	 * bell alone. backend_bell_fd() has the bell as a descriptor to poll; do not call serve(),
+	 * ask for it by backend_again().
 	 */
 	void (*wait)(struct backend *b);
+	/*
+	 * Chains stay in the queues until the host has something: serve() is called once for each
+	 * notification, and hushes and listens (virtqueue_hush(), virtqueue_listen()) by itself.
+	 */
+	bool listens;
 	/* System calls beside those of the loop: SCMP_SYS() numbers. */
 	const int *calls;
 	size_t ncalls;
+	/* And those that are allowed with certain arguments only. */
+	const struct call_rule *rules;
+	size_t nrules;
 };
 
 struct backend {
@@ -112,6 +122,10 @@ _Noreturn void backend_become(struct backend *b, const int *fds, unsigned nfds);
 
 /** backend_interrupt - chains of @queue were pushed: tell the driver if it wants to be told */
 void backend_interrupt(struct backend *b, unsigned queue);
+
+/** backend_again - call serve() for @queue as if its driver had notified. From wait() or serve().
+ */
+void backend_again(struct backend *b, unsigned queue);
 
 /** backend_config_changed - the device's configuration, in b->device->config, is another now */
 void backend_config_changed(struct backend *b);

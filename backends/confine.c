@@ -31,7 +31,8 @@ static const int allowed[] = {
     SCMP_SYS(restart_syscall),
 };
 
-int backend_confine(const int *calls, size_t ncalls)
+int backend_confine(const struct backend_ops *ops)
 {
-	return call_filter_install(allowed, sizeof allowed / sizeof *allowed, calls, ncalls);
+	return call_filter_install_rules(allowed, sizeof allowed / sizeof *allowed, ops->calls,
+	                                 ops->ncalls, ops->rules, ops->nrules);
 }

@@ -171,19 +171,25 @@ void virtqueue_unpop(struct virtqueue *q)
 	__atomic_fetch_sub(&q->outstanding, 1, __ATOMIC_SEQ_CST);
 }
 
-void virtqueue_push(struct virtqueue *q, uint16_t head, uint32_t written)
+void virtqueue_push_all(struct virtqueue *q, const struct virtqueue_used *used, unsigned n)
 {
-	volatile struct vring_used_elem *element;
-
 	if (!q->live)
 		return;
-	element = &q->used->ring[q->next_used % q->size];
-	element->id = head;
-	element->len = written;
-	q->next_used++;
-	/* First: the driver may use the descriptor again before the next line is done. */
-	__atomic_fetch_sub(&q->outstanding, 1, __ATOMIC_SEQ_CST);
+	for (unsigned i = 0; i < n; i++) {
+		volatile struct vring_used_elem *element = &q->used->ring[q->next_used % q->size];
+
+		element->id = used[i].head;
+		element->len = used[i].written;
+		q->next_used++;
+	}
+	/* First: the driver may use the descriptors again before the next line is done. */
+	__atomic_fetch_sub(&q->outstanding, n, __ATOMIC_SEQ_CST);
 	__atomic_store_n(&q->used->idx, q->next_used, __ATOMIC_RELEASE);
+}
+
+void virtqueue_push(struct virtqueue *q, uint16_t head, uint32_t written)
+{
+	virtqueue_push_all(q, &(struct virtqueue_used){head, written}, 1);
 }
 
 bool virtqueue_wants_interrupt(struct virtqueue *q)
@@ -209,16 +215,21 @@ void virtqueue_hush(struct virtqueue *q)
 		q->used->flags = VRING_USED_F_NO_NOTIFY;
 }
 
-bool virtqueue_listen(struct virtqueue *q)
+bool virtqueue_listen_beyond(struct virtqueue *q, uint16_t n)
 {
 	if (!q->live || q->broken)
 		return false;
 	if (q->events)
-		*available_event(q) = q->next_available;
+		*available_event(q) = (uint16_t)(q->next_available + n);
 	else
 		q->used->flags = 0;
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
-	return waiting(q) || q->broken;
+	return waiting(q) > n || q->broken;
+}
+
+bool virtqueue_listen(struct virtqueue *q)
+{
+	return virtqueue_listen_beyond(q, 0);
 }
 
 unsigned chain_slice(const struct chain *chain, bool writable, uint64_t offset, uint64_t n,

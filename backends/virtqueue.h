@@ -93,6 +93,19 @@ void virtqueue_unpop(struct virtqueue *q);
  */
 void virtqueue_push(struct virtqueue *q, uint16_t head, uint32_t written);
 
+/* A chain to give back, as virtqueue_push() has it. */
+struct virtqueue_used {
+	uint16_t head;
+	uint32_t written;
+};
+
+/**
+ * virtqueue_push_all - give several chains back at once
+ *
+ * The driver sees all of them or none: a packet in several chains needs that (virtio 1.2, 5.1.6.4).
+ */
+void virtqueue_push_all(struct virtqueue *q, const struct virtqueue_used *used, unsigned n);
+
 /** virtqueue_wants_interrupt - is the driver to be told of what was pushed since the last call? */
 bool virtqueue_wants_interrupt(struct virtqueue *q);
 
@@ -105,6 +118,9 @@ void virtqueue_hush(struct virtqueue *q);
  * True: there is one already, which was perhaps not notified of: look again before sleeping.
  */
 bool virtqueue_listen(struct virtqueue *q);
+
+/** virtqueue_listen_beyond - the same for the chain behind the next @n, which are there already */
+bool virtqueue_listen_beyond(struct virtqueue *q, uint16_t n);
 
 /**
  * chain_read - copy @n bytes from the readable parts, beginning @offset bytes into them

@@ -15,13 +15,32 @@ static int allow(scmp_filter_ctx filter, const int *calls, size_t n)
 	return error;
 }
 
+static int add_rules(scmp_filter_ctx filter, const struct call_rule *rules, size_t n)
+{
+	int error = 0;
+
+	for (size_t i = 0; i < n && !error; i++)
+		error =
+		    seccomp_rule_add_array(filter, rules[i].trap ? SCMP_ACT_TRAP : SCMP_ACT_ALLOW,
+		                           rules[i].call, rules[i].nargs, rules[i].arg);
+	return error;
+}
+
 int call_filter_install(const int *calls, size_t ncalls, const int *more, size_t nmore)
+{
+	return call_filter_install_rules(calls, ncalls, more, nmore, NULL, 0);
+}
+
+int call_filter_install_rules(const int *calls, size_t ncalls, const int *more, size_t nmore,
+                              const struct call_rule *rules, size_t nrules)
 {
 	scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ERRNO(EPERM));
 	int error = filter ? allow(filter, calls, ncalls) : -ENOMEM;
 
 	if (!error)
 		error = allow(filter, more, nmore);
+	if (!error)
+		error = add_rules(filter, rules, nrules);
 	if (!error)
 		error = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(mmap), 1,
 		                         SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0));
