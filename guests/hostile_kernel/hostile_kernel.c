@@ -231,9 +231,9 @@ static void outw(uint16_t port, uint16_t v)
 }
 
 /*
- * Virtio devices in slots 1 and 2 (ports 0xc000 and 0xc200: legacy registers): a queue that often
- * is nearly right, with descriptors of random kinds, requests with random headers; and resets,
- * vectors, configuration, base addresses.
+ * Virtio devices in slots 1 to 3 (ports 0xc000, 0xc200, 0xc400: legacy registers): a queue that
+ * often is nearly right, with descriptors of random kinds, requests with random headers; and
+ * resets, vectors, configuration, base addresses.
  */
 #define RINGS   (16u << 20) /* physical; 1 MiB of which descriptors point into */
 #define ENTRIES 256u
@@ -284,7 +284,9 @@ static void offer_chain(void)
 
 static void try_devices(void)
 {
-	uint16_t ports = random32() % 4 ? 0xc000 : 0xc200;
+	uint32_t number = random32() % 2 ? 0 : 1 + random32() % 2;
+	uint32_t slot = 0x80000800u + (number << 11);
+	uint16_t ports = (uint16_t)(0xc000 + number * 0x200);
 
 	offer_chain();
 	switch (random32() % 12) {
@@ -302,13 +304,13 @@ static void try_devices(void)
 		outl((uint16_t)(ports + random32() % 0x200), random32());
 		break;
 	case 4: /* configuration space */
-		outl(0xcf8, 0x80000800u | (random32() & 0x8fc));
+		outl(0xcf8, slot + (random32() & 0xfc));
 		outl(0xcfc, random32());
 		break;
 	case 5: /* as it was, so that the rest is heard */
-		outl(0xcf8, 0x80000810u | (ports == 0xc200) << 11);
+		outl(0xcf8, slot + 0x10);
 		outl(0xcfc, ports);
-		outl(0xcf8, 0x80000804u | (ports == 0xc200) << 11);
+		outl(0xcf8, slot + 0x04);
 		outl(0xcfc, 7);
 		break;
 	default:
