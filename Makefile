@@ -17,7 +17,7 @@ HOST_CFLAGS := -std=gnu11 $(WARN) $(CFLAGS) $(CPPFLAGS_ALL) -fPIE -pthread
 CELL_CFLAGS := -std=gnu11 $(WARN) -O2 -g $(CPPFLAGS_ALL) -ffreestanding -fPIE -include include/ring1/hidden.h \
 	-mgeneral-regs-only -mno-red-zone -fno-stack-protector -fcf-protection=none \
 	-fno-asynchronous-unwind-tables -fno-strict-aliasing -mfsgsbase -ffunction-sections
-LIBS := -lZydis -llzma -lzstd -llz4 -lz -lbz2 -ljansson -lseccomp -lext2fs -lcom_err -lblkid -lnbd -lxxhash
+LIBS := -lZydis -llzma -lzstd -llz4 -lz -lbz2 -ljansson -lseccomp -lext2fs -lcom_err -lblkid -lnbd -lxxhash -lslirp
 
 CELL_SRC := $(filter-out core/offsets.c,$(wildcard core/*.c)) $(wildcard cell/*.c) $(wildcard devices/*.c)
 CELL_OBJ := $(CELL_SRC:%.c=$(BUILD)/cell/%.o) $(patsubst %.S,$(BUILD)/cell/%.o,$(wildcard cell/*.S)) $(BUILD)/cell/rom_image.o

@@ -3,6 +3,7 @@
 
 #include "main/control_client.h"
 #include "main/monitor.h"
+#include "main/nets.h"
 #include "main/pause.h"
 #include "main/snapshot.h"
 #include "main/stats.h"
@@ -307,6 +308,21 @@ static void do_break(struct control_client *c, const struct control_request *r)
 	reply(c, r, json_object());
 }
 
+static void do_link(struct control_client *c, const struct control_request *r)
+{
+	const char *name;
+	bool on;
+
+	if (!control_string(r, "name", "net0", &name) || !control_bool(r, "on", true, &on)) {
+		refuse(c, r, CONTROL_BAD_VALUE, "'name' is a string, 'on' is true or false");
+		return;
+	}
+	if (nets_plug(name, on))
+		reply(c, r, json_pack("{s:b}", "on", on));
+	else
+		refuse(c, r, CONTROL_BAD_VALUE, "no network device of that name");
+}
+
 static void do_monitor(struct control_client *c, const struct control_request *r)
 {
 	const char *line;
@@ -434,7 +450,7 @@ static const struct {
 } commands[] = {
     {"info", do_info},       {"stats", do_stats},       {"stop", do_stop},   {"pause", do_pause},
     {"resume", do_resume},   {"console", do_console},   {"break", do_break}, {"events", do_events},
-    {"monitor", do_monitor}, {"snapshot", do_snapshot},
+    {"monitor", do_monitor}, {"snapshot", do_snapshot}, {"link", do_link},
 };
 
 static void carry_out(struct control_client *c, const struct control_request *r)

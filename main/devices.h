@@ -18,7 +18,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#define DEVICE_FDS 8
+#define DEVICE_FDS 40
 
 struct vm;
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "main/monitor.h"
 
+#include "main/nets.h"
 #include "main/stats.h"
 
 #include <stdio.h>
@@ -60,6 +61,8 @@ static void print_help(FILE *to, struct vm *vm)
 	            "info registers  the virtual CPU's registers, at its last exit to ring1\n"
 	            "info cells      the processes that hold the guest's address spaces\n"
 	            "info stats      what was counted so far\n"
+	            "info net        the network devices\n"
+	            "link NAME on|off  put a network device's cable in, or take it out\n"
 	            "nmi             send the virtual CPU a non-maskable interrupt\n"
 	            "quit            end the guest, as Ctrl-A x\n"
 	            "Ctrl-A c goes back to the guest.\n");
@@ -111,6 +114,30 @@ static void print_counts(FILE *to, struct vm *vm)
 	stats_print(to, vm, NULL);
 }
 
+static void print_nets(FILE *to, struct vm *vm)
+{
+	(void)vm;
+	nets_print(to);
+}
+
+/* "NAME on" or "NAME off" */
+static void plug(FILE *to, const char *what)
+{
+	const char *word = strchr(what, ' ');
+	char name[MONITOR_LINE];
+	bool on = word && !strcmp(word, " on");
+
+	if (!on && (!word || strcmp(word, " off"))) {
+		fprintf(to, "say for example 'link net0 off'\n");
+		return;
+	}
+	snprintf(name, sizeof name, "%.*s", (int)(word - what), what);
+	if (nets_plug(name, on))
+		nets_print(to);
+	else
+		fprintf(to, "there is no network device %s\n", name);
+}
+
 static void send_nmi(FILE *to, struct vm *vm)
 {
 	(void)to;
@@ -126,19 +153,37 @@ static const struct {
     {"info registers", print_registers},
     {"info cells", print_cells},
     {"info stats", print_counts},
+    {"info net", print_nets},
     {"nmi", send_nmi},
 };
 
-static char *text_of(struct vm *vm, void (*command)(FILE *to, struct vm *vm))
+#define LINK_COMMAND "link "
+
+/* What the line asks for; false: it is not understood. */
+static bool carry_out_line(FILE *to, struct vm *vm, const char *line)
+{
+	for (size_t i = 0; i < sizeof commands / sizeof *commands; i++)
+		if (!strcmp(line, commands[i].name)) {
+			commands[i].carry_out(to, vm);
+			return true;
+		}
+	if (strncmp(line, LINK_COMMAND, strlen(LINK_COMMAND)))
+		return false;
+	plug(to, line + strlen(LINK_COMMAND));
+	return true;
+}
+
+static char *text_of(struct vm *vm, const char *line)
 {
 	char *text = NULL;
 	size_t size;
 	FILE *to = open_memstream(&text, &size);
+	bool understood;
 
 	if (!to)
 		return NULL;
-	command(to, vm);
-	if (!fclose(to))
+	understood = carry_out_line(to, vm, line);
+	if (!fclose(to) && understood)
 		return text;
 	free(text);
 	return NULL;
@@ -167,9 +212,7 @@ char *monitor_answer(struct vm *vm, const char *line)
 		return NULL;
 	strcpy(tidied, line);
 	tidy(tidied);
-	for (size_t i = 0; i < sizeof commands / sizeof *commands && !text; i++)
-		if (!strcmp(tidied, commands[i].name))
-			text = text_of(vm, commands[i].carry_out);
+	text = text_of(vm, tidied);
 	for (char *p = text; p && *p; p++)
 		if ((*p < ' ' && *p != '\n') || *p > '~')
 			*p = '?';

@@ -9,6 +9,7 @@
 #include "main/lives.h"
 #include "main/loop.h"
 #include "main/machines.h"
+#include "main/nets.h"
 #include "main/placement.h"
 #include "main/restore.h"
 #include "main/shares.h"
@@ -317,6 +318,7 @@ static int run_named(const struct run_options *o, const struct machine_claim *cl
 	console_close(&console);
 	disks_close();
 	shares_close();
+	nets_close();
 	gdb_unlisten(o->gdb, gdb);
 	kernel_close(&k);
 	restore_close(&restore);

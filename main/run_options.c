@@ -5,6 +5,7 @@
 #include "main/command.h"
 #include "main/disks.h"
 #include "main/machines.h"
+#include "main/nets.h"
 #include "main/rng.h"
 #include "main/shares.h"
 
@@ -51,6 +52,14 @@ static void usage(FILE *to)
 	    "files\n"
 	    "                        are root's there (map=root, the default), or ids are the "
 	    "same\n"
+	    "      --net user[,hostfwd=tcp|udp:[ADDRESS]:PORT-[GUEST]:PORT][,restrict=on|off]\n"
+	    "                [,net=10.0.2.0/24][,dns=ADDRESS][,hostname=NAME][,loopback=on|off]\n"
+	    "                [,ipv6=on|off][,mac=ADDRESS][,mtu=BYTES]\n"
+	    "      --net tap,ifname=NAME|fd=N[,mac=ADDRESS][,mtu=BYTES]\n"
+	    "      --net none        a virtio network device: into this user's own network, where\n"
+	    "                        DHCP, a name server and the host (10.0.2.2) wait for the\n"
+	    "                        guest; or at a tap device; or none (default: user with\n"
+	    "                        --image, else none). More than one may be given\n"
 	    "      --rng             a virtio source of random numbers: the host's\n"
 	    "      --restore FILE[,disks=changed][,verify=off]\n"
 	    "                        go on where 'ring1 snapshot' made FILE, with the same\n"
@@ -186,6 +195,7 @@ enum {
 	OPTION_DISK,
 	OPTION_SHARE,
 	OPTION_RNG,
+	OPTION_NET,
 	OPTION_GDB,
 	OPTION_IMAGE,
 	OPTION_RESTORE,
@@ -264,6 +274,20 @@ static int ask_for(struct run_options *o, const char *name,
 	return 0;
 }
 
+enum { NETS_DEFAULT, NETS_GIVEN, NETS_NONE };
+
+static int ask_for_net(struct run_options *o, const char *text, int *nets)
+{
+	int kind = strcmp(text, "none") ? NETS_GIVEN : NETS_NONE;
+
+	if (*nets != NETS_DEFAULT && (kind == NETS_NONE || *nets == NETS_NONE)) {
+		complain("--net %s: 'none' is all or nothing", text);
+		return EXIT_USAGE;
+	}
+	*nets = kind;
+	return kind == NETS_NONE ? 0 : ask_for(o, "net", nets_add, text);
+}
+
 int run_options_parse(int argc, char **argv, struct run_options *o)
 {
 	static const struct option options[] = {
@@ -291,6 +315,7 @@ int run_options_parse(int argc, char **argv, struct run_options *o)
 	    {"image", required_argument, NULL, OPTION_IMAGE},
 	    {"restore", required_argument, NULL, OPTION_RESTORE},
 	    {"rng", no_argument, NULL, OPTION_RNG},
+	    {"net", required_argument, NULL, OPTION_NET},
 	    {"name", required_argument, NULL, 'n'},
 	    {"detach", no_argument, NULL, OPTION_DETACH},
 	    {"paused", no_argument, NULL, OPTION_PAUSED},
@@ -300,7 +325,7 @@ int run_options_parse(int argc, char **argv, struct run_options *o)
 	    {"help", no_argument, NULL, 'h'},
 	    {0}};
 	bool exits_only = false;
-	int c, status;
+	int c, status, nets = NETS_DEFAULT;
 
 	*o = (struct run_options){.arguments = "", .cpu = -1, .apic = true};
 	while ((c = getopt_long(argc, argv, "k:i:a:m:n:h", options, NULL)) != -1) {
@@ -336,6 +361,10 @@ int run_options_parse(int argc, char **argv, struct run_options *o)
 			break;
 		case OPTION_RNG:
 			if ((status = ask_for(o, "rng", rng_add, "")))
+				return status;
+			break;
+		case OPTION_NET:
+			if ((status = ask_for_net(o, optarg, &nets)))
 				return status;
 			break;
 		case OPTION_CONSOLE:
@@ -436,6 +465,9 @@ int run_options_parse(int argc, char **argv, struct run_options *o)
 		return EXIT_USAGE;
 	}
 	o->count_calls = o->stats && !exits_only;
+	/* A kernel and an initial RAM disk have no driver for it, mostly; a system expects one. */
+	if (o->image && nets == NETS_DEFAULT && (status = ask_for(o, "net", nets_add, "user")))
+		return status;
 	if (o->detach && (o->no_control || (o->console && !strcmp(o->console, "stdio")))) {
 		complain("--detach: a machine in the background has no console on standard input, "
 		         "and is "

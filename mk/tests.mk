@@ -13,7 +13,7 @@ FUZZ_CC ?= clang
 # ---- what the unit tests and the fuzzers link: everything that runs without a guest, with sanitizers ----
 
 TESTED_SRC := $(wildcard backends/*.c common/*.c loader/*.c annotate/*.c devices/*.c) core/decode.c core/operand.c \
-	main/control_message.c main/gdb_packet.c main/snapshot_file.c image/reader.c image/boot_files.c image/cpio.c
+	main/control_message.c main/gdb_packet.c main/snapshot_file.c main/net_options.c image/reader.c image/boot_files.c image/cpio.c
 # The cell's compiler settings where they matter for meaning; recovering from a finding would hide it.
 TEST_CFLAGS := -std=gnu11 $(WARN) -O1 -g $(CPPFLAGS_ALL) -fno-omit-frame-pointer -fno-strict-aliasing \
 	-fsanitize=address,undefined -fno-sanitize-recover=all -pthread
@@ -114,9 +114,9 @@ $(TEST)/fuzz/fuzz_core_%: tests/fuzz/fuzz_core_%.c $(TEST)/fuzz/core.a $(GENERAT
 
 # ---- system tests: build/ring1 with whole guests ----
 
-TEST_TOOLS := $(TEST)/pty $(TEST)/inject $(TEST)/connect $(TEST)/sizes $(TEST)/kick_each $(TEST)/deny $(TEST)/trace_json
+TEST_TOOLS := $(TEST)/pty $(TEST)/inject $(TEST)/connect $(TEST)/sizes $(TEST)/kick_each $(TEST)/deny $(TEST)/trace_json $(TEST)/peer
 TEST_PRELOADS := $(TEST)/short_memory.so $(TEST)/bad_disk.so
-TEST_GUESTS := $(TEST)/hostile $(TEST)/counts $(TEST)/files
+TEST_GUESTS := $(TEST)/hostile $(TEST)/counts $(TEST)/files $(TEST)/guest/peer
 TEST_INITRAMFS := $(TEST)/guests.cpio.gz
 SYSTEM_TESTS := $(sort $(wildcard tests/system/test_*.sh))
 SLOW_TESTS := $(sort $(wildcard tests/system/slow_*.sh))
@@ -146,6 +146,11 @@ $(TEST)/hostile: guests/hostile/hostile.c guests/hostile/long_mode.S $(TEST)/siz
 $(TEST)/counts: guests/counts/counts.c
 $(TEST)/files: guests/files/files.c
 $(TEST)/counts $(TEST)/files:
+	@mkdir -p $(@D)
+	@echo "  CC (guest)  $<"
+	@$(CC) $(SELFTEST_CFLAGS) -D_GNU_SOURCE -static -no-pie -o $@ $<
+
+$(TEST)/guest/peer: tests/tools/peer.c
 	@mkdir -p $(@D)
 	@echo "  CC (guest)  $<"
 	@$(CC) $(SELFTEST_CFLAGS) -D_GNU_SOURCE -static -no-pie -o $@ $<
