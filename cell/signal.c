@@ -67,6 +67,8 @@ void core_signal(uint32_t signal, const struct siginfo *info, const struct ucont
 	struct host_exception e = {
 	    .signal = signal, .vector = c->trapno, .error = c->err, .cr2 = c->cr2};
 
+	uint32_t last = V->eip;
+
 	(void)info;
 	if (c->cs == HOST_CS64 && c->ip >= (uintptr_t)cell_resume &&
 	    c->ip < (uintptr_t)cell_resume_end)
@@ -84,7 +86,7 @@ void core_signal(uint32_t signal, const struct siginfo *info, const struct ucont
 	if (is_fast_call(signal, c)) {
 		undo_fast_call(c);
 		segments_note_mode();
-		core_undefined();
+		core_undefined(last);
 	}
 	segments_note_mode();
 	switch (signal) {

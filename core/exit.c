@@ -16,6 +16,7 @@
 #include "core/debug.h"
 #include "core/debugger.h"
 #include "core/emulate.h"
+#include "core/fast_call.h"
 #include "core/interrupt.h"
 #include "core/low.h"
 #include "core/mmio.h"
@@ -663,11 +664,17 @@ void core_syscall(void)
 	leave();
 }
 
-void core_undefined(void)
+void core_undefined(uint32_t last)
 {
+	uint32_t eip;
+
 	COUNT(signal_sys);
 	segments_sync();
 	low_close();
+	if (user_mode() && fast_call_find(last, &eip)) {
+		V->eip = eip;
+		V->gpr[R_ECX] = eip + 2; /* what SYSCALL leaves there */
+	}
 	plain_exception(VECTOR_UD);
 	leave();
 }

@@ -37,9 +37,11 @@ _Noreturn void core_kick(void);
 _Noreturn void core_syscall(void);
 
 /**
- * core_undefined - an instruction that i386 does not have was executed, and EIP is not known
+ * core_undefined - SYSCALL (SYSENTER), which i386 Linux leaves switched off, was executed by user
+ * code, or by the kernel's; EIP and ECX are not known
+ * @last: EIP when the guest was last entered from the core
  */
-_Noreturn void core_undefined(void);
+_Noreturn void core_undefined(uint32_t last);
 
 /** core_start - this cell is handed the virtual CPU for the first time */
 _Noreturn void core_start(void);

@@ -566,6 +566,24 @@ bool shadow_present(uint32_t va, bool write)
 	return e && (!write || (e & SELF->region[r].pde & PTE_W && e & PTE_D));
 }
 
+bool shadow_next_page(uint32_t *va)
+{
+	for (uint64_t at = *va & ~(PAGE_SIZE - 1); at < HOLE_BASE;) {
+		uint32_t r = region_index(at), k = at >> 12 & (entries_per_table() - 1);
+
+		if (!(SELF->active[r / 64] >> (r % 64) & 1)) {
+			at = (uint64_t)region_base(r) + region_size();
+			continue;
+		}
+		if (SELF->region[r].large || copy_get(r, k)) {
+			*va = at;
+			return true;
+		}
+		at += PAGE_SIZE;
+	}
+	return false;
+}
+
 bool shadow_install_again(uint32_t va)
 {
 	uint32_t r = region_index(va);

@@ -25,6 +25,9 @@ bool shadow_missing(uint32_t va);
 /** shadow_present - is @va mapped from its page table already, writable if @write? */
 bool shadow_present(uint32_t va, bool write);
 
+/** shadow_next_page - the first page at or behind *@va that is mapped in this cell; false: none */
+bool shadow_next_page(uint32_t *va);
+
 /**
  * shadow_install_again - a page of a window that the host has unmapped by itself, as it may do with
  * any page of a file (to swap it out, to put it into a huge page); false: there is no such page

@@ -290,22 +290,23 @@ void *guarded_pages(size_t count)
 // --- the run
 // ----------------------------------------------------------------------------------------------
 
-static volatile sig_atomic_t out_of_time;
+static volatile sig_atomic_t seconds_left;
 
 static void on_alarm(int number)
 {
 	(void)number;
-	out_of_time = 1;
+	if (seconds_left)
+		seconds_left--;
 }
 
+// Second by second: time in which the machine stood, or its host did, counts as one.
 static void watch(unsigned seconds)
 {
 	struct sigaction action = {.sa_handler = on_alarm};
-	// Repeated, so that one which comes before the wait does not get lost.
-	struct itimerval interval = {.it_value.tv_sec = seconds,
+	struct itimerval interval = {.it_value.tv_sec = seconds ? 1 : 0,
 	                             .it_interval.tv_sec = seconds ? 1 : 0};
 
-	out_of_time = 0;
+	seconds_left = (sig_atomic_t)seconds;
 	sigaction(SIGALRM, &action, NULL);
 	setitimer(ITIMER_REAL, &interval, NULL);
 }
@@ -326,7 +327,7 @@ static int wait_for(pid_t child)
 
 	watch(seconds_per_check());
 	while (waitpid(child, &status, 0) < 0) {
-		if (errno != EINTR || out_of_time) {
+		if (errno != EINTR || !seconds_left) {
 			status = -1;
 			break;
 		}
