@@ -116,7 +116,7 @@ $(BUILD)/host/main/embedded.o: $(BUILD)/cell.elf
 # What ring1 brings into guests and images: its agent, a static i386 program, and scripts.
 AGENT_SRC := $(sort $(wildcard guests/agent/*.c))
 
-$(BUILD)/agent: $(AGENT_SRC) guests/agent/agent.h
+$(BUILD)/agent: $(AGENT_SRC) guests/agent/agent.h guests/agent/protocol.h
 	@mkdir -p $(@D)
 	@echo "  CC (guest)  $@"
 	@$(CC) -m32 -std=gnu11 $(WARN) -O2 -static -s -I. -D_GNU_SOURCE -o $@ $(AGENT_SRC)

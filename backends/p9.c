@@ -1009,6 +1009,30 @@ static void serve(struct backend *b, unsigned queue)
 	}
 }
 
+/*
+ * A snapshot knows no files of the host: with a share mounted there is none. Else the size of
+ * messages is all there is to know.
+ */
+static size_t save(struct backend *b, void *to, size_t room)
+{
+	const struct p9 *p = b->own;
+
+	if (p->fids || room < sizeof p->msize)
+		return SIZE_MAX;
+	memcpy(to, &p->msize, sizeof p->msize);
+	return sizeof p->msize;
+}
+
+static bool load(struct backend *b, const void *from, size_t n)
+{
+	struct p9 *p = b->own;
+
+	if (n != sizeof p->msize)
+		return false;
+	memcpy(&p->msize, from, n);
+	return p->msize <= P9_MSIZE;
+}
+
 /* As many descriptors as the user may have. */
 static unsigned fids_allowed(void)
 {
@@ -1056,11 +1080,15 @@ static const int changing_calls[] = {
 
 const struct backend_ops p9_ops = {.confine = confine,
                                    .serve = serve,
+                                   .save = save,
+                                   .load = load,
                                    .calls = changing_calls,
                                    .ncalls = sizeof changing_calls / sizeof *changing_calls};
 
 const struct backend_ops p9_read_only_ops = {.confine = confine,
                                              .serve = serve,
+                                             .save = save,
+                                             .load = load,
                                              .calls = reading_calls,
                                              .ncalls =
                                                  sizeof reading_calls / sizeof *reading_calls};

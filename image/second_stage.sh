@@ -32,6 +32,20 @@ systemctl enable systemd-networkd.service >/dev/null 2>&1
 systemctl disable systemd-networkd-wait-online.service >/dev/null 2>&1 || true
 [ -e /lib/systemd/systemd-resolved ] || echo 'nameserver 10.0.2.3' >/etc/resolv.conf
 
+# What 'ring1 exec' speaks to; started when its port is found.
+mkdir -p /usr/local/sbin
+cp /ring1/agent /usr/local/sbin/ring1-agent
+cat >/etc/systemd/system/ring1-agent.service <<'UNIT'
+[Unit]
+Description=Commands of the host (ring1 exec)
+
+[Service]
+ExecStart=/usr/local/sbin/ring1-agent serve
+Restart=always
+UNIT
+printf 'SUBSYSTEM=="virtio-ports", ATTR{name}=="ring1.agent.0", TAG+="systemd", ENV{SYSTEMD_WANTS}+="ring1-agent.service"\n' \
+	>/etc/udev/rules.d/60-ring1-agent.rules
+
 apt-get clean
 rm -rf /ring1 /debootstrap /var/lib/apt/lists/*_dists_*
 rm -f /etc/machine-id

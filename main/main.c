@@ -25,6 +25,7 @@ static const struct {
     {"snapshot", command_snapshot, "write a machine to a file, from which it can go on"},
     {"console", command_console, "join this terminal to a machine's console"},
     {"stat", command_stat, "show what a machine does, second by second"},
+    {"exec", command_exec, "run a command in a guest"},
     {"monitor", command_monitor, "ask about a machine"},
     {"inspect", command_inspect, "say what a kernel is and how it would be annotated"},
     {"vmi", command_vmi, "print the VMI calls: what the ROM answers, what a kernel uses"},

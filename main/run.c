@@ -2,6 +2,7 @@
 /* ring1 run: one machine from its start to its end. */
 #include "main/annotation.h"
 #include "main/boot.h"
+#include "main/channels.h"
 #include "main/command.h"
 #include "main/detach.h"
 #include "main/devices.h"
@@ -195,7 +196,8 @@ static void name_machine(const char *name)
 }
 
 /* What the user plugged in. Returns 0 or an exit status, with the reason printed. */
-static int open_devices(struct devices *devices, const struct run_options *o)
+static int open_devices(struct devices *devices, const struct run_options *o,
+                        const struct machine_claim *claim)
 {
 	int status = 0;
 
@@ -203,6 +205,9 @@ static int open_devices(struct devices *devices, const struct run_options *o)
 		status = disks_add(devices, o->image);
 	for (unsigned i = 0; i < o->ndevices && !status; i++)
 		status = o->device[i].add(devices, o->device[i].text);
+	/* A machine without a name has nobody who would ask for its agent. */
+	if (o->agent && claim->directory >= 0 && !status)
+		status = channels_add_agent(devices, claim);
 	return status;
 }
 
@@ -250,7 +255,8 @@ static int claim_name(struct machine_claim *claim, const struct run_options *o)
 /* What main, which has given away the right to, cannot remove at the end. */
 static bool leaves_names(const struct run_options *o, const struct console *console)
 {
-	return console->kind == CONSOLE_UNIX || (o->gdb && !strncmp(o->gdb, "unix:", 5));
+	return console->kind == CONSOLE_UNIX || (o->gdb && !strncmp(o->gdb, "unix:", 5)) ||
+	       channels_leave_names();
 }
 
 static int run_lives(const struct run_options *o, struct kernel *k, struct restore *restore,
@@ -306,7 +312,7 @@ static int run_named(const struct run_options *o, const struct machine_claim *cl
 		console_close(&console);
 		return status;
 	}
-	status = open_devices(&devices, o);
+	status = open_devices(&devices, o, claim);
 	if (!status && o->restore)
 		status = open_restore(&restore, o, &devices);
 	else if (!status && kernel_open(o->kernel, &k, &e))
@@ -319,6 +325,7 @@ static int run_named(const struct run_options *o, const struct machine_claim *cl
 	disks_close();
 	shares_close();
 	nets_close();
+	channels_close(claim);
 	gdb_unlisten(o->gdb, gdb);
 	kernel_close(&k);
 	restore_close(&restore);

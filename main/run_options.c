@@ -2,6 +2,7 @@
 #include "main/run_options.h"
 
 #include "main/boot.h"
+#include "main/channels.h"
 #include "main/command.h"
 #include "main/disks.h"
 #include "main/machines.h"
@@ -60,6 +61,14 @@ static void usage(FILE *to)
 	    "                        DHCP, a name server and the host (10.0.2.2) wait for the\n"
 	    "                        guest; or at a tap device; or none (default: user with\n"
 	    "                        --image, else none). More than one may be given\n"
+	    "      --port NAME=unix:PATH\n"
+	    "                        a port of a virtio console, /dev/virtio-ports/NAME in the\n"
+	    "                        guest, for one client at a time of that socket; NAME hvc: "
+	    "its\n"
+	    "                        console hvc0\n"
+	    "      --agent=on|off    ports for the guest's agent, which 'ring1 exec' speaks to "
+	    "(on\n"
+	    "                        with --image, else off)\n"
 	    "      --rng             a virtio source of random numbers: the host's\n"
 	    "      --restore FILE[,disks=changed][,verify=off]\n"
 	    "                        go on where 'ring1 snapshot' made FILE, with the same\n"
@@ -194,6 +203,8 @@ enum {
 	OPTION_CONTROL,
 	OPTION_DISK,
 	OPTION_SHARE,
+	OPTION_PORT,
+	OPTION_AGENT,
 	OPTION_RNG,
 	OPTION_NET,
 	OPTION_GDB,
@@ -312,6 +323,8 @@ int run_options_parse(int argc, char **argv, struct run_options *o)
 	    {"console", required_argument, NULL, OPTION_CONSOLE},
 	    {"disk", required_argument, NULL, OPTION_DISK},
 	    {"share", required_argument, NULL, OPTION_SHARE},
+	    {"port", required_argument, NULL, OPTION_PORT},
+	    {"agent", required_argument, NULL, OPTION_AGENT},
 	    {"image", required_argument, NULL, OPTION_IMAGE},
 	    {"restore", required_argument, NULL, OPTION_RESTORE},
 	    {"rng", no_argument, NULL, OPTION_RNG},
@@ -324,7 +337,7 @@ int run_options_parse(int argc, char **argv, struct run_options *o)
 	    {"trace", required_argument, NULL, OPTION_TRACE},
 	    {"help", no_argument, NULL, 'h'},
 	    {0}};
-	bool exits_only = false;
+	bool exits_only = false, agent_said = false;
 	int c, status, nets = NETS_DEFAULT;
 
 	*o = (struct run_options){.arguments = "", .cpu = -1, .apic = true};
@@ -343,6 +356,15 @@ int run_options_parse(int argc, char **argv, struct run_options *o)
 			if (!is_name(optarg))
 				return EXIT_USAGE;
 			o->name = optarg;
+			break;
+		case OPTION_PORT:
+			if ((status = ask_for(o, "port", channels_add, optarg)))
+				return status;
+			break;
+		case OPTION_AGENT:
+			if ((status = parse_choice("agent", optarg, "off", "on", &o->agent)))
+				return status;
+			agent_said = true;
 			break;
 		case OPTION_SHARE:
 			if ((status = ask_for(o, "share", shares_add, optarg)))
@@ -462,6 +484,12 @@ int run_options_parse(int argc, char **argv, struct run_options *o)
 	}
 	if (optind < argc) {
 		complain("'%s' is not an option; kernel arguments go behind -a", argv[optind]);
+		return EXIT_USAGE;
+	}
+	if (!agent_said)
+		o->agent = o->image;
+	else if (o->agent && o->no_control) {
+		complain("--agent: without a control socket nobody could speak to it");
 		return EXIT_USAGE;
 	}
 	o->count_calls = o->stats && !exits_only;

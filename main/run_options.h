@@ -25,8 +25,8 @@ struct run_options {
 	unsigned ndevices;
 	uint64_t memory; /* bytes; with restore 0: what the snapshot has */
 	bool stats, count_calls, bare, traps_only, no_vmi, deferred, low_moved, no_userfaultfd,
-	    no_huge_pages, apic, no_acpi, kaslr, restart, detach, paused, no_control, disks_changed,
-	    unverified;
+	    no_huge_pages, apic, no_acpi, kaslr, restart, detach, paused, no_control, agent,
+	    disks_changed, unverified;
 	int cpu; /* of the host, for the guest; -1: any */
 };
 

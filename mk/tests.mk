@@ -13,7 +13,7 @@ FUZZ_CC ?= clang
 # ---- what the unit tests and the fuzzers link: everything that runs without a guest, with sanitizers ----
 
 TESTED_SRC := $(wildcard backends/*.c common/*.c loader/*.c annotate/*.c devices/*.c) core/decode.c core/operand.c \
-	main/control_message.c main/gdb_packet.c main/snapshot_file.c main/net_options.c image/reader.c image/boot_files.c image/cpio.c
+	main/control_message.c main/gdb_packet.c main/agent_frames.c main/snapshot_file.c main/net_options.c image/reader.c image/boot_files.c image/cpio.c
 # The cell's compiler settings where they matter for meaning; recovering from a finding would hide it.
 TEST_CFLAGS := -std=gnu11 $(WARN) -O1 -g $(CPPFLAGS_ALL) -fno-omit-frame-pointer -fno-strict-aliasing \
 	-fsanitize=address,undefined -fno-sanitize-recover=all -pthread

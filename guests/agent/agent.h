@@ -32,9 +32,20 @@ int load_modules(const char *path);
  * there becomes / directory PATH                      the directory in which programs run
  * environment NAME=VALUE run PROGRAM ARGUMENT...             and wait; it must succeed become
  * PROGRAM ARGUMENT...          instead of this program power-off
+ *   serve                               serve(); nothing comes behind it
  *
  * Return: -1 when an order failed, which was said, or none ended this program
  */
 int follow_orders(const char *path);
+
+/** serve - runs commands for 'ring1 exec', for ever */
+int serve(void);
+
+/**
+ * session - runs one command for the host that comes to the port @device
+ *
+ * In a process of its own. Return: its exit status; 1 when the port could not be used
+ */
+int session(const char *device);
 
 #endif

@@ -132,6 +132,12 @@ static int order_power_off(struct order *o)
 	return reboot(RB_POWER_OFF) ? failed(o) : 0;
 }
 
+static int order_serve(struct order *o)
+{
+	(void)o;
+	return serve();
+}
+
 static const struct {
 	const char *name;
 	int words; /* at least, the name included */
@@ -146,6 +152,7 @@ static const struct {
     {"run", 2, order_run},
     {"become", 2, order_become},
     {"power-off", 1, order_power_off},
+    {"serve", 1, order_serve},
 };
 
 static void unescape(char *word)

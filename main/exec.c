@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* ring1 exec: a command in a running guest. */
+#include "image/initramfs.h"
+#include "main/agent_session.h"
+#include "main/command.h"
+#include "main/machine_link.h"
+#include "main/report.h"
+
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define VARIABLES_MAX   256
+#define TIMEOUT_S       5
+#define TIMEOUT_MAX_S   86400
+#define TERMINAL_ASKED  1
+#define TERMINAL_DENIED 2
+
+static void usage(FILE *to)
+{
+	fprintf(
+	    to,
+	    "usage: ring1 exec [OPTION]... MACHINE -- COMMAND [ARGUMENT]...\n\n"
+	    "Run a command in a guest, as root, with this standard input and output. The\n"
+	    "machine has --agent=on (or --image), the guest runs 'ring1-agent serve', as images\n"
+	    "of 'ring1 image create' do.\n\n"
+	    "  -e, --env NAME=VALUE  a variable of its environment; more than one may be given\n"
+	    "  -w, --workdir DIR     where it runs (root's home)\n"
+	    "  -t, --tty             give it a terminal (if standard input and output are one)\n"
+	    "  -T, --no-tty          do not\n"
+	    "      --timeout S       wait so long for the agent (%d)\n"
+	    "      --print-agent     print the agent, a static i386 program, instead\n"
+	    "  -h, --help            this text\n\n"
+	    "Exit status: the command's; 128 and the number of the signal that ended it; 127 not\n"
+	    "found, 126 not to be run, 125 ring1 could not have it run, with the reason printed.\n",
+	    TIMEOUT_S);
+}
+
+static int print_agent(void)
+{
+	size_t n = (size_t)(agent_program_end - agent_program);
+
+	if (isatty(STDOUT_FILENO)) {
+		complain("--print-agent prints a program; lead it into a file");
+		return EXIT_USAGE;
+	}
+	return fwrite(agent_program, 1, n, stdout) == n && !fflush(stdout) ? EXIT_OK : EXIT_USAGE;
+}
+
+/* By whatever the user calls it. */
+static int run_in(const char *machine, unsigned seconds, const struct agent_command *command)
+{
+	struct machine_link link;
+	int status = link_open(&link, machine), directory, connection;
+
+	if (status) {
+		link_close(&link);
+		return EXIT_NOT_RUN;
+	}
+	directory = machines_open();
+	connection = directory < 0 ? -1 : agent_connect(directory, link.name, seconds);
+	link_close(&link);
+	if (directory >= 0)
+		close(directory);
+	if (connection < 0)
+		return EXIT_NOT_RUN;
+	status = agent_run(connection, command);
+	close(connection);
+	return status;
+}
+
+int command_exec(int argc, char **argv)
+{
+	static const struct option options[] = {
+	    {"env", required_argument, NULL, 'e'},     {"workdir", required_argument, NULL, 'w'},
+	    {"tty", no_argument, NULL, 't'},           {"no-tty", no_argument, NULL, 'T'},
+	    {"timeout", required_argument, NULL, 's'}, {"print-agent", no_argument, NULL, 'p'},
+	    {"help", no_argument, NULL, 'h'},          {0}};
+	static const char *variable[VARIABLES_MAX + 2];
+	static char term[256];
+	struct agent_command command = {.variable = variable};
+	unsigned n = 0, terminal = 0;
+	unsigned long seconds = TIMEOUT_S;
+	const char *machine;
+	char *end;
+	int c;
+
+	while ((c = getopt_long(argc, argv, "+e:w:tTh", options, NULL)) != -1) {
+		switch (c) {
+		case 'e':
+			if (!strchr(optarg, '=') || *optarg == '=' || n == VARIABLES_MAX) {
+				complain("-e %s: say NAME=VALUE, at most %d times", optarg,
+				         VARIABLES_MAX);
+				return EXIT_NOT_RUN;
+			}
+			variable[n++] = optarg;
+			break;
+		case 'w':
+			command.directory = optarg;
+			break;
+		case 't':
+			terminal = TERMINAL_ASKED;
+			break;
+		case 'T':
+			terminal = TERMINAL_DENIED;
+			break;
+		case 's':
+			seconds = strtoul(optarg, &end, 10);
+			if (end == optarg || *end || seconds > TIMEOUT_MAX_S) {
+				complain("--timeout %s: say how many seconds, up to %d", optarg,
+				         TIMEOUT_MAX_S);
+				return EXIT_NOT_RUN;
+			}
+			break;
+		case 'p':
+			return print_agent();
+		case 'h':
+			usage(stdout);
+			return EXIT_OK;
+		default:
+			usage(stderr);
+			return EXIT_NOT_RUN;
+		}
+	}
+	machine = optind < argc ? argv[optind++] : NULL;
+	if (optind < argc && !strcmp(argv[optind], "--"))
+		optind++;
+	if (!machine || optind >= argc) {
+		usage(stderr);
+		return EXIT_NOT_RUN;
+	}
+	command.argument = argv + optind;
+	command.terminal = terminal == TERMINAL_ASKED ||
+	                   (!terminal && isatty(STDIN_FILENO) && isatty(STDOUT_FILENO));
+	if (command.terminal && getenv("TERM")) {
+		snprintf(term, sizeof term, "TERM=%s", getenv("TERM"));
+		/* First: one that is given wins. */
+		memmove(variable + 1, variable, n * sizeof *variable);
+		variable[0] = term;
+	}
+	return run_in(machine, (unsigned)seconds, &command);
+}
