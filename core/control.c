@@ -282,7 +282,6 @@ bool write_msr(uint32_t msr, uint64_t value)
 
 #define CPUID1_ECX_OSXSAVE (1u << 27)
 #define CPUID1_EDX_APIC    (1u << 9)
-#define CR4_OSXSAVE        (1u << 18)
 
 void emulate_cpuid(void)
 {

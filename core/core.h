@@ -35,14 +35,15 @@
 #define EFLAGS_FIXED    0x00000002u
 #define EFLAGS_WRITABLE 0x00247fd5u /* what POPF at ring 0 can change, IF and IOPL included */
 
-#define CR0_PE  0x00000001u
-#define CR0_TS  0x00000008u
-#define CR0_WP  0x00010000u
-#define CR0_PG  0x80000000u
-#define CR4_DE  0x00000008u
-#define CR4_PSE 0x00000010u
-#define CR4_PAE 0x00000020u
-#define CR4_PGE 0x00000080u
+#define CR0_PE      0x00000001u
+#define CR0_TS      0x00000008u
+#define CR0_WP      0x00010000u
+#define CR0_PG      0x80000000u
+#define CR4_DE      0x00000008u
+#define CR4_PSE     0x00000010u
+#define CR4_PAE     0x00000020u
+#define CR4_PGE     0x00000080u
+#define CR4_OSXSAVE 0x00040000u
 
 #define EFER_NX 0x800ull
 

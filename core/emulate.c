@@ -433,6 +433,20 @@ static bool far_target(const struct insn *in, uint32_t *offset, uint16_t *select
 	return in->immediate || read_pointer(in, offset, selector, x);
 }
 
+/*
+ * A far transfer's RPL must not be less privileged than CPL, unless the code is conforming (SDM
+ * volume 2, JMP). A VMI kernel's selectors name ring 0 or its own ring.
+ */
+static bool rpl_admitted(uint16_t selector)
+{
+	unsigned rpl = selector & 3, cpl = virtual_cpl();
+	struct descriptor d;
+
+	if (rpl <= cpl || (!cpl && rpl == M->kernel_rpl))
+		return true;
+	return read_descriptor(selector, &d) && d.hi & DESC_CODE && d.hi & DESC_CONFORMING;
+}
+
 static bool emulate_far_transfer(const struct insn *in, uint32_t next, struct exception *x)
 {
 	uint32_t offset, old = V->vsel[SEG_CS], esp = V->gpr[R_ESP];
@@ -440,8 +454,11 @@ static bool emulate_far_transfer(const struct insn *in, uint32_t next, struct ex
 	struct descriptor d;
 
 	/* The stack comes before the check of EIP (SDM volume 2, CALL). */
-	if (!far_target(in, &offset, &selector, x) ||
-	    !check_code_segment(selector, 0, virtual_cpl(), &d, x))
+	if (!far_target(in, &offset, &selector, x))
+		return false;
+	if (!rpl_admitted(selector))
+		return raise_error(x, VECTOR_GP, selector & ~3u);
+	if (!check_code_segment(selector, 0, virtual_cpl(), &d, x))
 		return false;
 	if ((in->op == OP_CALL_FAR && (!push(old, in->size, x) || !push(next, in->size, x))) ||
 	    !load_code_segment(selector, offset, virtual_cpl(), x)) {
@@ -451,18 +468,35 @@ static bool emulate_far_transfer(const struct insn *in, uint32_t next, struct ex
 	return done(offset);
 }
 
+/* To a program: the outer stack is behind the parameters, which are taken off both. */
+static bool return_to_program(const struct insn *in, uint32_t cs, uint32_t eip, struct exception *x)
+{
+	uint32_t esp, ss;
+
+	move_stack(in->imm);
+	return pop(&esp, in->size, x) && pop(&ss, in->size, x) &&
+	       enter_user(cs, eip, ss, esp + in->imm, eflags_image(), x);
+}
+
 static bool emulate_ret_far(const struct insn *in, struct exception *x)
 {
 	uint32_t esp = V->gpr[R_ESP], eip, cs;
 
-	if (!pop(&eip, in->size, x) || !pop(&cs, in->size, x) ||
-	    ((cs & 3) < virtual_cpl() && !raise_error(x, VECTOR_GP, cs & 0xfffc)) ||
-	    !load_code_segment(cs, eip, virtual_cpl(), x)) {
-		V->gpr[R_ESP] = esp;
-		return false;
+	if (!pop(&eip, in->size, x) || !pop(&cs, in->size, x))
+		goto failed;
+	if (!user_mode() && (cs & 3) == 3) {
+		if (!return_to_program(in, cs, eip, x))
+			goto failed;
+		return true;
 	}
+	if (((cs & 3) < virtual_cpl() && !raise_error(x, VECTOR_GP, cs & 0xfffc)) ||
+	    !load_code_segment(cs, eip, virtual_cpl(), x))
+		goto failed;
 	move_stack(in->imm);
 	return done(eip);
+failed:
+	V->gpr[R_ESP] = esp;
+	return false;
 }
 
 static bool emulate_io(const struct insn *in, uint32_t next, struct exception *x)
@@ -492,6 +526,8 @@ static bool emulate_xsetbv(uint32_t next, struct exception *x)
 {
 	uint64_t value = (uint64_t)V->gpr[R_EDX] << 32 | V->gpr[R_EAX];
 
+	if (!(V->cr4 & CR4_OSXSAVE))
+		return raise(x, VECTOR_UD);
 	/* XCR0 is the host's: what the guest enables must be there, and more stays on. */
 	if (V->gpr[R_ECX] || !(value & 1) || value & ~M->xsave_mask)
 		return raise_error(x, VECTOR_GP, 0);
@@ -538,7 +574,7 @@ bool emulate(const struct insn *in, uint32_t next, struct exception *x)
 	case OP_POPF:
 		return emulate_popf(in, next, x);
 	case OP_IRET:
-		return emulate_iret(x);
+		return emulate_iret(in->size, x);
 	case OP_CPUID:
 		emulate_cpuid();
 		return done(next);

@@ -23,8 +23,8 @@ bool emulate(const struct insn *in, uint32_t next, struct exception *x);
  */
 bool emulate_user(const struct insn *in, uint32_t next, struct exception *x);
 
-/** emulate_iret - IRET with its frame at ESP */
-bool emulate_iret(struct exception *x);
+/** emulate_iret - IRET with its frame at ESP, of words of @size bytes (2 or 4) */
+bool emulate_iret(unsigned size, struct exception *x);
 
 /**
  * enter_user - go on in user mode; all of it, or, with the exception in @x, nothing

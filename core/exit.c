@@ -170,7 +170,7 @@ static void gate_iret(void)
 		keep_promise();
 		return;
 	}
-	if (!emulate_iret(&x))
+	if (!emulate_iret(4, &x))
 		deliver_exception(&x);
 }
 

@@ -67,15 +67,29 @@ bool enter_user(uint16_t cs, uint32_t eip, uint16_t ss, uint32_t esp, uint32_t i
 	return true;
 }
 
-static bool return_to_user(const uint32_t frame[3], struct exception *x)
+/* @n words of a frame, of 2 or 4 bytes each. */
+static bool read_words(uint32_t at, unsigned size, unsigned n, uint32_t *words, struct exception *x)
+{
+	uint16_t small[3];
+
+	if (size == 4)
+		return guest_read(at, words, n * 4, false, x);
+	if (!guest_read(at, small, n * 2, false, x))
+		return false;
+	for (unsigned i = 0; i < n; i++)
+		words[i] = small[i];
+	return true;
+}
+
+static bool return_to_user(const uint32_t frame[3], unsigned size, struct exception *x)
 {
 	uint32_t outer[2];
 
-	return guest_read(V->gpr[R_ESP] + 12, outer, 8, false, x) &&
+	return read_words(V->gpr[R_ESP] + 3 * size, size, 2, outer, x) &&
 	       enter_user(frame[1], frame[0], outer[1], outer[0], frame[2], x);
 }
 
-bool emulate_iret(struct exception *x)
+bool emulate_iret(unsigned size, struct exception *x)
 {
 	uint32_t frame[3], esp = V->gpr[R_ESP];
 	uint32_t cs = V->vsel[SEG_CS];
@@ -85,22 +99,24 @@ bool emulate_iret(struct exception *x)
 		nmi_unblock();
 		return task_return(x);
 	}
-	if (!guest_read(esp, frame, 12, false, x)) {
+	if (!read_words(esp, size, 3, frame, x)) {
 		nmi_unblock(); /* an IRET that faults does so as well */
 		return false;
 	}
+	if (size == 2)
+		frame[2] |= eflags_image() & 0xffff0000u;
 	if (frame[2] & EFLAGS_VM)
 		stop_guest(STOP_INTERNAL, "the guest enters virtual-8086 mode");
 	if ((frame[1] & 3) != 3 && !(frame[2] & EFLAGS_IF) && keep_promise())
 		return true;
 	nmi_unblock();
 	if ((frame[1] & 3) == 3) {
-		if (!return_to_user(frame, x))
+		if (!return_to_user(frame, size, x))
 			return false;
 	} else {
 		if ((frame[1] ^ cs) & 0xfffc && !load_code_segment(frame[1], frame[0], 0, x))
 			return false;
-		V->gpr[R_ESP] = esp + 12;
+		V->gpr[R_ESP] = esp + 3 * size;
 		V->eip = frame_return(esp, frame[0]);
 		set_eflags(frame[2]);
 		probe_return(frame[0]);

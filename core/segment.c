@@ -305,15 +305,19 @@ static void user_data_segment(enum seg seg)
 {
 	uint32_t real = V->rsel[seg];
 	unsigned index = index_of(real) - LDT_KERNEL_BANK;
+	bool in_ldt = V->vsel[seg] & 4 && !is_null(V->vsel[seg]);
 	struct descriptor d;
 
-	if (!in_bank(real, LDT_KERNEL_BANK))
+	if (in_ldt)
+		d = (struct descriptor){0, M->hidden[seg].rights};
+	else if (in_bank(real, LDT_KERNEL_BANK))
+		d = (struct descriptor){V->ksel[index].lo, V->ksel[index].hi};
+	else
 		return;
-	d = (struct descriptor){V->ksel[index].lo, V->ksel[index].hi};
 	if (descriptor_dpl(d) < 3 && !(d.hi & DESC_CODE && d.hi & DESC_CONFORMING)) {
 		V->vsel[seg] = V->rsel[seg] = 0;
 		M->hidden[seg].base = 0;
-	} else {
+	} else if (!in_ldt) {
 		V->rsel[seg] = LDT_SELECTOR(LDT_USER_BANK + index);
 	}
 	V->load_segments = 1;

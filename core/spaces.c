@@ -177,7 +177,6 @@ void space_activate(void)
 #define XSTATE_X87   1u
 #define XSTATE_SSE   2u
 #define CR4_OSFXSR   0x200u
-#define CR4_OSXSAVE  0x40000u
 
 /*
  * The components of the extended state that the guest's kernel saves and loads for its programs.

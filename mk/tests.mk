@@ -75,8 +75,10 @@ $(TEST)/thread/unit/thread_%: tests/unit/test_%.c $(TEST)/thread/tested.a $(GENE
 FUZZ_CFLAGS := -std=gnu11 -Wall -Wextra -O1 -g $(CPPFLAGS_ALL) -fno-omit-frame-pointer -fno-strict-aliasing \
 	-fsanitize=address,undefined -fno-sanitize-recover=all -pthread
 FUZZ_OBJ := $(TESTED_SRC:%.c=$(TEST)/fuzz/obj/%.o)
-FUZZERS := $(if $(shell command -v $(FUZZ_CC)),\
-	$(patsubst tests/fuzz/%.c,$(TEST)/fuzz/%,$(sort $(wildcard tests/fuzz/fuzz_*.c))))
+# Compares with an interpreter that is a library (libunicorn-dev).
+FUZZERS_LEFT_OUT := $(if $(wildcard /usr/include/unicorn/unicorn.h),,fuzz_core_privileged)
+FUZZERS := $(if $(shell command -v $(FUZZ_CC)),$(filter-out $(FUZZERS_LEFT_OUT:%=$(TEST)/fuzz/%),\
+	$(patsubst tests/fuzz/%.c,$(TEST)/fuzz/%,$(sort $(wildcard tests/fuzz/fuzz_*.c)))))
 
 $(TEST)/fuzz/obj/%.o: %.c $(GENERATED)
 	@mkdir -p $(@D)
@@ -110,7 +112,9 @@ $(TEST)/fuzz/core.a: $(FUZZ_CORE_OBJ)
 $(TEST)/fuzz/fuzz_core_%: tests/fuzz/fuzz_core_%.c $(TEST)/fuzz/core.a $(GENERATED)
 	@mkdir -p $(@D)
 	@echo "  CC (fuzz)   $<"
-	@$(FUZZ_CC) $(FUZZ_CORE_CFLAGS) -fsanitize=fuzzer -MMD -MF $@.d -o $@ $< $(TEST)/fuzz/core.a $(LIBS)
+	@$(FUZZ_CC) $(FUZZ_CORE_CFLAGS) -fsanitize=fuzzer -MMD -MF $@.d -o $@ $< $(TEST)/fuzz/core.a $(LIBS) $(FUZZ_LIBS)
+
+$(TEST)/fuzz/fuzz_core_privileged: FUZZ_LIBS := -lunicorn
 
 # ---- system tests: build/ring1 with whole guests ----
 
@@ -173,7 +177,8 @@ test-guests:
 .SECONDARY: $(TESTED_OBJ) $(THREAD_OBJ) $(FUZZ_OBJ) $(FUZZ_CORE_OBJ)
 
 RUN_TESTS = tests/run $(if $(ONLY),-o $(ONLY))
-FUZZERS_OR_SKIPS := $(or $(strip $(FUZZERS)),$(patsubst tests/fuzz/%.c,skip:%,$(wildcard tests/fuzz/fuzz_*.c)))
+FUZZERS_OR_SKIPS := $(if $(strip $(FUZZERS)),$(FUZZERS) $(FUZZERS_LEFT_OUT:%=skip:%:libunicorn-dev),\
+	$(patsubst tests/fuzz/%.c,skip:%:clang,$(wildcard tests/fuzz/fuzz_*.c)))
 
 test-build: all guests test-guests $(CONFORMANCE_KERNELS) $(KICKED) $(MULTIBOOT) $(DELIVERY_GUEST) $(HOSTILE_KERNEL) $(UNIT_TESTS) $(THREAD_TESTS) $(SANITIZED_RING1) $(FUZZERS) $(TEST_TOOLS) $(TEST_PRELOADS) $(TEST)/vmlinux $(TEST_INITRAMFS)
 
