@@ -19,9 +19,6 @@
 
 #define TUN_DEVICE "/dev/net/tun"
 
-/* Linux tells its guests' TCP by it how much one segment may hold: see docs/performance.md. */
-#define USER_MTU 65520u
-
 /* Devices refer to them. */
 static struct net nets[VIRTIO_DEVICES];
 static char told[VIRTIO_DEVICES][80]; /* what the user is shown of each */
@@ -107,7 +104,7 @@ static int add(struct devices *devices, const char *option, const struct net_opt
 	if (net->poke < 0)
 		return no_room(option);
 	choose_mac(net, o);
-	net->mtu = o->mtu ? o->mtu : o->tap ? 0 : USER_MTU;
+	net->mtu = o->mtu ? o->mtu : o->tap ? 0 : NET_STANDARD_MTU;
 	if (o->tap) {
 		fds[0] = net->tap = open_tap(o, &net->tap_headers, why, sizeof why);
 		n = net->tap < 0 ? -1 : 1;

@@ -18,7 +18,7 @@ VMI_BENCH_KERNEL ?= 2.6.32-up
 
 .PHONY: bench bench-vmi bench-files bench-gcc-files
 
-bench: all $(if $(findstring --gcc,$(BENCH_ARGS)),bench-gcc-files) $(if $(findstring --disks,$(BENCH_ARGS)),bench-disks-files) bench-files
+bench: all $(if $(findstring --gcc,$(BENCH_ARGS)),bench-gcc-files) $(if $(findstring --disks,$(BENCH_ARGS))$(findstring --net,$(BENCH_ARGS)),bench-disks-files) bench-files
 	@bench/run $(BENCH_ARGS)
 
 bench-vmi: all bench-files
@@ -37,7 +37,7 @@ $(BENCH_GCC): $(BENCH)/initramfs-gcc.list $(BENCH_INITRAMFS)
 	@$(GUESTS)/mkinitramfs $< >$@.raw
 	@gzip -1nc $@.raw >$@.new && rm $@.raw && mv $@.new $@
 
-# With the drivers of virtio disks, modules of Debian's kernel.
+# With the drivers of virtio disks and networks, modules of Debian's kernel.
 BENCH_DISKS := $(BENCH)/bench-disks.cpio.gz
 bench-disks-files: bench-files
 	@$(MAKE) --no-print-directory $(BENCH_DISKS)
@@ -45,7 +45,8 @@ bench-disks-files: bench-files
 $(BENCH)/initramfs-disks.list: $(BENCH)/initramfs.list mk/bench.mk
 	@{ cat $<; echo 'dir modules 0755'; \
 	   find $(GUESTS)/debian-686/modules/*/kernel/drivers/virtio $(GUESTS)/debian-686/modules/*/kernel/drivers/block \
-		-name 'virtio*.ko' | sed 's,.*/\(.*\),file modules/\1 0644 &,'; } >$@
+		$(GUESTS)/debian-686/modules/*/kernel/drivers/net $(GUESTS)/debian-686/modules/*/kernel/net/core \
+		'(' -name 'virtio*.ko' -o -name '*failover.ko' ')' | sed 's,.*/\(.*\),file modules/\1 0644 &,'; } >$@
 
 $(BENCH_DISKS): $(BENCH)/initramfs-disks.list $(BENCH_INITRAMFS)
 	@echo "  INITRAMFS   $@"

@@ -26,8 +26,8 @@
 enum { MOST_REPETITIONS = 100, TIME_LIMIT_S = 120 };
 
 static const struct item *const tables[] = {
-    system_call_items, memory_items, process_items, switch_items, signal_items,
-    tick_items,        file_items,   compute_items, copy_items,   disk_items,
+    system_call_items, memory_items,  process_items, switch_items, signal_items, tick_items,
+    file_items,        compute_items, copy_items,    disk_items,   net_items,
 };
 
 static struct {
@@ -183,7 +183,8 @@ static void for_each_item(char **names, void (*visit)(const struct item *))
 {
 	for (size_t t = 0; t < ARRAY_SIZE(tables); t++)
 		for (const struct item *item = tables[t]; item->name; item++)
-			if ((tables[t] != disk_items || disk_path) && named(item->name, names))
+			if ((tables[t] != disk_items || disk_path) &&
+			    (tables[t] != net_items || net_place) && named(item->name, names))
 				visit(item);
 }
 
@@ -237,6 +238,8 @@ static int usage(void)
 	      "  --dir DIR     work there\n"
 	      "  --disk FILE   a file or block device that may be written to: items of disks as "
 	      "well\n"
+	      "  --net ADDRESS:PORT  where a --serve listens: items of networks as well\n"
+	      "  --serve ADDRESS:PORT  be that (port 0: a free one); print the port\n"
 	      "  --list        print the items' names\n"
 	      "  --program NAME COMMAND...   how long a program takes (ms)\n"
 	      "  --sleep N                   for N ms, by the call every kernel has\n"
@@ -287,6 +290,10 @@ int main(int argc, char **argv)
 			options.operations = number(value, 1u << 30);
 		else if (!strcmp(option, "disk"))
 			disk_path = value;
+		else if (!strcmp(option, "net"))
+			net_place = value;
+		else if (!strcmp(option, "serve"))
+			return serve_net(value);
 		else if (!strcmp(option, "dir"))
 			need(!chdir(value), value);
 		else if (!strcmp(option, "sleep"))

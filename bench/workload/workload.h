@@ -35,10 +35,17 @@ struct item {
 
 /* One table a theme, ended by an item without a name. */
 extern const struct item system_call_items[], memory_items[], process_items[], switch_items[],
-    signal_items[], tick_items[], file_items[], compute_items[], copy_items[], disk_items[];
+    signal_items[], tick_items[], file_items[], compute_items[], copy_items[], disk_items[],
+    net_items[];
 
 /** disk_path - what disk_items use; NULL: they are left out */
 extern const char *disk_path;
+
+/** net_place - ADDRESS:PORT of a serve_net(), which net_items use; NULL: they are left out */
+extern const char *net_place;
+
+/** serve_net - be the other side of net_items, at ADDRESS:PORT; prints the port, does not return */
+int serve_net(const char *place);
 
 /** now_ns - the monotonic clock */
 uint64_t now_ns(void);
