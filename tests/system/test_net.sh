@@ -56,6 +56,13 @@ unplugged() {
 	wait
 	say "$(cat /tmp/got)"
 }
+snapped() {
+	lease
+	say "$(peer get $host $port 100000), waiting" | sed 's/got 100000, //'
+	until_so carrier 0 && say 'no carrier'
+	until_so carrier 1
+	say "$(peer get $host $port 200000)"
+}
 lives() {
 	lease
 	n=$(peer count $host $port)
@@ -210,6 +217,22 @@ check '... the machine ends well' [ "$status $ended" = '0 itself' ]
 net_guest lives '' --net user --reboot=restart
 check 'a guest that was started anew has its network' \
 	[ "$(grep -cE '^guest: (count [12]|got 1000000|lease .*)$' "$scratch/said") $status" = '6 0' ]
+
+# ---- a snapshot ----
+
+net_machine snapped --net user
+check 'a machine with a network is saved' appears 'guest: waiting' "$scratch/console" 60
+check '... to a file' "$ring1" snapshot --stop tested "$scratch/snapshot"
+wait_for_end "$machine" 30
+: >"$scratch/console"
+"$ring1" run --restore "$scratch/snapshot" -n tested --net user </dev/null >"$scratch/console" 2>"$scratch/words" &
+machine=$!
+until "$ring1" monitor tested 'link net0 off' >/dev/null 2>&1 || ! alive "$machine"; do sleep 0.1; done
+check '... and goes on from it, with its cable out' appears 'guest: no carrier' "$scratch/console" 60
+"$ring1" monitor tested 'link net0 on' >/dev/null
+wait_for_end "$machine" 60
+check '... and in: it has its network' grep -q 'guest: got 200000' "$scratch/console"
+check '... the machine ends well' [ "$status $ended" = '0 itself' ]
 
 # ---- where /etc/resolv.conf, port 53 and the devices are ours ----
 
