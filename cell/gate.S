@@ -61,7 +61,8 @@ gate_common:
  *
  * What main asks for between the last look at the inbox and IRETQ must not wait: a kick that
  * interrupts [cell_resume, cell_resume_end) is answered by starting again at cell_resume
- * (cell/signal.c). Nothing in between changes what it reads.
+ * (cell/signal.c). Nothing in between changes what it reads, but that the segment registers are
+ * loaded, once they are: a signal leaves them alone, so nor are they the next time.
  */
 	.globl	cell_resume
 	.type	cell_resume, @function
@@ -83,11 +84,12 @@ cell_resume:
 	movl	%eax, %gs
 	movabsq	$CELL_STATE + MACHINE_FSGSBASE, %rax
 	cmpl	$0, (%rax)
-	je	1f
+	je	2f
 	movq	(VCPU_FS_BASE - HOLE_VCPU)(%rbx), %rax
 	wrfsbase %rax
 	movq	(VCPU_GS_BASE - HOLE_VCPU)(%rbx), %rax
 	wrgsbase %rax
+2:	movl	$0, (VCPU_LOAD_SEGMENTS - HOLE_VCPU)(%rbx)
 1:	movabsq	$CELL_SELF + CELL_IRET_FRAME + 40, %rsp
 	movl	(VCPU_RSEL_SS - HOLE_VCPU)(%rbx), %eax
 	pushq	%rax
@@ -191,6 +193,18 @@ fpu_restore:
 	movl	4(%rcx), %edx
 	movabsq	$CELL_STATE + MACHINE_XSAVE, %rcx
 	xrstor64 (%rcx)
+	ret
+
+	.globl	read_fs_base
+	.type	read_fs_base, @function
+read_fs_base:
+	rdfsbase %rax
+	ret
+
+	.globl	read_gs_base
+	.type	read_gs_base, @function
+read_gs_base:
+	rdgsbase %rax
 	ret
 
 	.section .note.GNU-stack, "", @progbits

@@ -140,6 +140,10 @@ void note_panic(void);
 void fpu_save(void);
 void fpu_restore(void);
 
+/** read_fs_base, read_gs_base - what the processor has; only where machine.have_fsgsbase says so */
+uint64_t read_fs_base(void);
+uint64_t read_gs_base(void);
+
 /** annotated_site - the annotator's record of the instruction at @va, NULL: not one */
 const struct annot_site *annotated_site(uint32_t va);
 

@@ -88,8 +88,12 @@ static _Noreturn void leave(void)
 		interrupt_waits();
 	if (is_low(V->eip))
 		low_enter_code();
+	if (!fast(FAST_KEEP_SEGMENTS))
+		V->load_segments = 1;
 	if (V->load_segments || SELF->ldt_seen != M->ldt_generation)
 		segments_prepare();
+	if (user_mode())
+		V->gs_area = SELECTOR_UNKNOWN;
 	V->eflags = (V->eflags | EFLAGS_IF | EFLAGS_FIXED) & ~(EFLAGS_IOPL | EFLAGS_VM);
 	/* Only the guest's LDT gives a program such a stack. */
 	if (V->rsel[SEG_SS] < LDT_SELECTOR(LDT_TLS_ALTERNATIVE) && !segment_is_big(SEG_SS))

@@ -34,6 +34,10 @@ void offsets(void)
 	WORD(REAL_USS, real_uss);
 	WORD(REAL_KSS, real_kss);
 	WORD(USER_CS, user_cs);
+	DEFINE(NO_AREA, SELECTOR_UNKNOWN);
+	WORD(GS_AREA, gs_area);
+	WORD(GS_AREA_LO, gs_area_lo);
+	WORD(GS_AREA_HI, gs_area_hi);
 	WORD(SMALL_ESP, small_esp);
 	WORD(SMALL_EIP, small_eip);
 	WORD(USER_SS, user_ss);

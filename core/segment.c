@@ -404,6 +404,21 @@ void segments_note_mode(void)
 	}
 }
 
+/*
+ * User code that loads a thread area's selector again, as it does to restore the register, gets the
+ * slot's base of 0.
+ */
+static bool lost_base(enum seg seg, uint64_t base)
+{
+	unsigned slot = index_of(V->rsel[seg]);
+
+	if (!is_tls(V->vsel[seg]) || !(V->rsel[seg] & 4) ||
+	    slot != tls_slot(index_of(V->vsel[seg])) || base == segment_base(seg))
+		return false;
+	V->load_segments = 1;
+	return true;
+}
+
 bool segments_sync(void)
 {
 	static const uint8_t data[4] = {SEG_ES, SEG_DS, SEG_FS, SEG_GS};
@@ -412,6 +427,10 @@ bool segments_sync(void)
 	for (unsigned i = 0; i < 4; i++)
 		if (V->hw[data[i]] != V->rsel[data[i]])
 			repaired |= adopt(data[i], V->hw[data[i]]);
+	if (M->have_fsgsbase) {
+		repaired |= lost_base(SEG_FS, read_fs_base());
+		repaired |= lost_base(SEG_GS, read_gs_base());
+	}
 	return repaired;
 }
 
@@ -462,25 +481,43 @@ static void keep_loaded(enum seg seg)
 	have->hi = d.hi;
 }
 
+/* GS is about to be loaded: see vcpu.gs_area. */
+static void note_thread_area(void)
+{
+	uint16_t selector = V->vsel[SEG_GS];
+	struct descriptor d = hidden_descriptor(SEG_GS);
+
+	V->gs_area = SELECTOR_UNKNOWN;
+	if (!fast(FAST_SAME_AREA) || !V->load_segments || user_mode() || is_null(selector) ||
+	    !is_tls(selector) || V->rsel[SEG_GS] != LDT_SELECTOR(tls_slot(index_of(selector))))
+		return;
+	V->gs_area_lo = d.lo;
+	V->gs_area_hi = d.hi;
+	V->gs_area = selector;
+}
+
 void segments_prepare(void)
 {
 	static const uint8_t data[4] = {SEG_ES, SEG_DS, SEG_FS, SEG_GS};
 
 	for (unsigned i = 0; i < SEG_COUNT; i++)
-		if (V->rsel[i] & 4)
-			refresh_slot(index_of(V->rsel[i]));
+		if (V->rsel[i] & 4 && refresh_slot(index_of(V->rsel[i])))
+			V->load_segments = 1;
 	/*
-	 * A processor keeps what was loaded when the table changes. Here it is loaded again at
-	 * each such exit: what cannot be is NULL then, as VMI has it (Part 2.1).
+	 * A processor keeps what was loaded when the table changes. Here it is loaded again: what
+	 * cannot be is NULL then, as VMI has it (Part 2.1).
 	 */
 	for (unsigned i = 0; i < sizeof data; i++)
-		if (V->rsel[data[i]] & 4 && !loadable(index_of(V->rsel[data[i]])))
+		if (V->rsel[data[i]] & 4 && !loadable(index_of(V->rsel[data[i]]))) {
 			V->rsel[data[i]] = 0;
+			V->load_segments = 1;
+		}
 	keep_loaded(SEG_CS);
 	keep_loaded(SEG_SS);
 	SELF->ldt_seen = M->ldt_generation;
 	V->fs_base = segment_base(SEG_FS);
 	V->gs_base = segment_base(SEG_GS);
+	note_thread_area();
 }
 
 /* Fill a slot, or empty it: user code must not go on loading what is no longer there. */
@@ -653,6 +690,7 @@ void segments_reset(void)
 
 	segments_table_changed();
 	V->user_cs = SELECTOR_UNKNOWN; /* of which no IRET is the ROM's */
+	V->gs_area = SELECTOR_UNKNOWN;
 	load_code_segment(0x10, 0, 0, &x);
 	for (unsigned i = 0; i < 5; i++)
 		load_segment(data[i], 0x18, 0, &x);

@@ -74,6 +74,7 @@ rom_iret_restart:
 	movl	%ss:VCPU_REAL_USS, %eax
 	movl	%eax, %ss:VCPU_RSEL_SS
 	incl	%ss:VCPU_COUNT_IRET_USER
+	movl	$NO_AREA, %ss:VCPU_GS_AREA
 	movl	$0, %ss:VCPU_IF			/* means nothing in user mode */
 	pushl	12(%esp)
 	popfl

@@ -9,8 +9,11 @@
 /*
  * rom_load_X - MOV to or POP of a segment register in kernel mode.
  * Stack: return address, selector; the selector is consumed. Clobbers flags.
+ *
+ * @area: the register may hold a thread area, whose base takes 64-bit code to load. Processes that
+ * were forked have theirs at the same address: between them it saves the exit (vcpu.gs_area).
  */
-.macro load_segment name, reg, vsel, rsel, gate
+.macro load_segment name, reg, vsel, rsel, gate, area=0
 ENTRY(rom_load_\name)
 	pushl	%eax
 	pushl	%ecx
@@ -25,6 +28,11 @@ ENTRY(rom_load_\name)
 	jnz	9f				/* the guest's LDT */
 	movl	%ss:VCPU_GDT_BASE, %edx
 	addl	%ecx, %edx
+	.if	\area
+	cmpl	%ss:VCPU_GS_AREA, %eax
+	je	5f
+4:
+	.endif
 	leal	VCPU_KSEL(,%ecx,2), %ecx	/* 16 bytes an entry */
 	movl	%ss:(%edx), %eax
 	cmpl	%ss:KSEL_LO(%ecx), %eax
@@ -37,6 +45,9 @@ ENTRY(rom_load_\name)
 	js	9f
 7:	cmpl	%ss:\rsel, %eax			/* loading the same again changes nothing */
 	je	6f
+	.if	\area
+	movl	$NO_AREA, %ss:VCPU_GS_AREA
+	.endif
 	movl	%eax, %\reg
 	movl	%eax, %ss:\rsel
 6:	movzwl	16(%esp), %eax
@@ -46,6 +57,17 @@ ENTRY(rom_load_\name)
 	popl	%ecx
 	popl	%eax
 	ret	$4
+	.if	\area
+5:	movl	%ss:(%edx), %ecx
+	cmpl	%ss:VCPU_GS_AREA_LO, %ecx
+	jne	3f
+	movl	%ss:4(%edx), %ecx
+	cmpl	%ss:VCPU_GS_AREA_HI, %ecx
+	je	6b
+3:	movl	%eax, %ecx
+	andl	$~7, %ecx
+	jmp	4b
+	.endif
 8:	testl	$4, %eax
 	jz	7b				/* null selectors are themselves */
 9:	popl	%edx
@@ -59,7 +81,7 @@ END(rom_load_\name)
 load_segment es, es, VCPU_VSEL_ES, VCPU_RSEL_ES, GATE_LOAD_ES
 load_segment ds, ds, VCPU_VSEL_DS, VCPU_RSEL_DS, GATE_LOAD_DS
 load_segment fs, fs, VCPU_VSEL_FS, VCPU_RSEL_FS, GATE_LOAD_FS
-load_segment gs, gs, VCPU_VSEL_GS, VCPU_RSEL_GS, GATE_LOAD_GS
+load_segment gs, gs, VCPU_VSEL_GS, VCPU_RSEL_GS, GATE_LOAD_GS, 1
 
 /*
  * rom_store_X - MOV from or PUSH of a segment register in kernel mode: write what the guest

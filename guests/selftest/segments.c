@@ -287,6 +287,23 @@ static void thread_areas(void)
 	expect_equal(read_fs(gdt_selector(entries[0].entry_number), 0), 11);
 }
 
+// To save and restore GS is nothing a program's thread area should suffer from.
+static void area_loaded_again(void)
+{
+	uint32_t before, after;
+
+	__asm__ volatile("movl %%gs:0, %0" : "=r"(before));
+	for (int i = 0; i < 200; i++) {
+		__asm__ volatile("movw %%gs, %w0; movw %w0, %%gs" : "=&r"(after));
+		if (i % 3 == 1)
+			getppid();
+		if (i % 3 == 2)
+			sched_yield();
+		__asm__ volatile("movl %%gs:0, %0" : "=r"(after));
+		expect_equal(after, before);
+	}
+}
+
 static volatile uint16_t handler_gs;
 
 static void note_gs(int number)
@@ -326,6 +343,7 @@ const struct check segment_checks[] = {
     {"modify_ldt: tables of 6 processes", ldt_processes},
     {"modify_ldt: a far call into a code segment", ldt_code},
     {"set_thread_area: slots kept over switches", thread_areas},
+    {"thread areas: the same selector loaded again", area_loaded_again},
     {"segment registers are kept over signals", segments_over_signals},
     {0},
 };

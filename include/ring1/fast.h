@@ -30,6 +30,8 @@
 	X(PREFILL, "a page the guest's handler installs is mapped on its return")                  \
 	X(STRINGS, "pages are cleared and copied in the core that are mapped for nothing else")    \
 	X(WINDOWS, "pages touched in order are installed by userfaultfd")                          \
+	X(KEEP_SEGMENTS, "an exit loads segment registers only when they are to change")           \
+	X(SAME_AREA, "a thread area that is loaded already is not loaded again")                   \
 	X(FSGSBASE, "bases of thread areas are registers, not descriptors")                        \
 	X(LATE_EOI, "an interrupt of the local APIC is ended in memory")                           \
 	X(TSC_DEADLINE, "the local APIC's timer is set by one MSR")                                \

@@ -101,6 +101,13 @@ struct vcpu {
 	uint32_t gdt_limit;
 	struct selector_cache ksel[GDT_ENTRIES];
 
+	/*
+	 * The thread area that GS was loaded from on the last way back into the kernel, base
+	 * included, and what its descriptor was: to load just that again changes nothing.
+	 * SELECTOR_UNKNOWN: none, or user code has run since and may have loaded GS by itself.
+	 */
+	uint32_t gs_area, gs_area_lo, gs_area_hi;
+
 	/* Registers of the guest while the core runs. */
 	uint32_t gpr[R_COUNT];
 	uint32_t eip;

@@ -267,6 +267,14 @@ void fpu_save(void)
 void fpu_restore(void)
 {
 }
+uint64_t read_fs_base(void)
+{
+	return segment_base(SEG_FS);
+}
+uint64_t read_gs_base(void)
+{
+	return segment_base(SEG_GS);
+}
 void cell_resume(void);
 void cell_resume(void)
 {
