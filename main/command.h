@@ -12,6 +12,8 @@ int command_stop(int argc, char **argv);
 int command_pause(int argc, char **argv);
 int command_resume(int argc, char **argv);
 int command_snapshot(int argc, char **argv);
+int command_restore(int argc, char **argv);
+int command_clone(int argc, char **argv);
 int command_stat(int argc, char **argv);
 int command_console(int argc, char **argv);
 int command_monitor(int argc, char **argv);

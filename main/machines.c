@@ -105,6 +105,20 @@ bool machine_name_is_valid(const char *name)
 	       *name != '.';
 }
 
+bool machine_exists(const char *name)
+{
+	char socket[MACHINE_NAME_MAX + 8];
+	int directory = machine_name_is_valid(name) ? machines_open() : -1;
+	bool there;
+
+	if (directory < 0)
+		return false;
+	snprintf(socket, sizeof socket, "%s.sock", name);
+	there = !faccessat(directory, socket, F_OK, AT_SYMLINK_NOFOLLOW);
+	close(directory);
+	return there;
+}
+
 /* ---- one's own name ---- */
 
 /* Two that begin at once must not each take the other's new socket for one left behind. */

@@ -41,6 +41,9 @@ void machines_release(struct machine_claim *c);
 /** machine_name_is_valid - 1 to 64 letters, digits, '.', '_', '-'; none of '.', '-' comes first */
 bool machine_name_is_valid(const char *name);
 
+/** machine_exists - is there a socket of that name, be it of one that is gone? */
+bool machine_exists(const char *name);
+
 /** machines_path - the path of NAME.@kind, to open it or for messages; false: too long */
 bool machines_path(char *to, size_t size, int directory, const char *name, const char *kind);
 

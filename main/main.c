@@ -23,6 +23,8 @@ static const struct {
     {"pause", command_pause, "let a machine stand still"},
     {"resume", command_resume, "let it go on"},
     {"snapshot", command_snapshot, "write a machine to a file, from which it can go on"},
+    {"restore", command_restore, "start a machine, in the background, from such a file"},
+    {"clone", command_clone, "start many machines from one"},
     {"console", command_console, "join this terminal to a machine's console"},
     {"stat", command_stat, "show what a machine does, second by second"},
     {"exec", command_exec, "run a command in a guest"},

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* ring1 snapshot, restore, clone. */
+/* ring1 snapshot. */
+#include "main/snapshot_command.h"
+
 #include "main/command.h"
 #include "main/machine_link.h"
 #include "main/report.h"
@@ -15,7 +17,6 @@
 #include <string.h>
 #include <sys/random.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #define WRITE_TIMEOUT_S 3600
@@ -140,6 +141,33 @@ static int snapshot_to(const char *name, const char *path, bool stop, bool pause
 		status = take(&l, &t, stop, pause);
 	target_close(&t);
 	link_close(&l);
+	return status;
+}
+
+int snapshot_unnamed(const char *name, int *fd)
+{
+	const char *directory = getenv("TMPDIR");
+	struct machine_link l;
+	char path[4200];
+	int status = link_open(&l, name);
+
+	*fd = -1;
+	snprintf(path, sizeof path, "%s/ring1-snapshot.XXXXXX",
+	         directory && *directory ? directory : "/var/tmp");
+	if (!status && (*fd = mkostemp(path, O_CLOEXEC)) < 0) {
+		complain("%s: cannot make a file there: %s", path, strerror(errno));
+		status = EXIT_HOST;
+	}
+	if (*fd >= 0)
+		unlink(path);
+	if (!status) {
+		l.pass = *fd;
+		l.patience_s = WRITE_TIMEOUT_S;
+		status = call(&l, "snapshot", NULL);
+	}
+	link_close(&l);
+	if (status && *fd >= 0)
+		close(*fd);
 	return status;
 }
 

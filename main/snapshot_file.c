@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 #include <xxhash.h>
@@ -165,33 +166,39 @@ void snapshot_close(struct snapshot *s)
 	*s = (struct snapshot){.fd = -1};
 }
 
+/* The pages of a chunk, wherever there are holes between them. */
+static uint64_t hash_pages(XXH3_state_t *state, const uint8_t *chunk, uint32_t pages)
+{
+	if (pages == 0xffff)
+		return XXH3_64bits(chunk, SNAPSHOT_CHUNK);
+	XXH3_64bits_reset(state);
+	for (; pages; pages &= pages - 1)
+		XXH3_64bits_update(state, chunk + (size_t)__builtin_ctz(pages) * PAGE_SIZE,
+		                   PAGE_SIZE);
+	return XXH3_64bits_digest(state);
+}
+
 bool snapshot_verify(const struct snapshot *s, char *why, size_t size)
 {
-	static uint8_t bytes[SNAPSHOT_CHUNK];
+	XXH3_state_t *state = XXH3_createState();
+	uint8_t *ram = mmap(NULL, s->header.ram_bytes, PROT_READ, MAP_SHARED | MAP_POPULATE, s->fd,
+	                    (off_t)s->header.ram_at);
+	bool ok = state && ram != MAP_FAILED;
 
-	for (uint32_t i = 0; i < s->chunks; i++) {
-		uint64_t at = s->header.ram_at + (uint64_t)i * SNAPSHOT_CHUNK;
-		size_t n = 0;
+	if (!ok)
+		no(why, size, "cannot be read: %s", strerror(errno));
+	for (uint32_t i = 0; ok && i < s->chunks; i++) {
+		uint64_t at = (uint64_t)i * SNAPSHOT_CHUNK;
 
-		if (!s->pages[i])
-			continue;
-		/* Runs of pages, so that one that is there whole is one call. */
-		for (unsigned k = 0, run; k < SNAPSHOT_CHUNK_PAGES; k += run) {
-			bool has = s->pages[i] >> k & 1;
-
-			for (run = 1; k + run < SNAPSHOT_CHUNK_PAGES; run++)
-				if ((s->pages[i] >> (k + run) & 1) != has)
-					break;
-			if (has && !read_at(s->fd, bytes + n, run * PAGE_SIZE, at + k * PAGE_SIZE))
-				return no(why, size, "cannot be read: %s", strerror(errno));
-			n += has ? run * PAGE_SIZE : 0;
-		}
-		if (XXH3_64bits(bytes, n) != s->hashes[i])
-			return no(why, size,
-			          "is damaged: guest memory at 0x%llx has a wrong checksum",
-			          (unsigned long long)i * SNAPSHOT_CHUNK);
+		if (s->pages[i] && hash_pages(state, ram + at, s->pages[i]) != s->hashes[i])
+			ok =
+			    no(why, size, "is damaged: guest memory at 0x%llx has a wrong checksum",
+			       (unsigned long long)at);
 	}
-	return true;
+	if (ram != MAP_FAILED)
+		munmap(ram, s->header.ram_bytes);
+	XXH3_freeState(state);
+	return ok;
 }
 
 const struct snapshot_section *snapshot_find(const struct snapshot *s, enum snapshot_kind kind,
