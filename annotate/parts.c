@@ -128,3 +128,28 @@ struct annotate_need parts_used(const struct annotations *a)
 	}
 	return used;
 }
+
+static bool in_table(uint32_t first, uint32_t n, uint32_t low, uint32_t high)
+{
+	return !n || (first >= low && first <= high && n <= high - first);
+}
+
+bool parts_are_sound(const struct annotations *a)
+{
+	if (a->nsites > ANNOT_MAX_SITES || a->nwindows > ANNOT_MAX_WINDOWS ||
+	    a->npoints > ANNOT_MAX_POINTS || a->nparts > ANNOT_MAX_PARTS ||
+	    a->stub_bytes > HOLE_STUBS_SIZE)
+		return false;
+	for (uint32_t i = 0; i < a->nparts; i++) {
+		const struct annot_part *p = &a->parts[i];
+
+		if (p->size > UINT32_MAX - p->va || (i && p->va < a->parts[i - 1].va) ||
+		    !in_table(p->first_site, p->nsites, a->nsites, ANNOT_MAX_SITES) ||
+		    !in_table(p->first_window, p->nwindows, a->nwindows, ANNOT_MAX_WINDOWS) ||
+		    !in_table(p->first_point, p->npoints, a->npoints, ANNOT_MAX_POINTS) ||
+		    !in_table(p->stub, p->stub_bytes, HOLE_MODULES,
+		              HOLE_MODULES + HOLE_MODULES_SIZE))
+			return false;
+	}
+	return true;
+}

@@ -45,4 +45,12 @@ uint32_t parts_remove(struct annotations *a, uint32_t va, uint32_t size, uint8_t
 /* parts_used() - what all parts together take */
 struct annotate_need parts_used(const struct annotations *a);
 
+/**
+ * parts_are_sound() - may the indexes and lengths be followed? Of annotations that come from a file
+ * (main/restore.h)
+ *
+ * What they say of the guest is not looked at: that is the guest's affair.
+ */
+bool parts_are_sound(const struct annotations *a);
+
 #endif

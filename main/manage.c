@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* ring1 ls, stop, pause, resume, monitor: the machines that run, from outside. */
+#include "main/manage.h"
+
 #include "main/command.h"
 #include "main/machine_link.h"
 #include "main/report.h"
@@ -208,6 +210,15 @@ static int power_off(struct machine_link *l, int process)
 	if ((!error || error == ECONNRESET) && ends_within(l, process, OFF_TIMEOUT_S))
 		return EXIT_OK;
 	return link_complain(l, error ? error : ETIMEDOUT);
+}
+
+int manage_power_off(struct machine_link *l)
+{
+	int process = process_of(l), status = power_off(l, process);
+
+	if (process >= 0)
+		close(process);
+	return status;
 }
 
 static int press_button(struct machine_link *l, int process, unsigned timeout)

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "main/restore.h"
 
+#include "annotate/parts.h"
 #include "main/annotation.h"
 #include "main/report.h"
 
@@ -12,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 #include <x86intrin.h>
 
@@ -273,31 +275,6 @@ static int load_state(const struct restore *r, struct vm *vm)
 
 /* ---- annotations ---- */
 
-static bool in_table(uint32_t first, uint32_t n, uint32_t low, uint32_t high)
-{
-	return !n || (first >= low && first <= high && n <= high - first);
-}
-
-bool annotations_are_sound(const struct annotations *a)
-{
-	if (a->nsites > ANNOT_MAX_SITES || a->nwindows > ANNOT_MAX_WINDOWS ||
-	    a->npoints > ANNOT_MAX_POINTS || a->nparts > ANNOT_MAX_PARTS ||
-	    a->stub_bytes > HOLE_STUBS_SIZE)
-		return false;
-	for (uint32_t i = 0; i < a->nparts; i++) {
-		const struct annot_part *p = &a->parts[i];
-
-		if (p->size > UINT32_MAX - p->va || (i && p->va < a->parts[i - 1].va) ||
-		    !in_table(p->first_site, p->nsites, a->nsites, ANNOT_MAX_SITES) ||
-		    !in_table(p->first_window, p->nwindows, a->nwindows, ANNOT_MAX_WINDOWS) ||
-		    !in_table(p->first_point, p->npoints, a->npoints, ANNOT_MAX_POINTS) ||
-		    !in_table(p->stub, p->stub_bytes, HOLE_MODULES,
-		              HOLE_MODULES + HOLE_MODULES_SIZE))
-			return false;
-	}
-	return true;
-}
-
 static int load_annotations(const struct restore *r, struct vm *vm)
 {
 	size_t max = ANNOT_FILE_SIZE / PAGE_SIZE, bytes, all;
@@ -319,7 +296,7 @@ static int load_annotations(const struct restore *r, struct vm *vm)
 		else
 			memcpy(to + (size_t)page[i] * PAGE_SIZE, from + i * PAGE_SIZE, PAGE_SIZE);
 	}
-	if (!status && !annotations_are_sound(vm->annotations))
+	if (!status && !parts_are_sound(vm->annotations))
 		status = refuse(r, "is no sound snapshot: its annotations make no sense");
 	free(page);
 	free(from);
@@ -478,6 +455,35 @@ static void list_devices(const struct restore *r)
 		complain("  device %u: %s", i + 1, was->name);
 		free(was);
 	}
+}
+
+int restore_show(const struct restore *r)
+{
+	const struct snapshot_config *c = &r->config;
+	time_t utc = (time_t)(c->utc_ns / 1000000000);
+	char why[200], when[40] = "?";
+	struct tm tm;
+	size_t n;
+
+	if (localtime_r(&utc, &tm))
+		strftime(when, sizeof when, "%Y-%m-%d %H:%M:%S", &tm);
+	printf("taken    %s, by ring1 %s\nkernel   %s%s%s\nmemory   %" PRIu64 " MiB\n"
+	       "ran      %" PRIu64 " s\n",
+	       when, c->ring1, c->kernel_version, *c->kernel_version ? ", " : "", c->kernel,
+	       r->file.header.ram_bytes >> 20, c->guest_ns / 1000000000u);
+	for (uint32_t i = 0; i < c->ndevices; i++) {
+		struct snapshot_device *d = snapshot_read(&r->file, SNAPSHOT_DEVICE, i, sizeof *d,
+		                                          sizeof *d, &n, why, sizeof why);
+
+		if (!d)
+			return refuse(r, why);
+		snapshot_text(d->name, sizeof d->name);
+		snapshot_text(d->identity, sizeof d->identity);
+		printf("device   %s%s%s%s\n", d->name, *d->identity ? ": " : "", d->identity,
+		       d->clusters ? ", with what was written to it (cow)" : "");
+		free(d);
+	}
+	return fflush(stdout) ? EXIT_USAGE : 0;
 }
 
 int restore_devices(const struct restore *r, struct devices *devices, bool changed)

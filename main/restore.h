@@ -38,14 +38,14 @@ void restore_close(struct restore *r);
  */
 int restore_devices(const struct restore *r, struct devices *devices, bool changed);
 
+/** restore_show - say on standard output what is in it. Returns 0 or an exit status. */
+int restore_show(const struct restore *r);
+
 /**
  * restore_machine - fill a fresh machine with what the snapshot has
  *
  * Before back ends and cells are forked. Returns 0, or an exit status with the reason printed.
  */
 int restore_machine(const struct restore *r, struct vm *vm);
-
-/** annotations_are_sound - may main follow the indexes and lengths in @a? */
-bool annotations_are_sound(const struct annotations *a);
 
 #endif

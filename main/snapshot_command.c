@@ -4,7 +4,9 @@
 
 #include "main/command.h"
 #include "main/machine_link.h"
+#include "main/manage.h"
 #include "main/report.h"
+#include "main/restore.h"
 #include "main/snapshot_file.h"
 
 #include <errno.h>
@@ -128,7 +130,7 @@ static int take(struct machine_link *l, struct target *t, bool stop, bool pause)
 		call(l, "resume", NULL);
 		return status;
 	}
-	return status || !stop ? status : call(l, "stop", json_pack("{s:s}", "how", "off"));
+	return status || !stop ? status : manage_power_off(l);
 }
 
 static int snapshot_to(const char *name, const char *path, bool stop, bool pause)
@@ -171,13 +173,25 @@ int snapshot_unnamed(const char *name, int *fd)
 	return status;
 }
 
+static int show_file(const char *path)
+{
+	static struct restore r;
+	int status = restore_open(&r, path, true);
+
+	if (!status)
+		status = restore_show(&r);
+	restore_close(&r);
+	return status;
+}
+
 int command_snapshot(int argc, char **argv)
 {
 	static const struct option options[] = {{"stop", no_argument, NULL, 's'},
 	                                        {"pause", no_argument, NULL, 'p'},
+	                                        {"show", no_argument, NULL, 'w'},
 	                                        {"help", no_argument, NULL, 'h'},
 	                                        {0}};
-	bool stop = false, pause = false;
+	bool stop = false, pause = false, show = false;
 	int c;
 
 	while ((c = getopt_long(argc, argv, "h", options, NULL)) != -1) {
@@ -188,9 +202,13 @@ int command_snapshot(int argc, char **argv)
 		case 'p':
 			pause = true;
 			break;
+		case 'w':
+			show = true;
+			break;
 		case 'h':
 			printf(
-			    "usage: ring1 snapshot [--stop | --pause] [NAME] FILE\n\n"
+			    "usage: ring1 snapshot [--stop | --pause] [NAME] FILE\n"
+			    "       ring1 snapshot --show FILE\n\n"
 			    "Write all there is of a machine to FILE: 'ring1 run --restore FILE' "
 			    "goes "
 			    "on\n"
@@ -200,14 +218,17 @@ int command_snapshot(int argc, char **argv)
 			    "machine.\n"
 			    "Disks are not copied, but for what was written to one with 'cow'.\n\n"
 			    "      --stop   cut the machine's power when the file is safe\n"
-			    "      --pause  leave it paused, to copy its disks\n");
+			    "      --pause  leave it paused, to copy its disks\n"
+			    "      --show   say what FILE has, and whether all of it is sound\n");
 			return EXIT_OK;
 		default:
 			fprintf(stderr, "'ring1 snapshot --help' tells how to use it.\n");
 			return EXIT_USAGE;
 		}
 	}
-	if (argc - optind < 1 || argc - optind > 2 || (stop && pause)) {
+	if (show && argc - optind == 1 && !stop && !pause)
+		return show_file(argv[optind]);
+	if (show || argc - optind < 1 || argc - optind > 2 || (stop && pause)) {
 		complain(stop && pause ? "snapshot: --stop and --pause exclude one another"
 		                       : "snapshot: say which machine, and to which file");
 		return EXIT_USAGE;

@@ -118,7 +118,8 @@ $(TEST)/fuzz/fuzz_core_privileged: FUZZ_LIBS := -lunicorn
 
 # ---- system tests: build/ring1 with whole guests ----
 
-TEST_TOOLS := $(TEST)/pty $(TEST)/inject $(TEST)/connect $(TEST)/sizes $(TEST)/kick_each $(TEST)/deny $(TEST)/trace_json $(TEST)/peer
+TEST_TOOLS := $(TEST)/pty $(TEST)/inject $(TEST)/connect $(TEST)/sizes $(TEST)/kick_each $(TEST)/deny $(TEST)/trace_json $(TEST)/peer \
+	$(TEST)/snapshot_edit
 TEST_PRELOADS := $(TEST)/short_memory.so $(TEST)/bad_disk.so
 TEST_GUESTS := $(TEST)/hostile $(TEST)/counts $(TEST)/files $(TEST)/guest/peer
 TEST_INITRAMFS := $(TEST)/guests.cpio.gz
@@ -130,10 +131,10 @@ $(TEST_PRELOADS): $(TEST)/%.so: tests/tools/%.c
 	@echo "  CC (test)   $<"
 	@$(CC) -std=gnu11 $(WARN) -O2 -g -fPIC -shared -o $@ $< -ldl
 
-$(TEST_TOOLS): $(TEST)/%: tests/tools/%.c include/ring1/*.h devices/*.h
+$(TEST_TOOLS): $(TEST)/%: tests/tools/%.c include/ring1/*.h devices/*.h main/snapshot_file.h
 	@mkdir -p $(@D)
 	@echo "  CC (test)   $<"
-	@$(CC) -std=gnu11 $(WARN) -O2 -g $(CPPFLAGS_ALL) -o $@ $< -lutil -lseccomp -ljansson
+	@$(CC) -std=gnu11 $(WARN) -O2 -g $(CPPFLAGS_ALL) -o $@ $< -lutil -lseccomp -ljansson -lxxhash
 
 $(TEST)/sizes.h: $(TEST)/sizes
 	@$< >$@
