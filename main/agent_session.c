@@ -37,7 +37,7 @@ static volatile sig_atomic_t resized, signalled;
 
 /* ---- connecting ---- */
 
-/* Has the guest one? 1, 0: not now; -1 with errno: there is no such socket. */
+/* As agent_try(). */
 static int try_connect(const struct sockaddr_un *address, int *fd)
 {
 	char greeting = 0;
@@ -58,6 +58,22 @@ static int try_connect(const struct sockaddr_un *address, int *fd)
 	return 0;
 }
 
+static bool find_socket(int directory, const char *name, struct sockaddr_un *address)
+{
+	char path[LOCAL_PATH_MAX + 1];
+
+	errno = ENAMETOOLONG;
+	return machines_path(path, sizeof path, directory, name, AGENT_KIND) &&
+	       local_address(address, path);
+}
+
+int agent_try(int directory, const char *name, int *fd)
+{
+	struct sockaddr_un address;
+
+	return find_socket(directory, name, &address) ? try_connect(&address, fd) : -1;
+}
+
 static uint64_t now_ms(void)
 {
 	struct timespec t;
@@ -69,16 +85,10 @@ static uint64_t now_ms(void)
 int agent_connect(int directory, const char *name, unsigned seconds)
 {
 	uint64_t until = now_ms() + seconds * 1000ull;
-	char path[LOCAL_PATH_MAX + 1];
-	struct sockaddr_un address;
-	int fd, r = -1;
+	int fd, r;
 
-	errno = ENAMETOOLONG;
-	if (machines_path(path, sizeof path, directory, name, AGENT_KIND) &&
-	    local_address(&address, path)) {
-		while ((r = try_connect(&address, &fd)) == 0 && now_ms() < until)
-			nanosleep(&(struct timespec){.tv_nsec = RETRY_MS * 1000000L}, NULL);
-	}
+	while ((r = agent_try(directory, name, &fd)) == 0 && now_ms() < until)
+		nanosleep(&(struct timespec){.tv_nsec = RETRY_MS * 1000000L}, NULL);
 	if (r > 0)
 		return fd;
 	if (r == 0)

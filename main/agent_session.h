@@ -25,6 +25,14 @@ struct agent_command {
  */
 int agent_connect(int directory, const char *name, unsigned seconds);
 
+/**
+ * agent_try - the same once, without waiting or a word
+ * @fd: receives the descriptor
+ *
+ * Returns 1, or 0: the guest has no agent yet, -1 with errno: the machine has no socket for one.
+ */
+int agent_try(int directory, const char *name, int *fd);
+
 /** agent_run - run it. Returns its status, 128 and its signal, or one of those above. */
 int agent_run(int connection, const struct agent_command *command);
 

@@ -18,6 +18,7 @@ int command_stat(int argc, char **argv);
 int command_console(int argc, char **argv);
 int command_monitor(int argc, char **argv);
 int command_exec(int argc, char **argv);
+int command_sandbox(int argc, char **argv);
 int command_image(int argc, char **argv);
 
 #endif

@@ -28,6 +28,7 @@ static const struct {
     {"console", command_console, "join this terminal to a machine's console"},
     {"stat", command_stat, "show what a machine does, second by second"},
     {"exec", command_exec, "run a command in a guest"},
+    {"sandbox", command_sandbox, "run a command in a guest made for it"},
     {"monitor", command_monitor, "ask about a machine"},
     {"inspect", command_inspect, "say what a kernel is and how it would be annotated"},
     {"vmi", command_vmi, "print the VMI calls: what the ROM answers, what a kernel uses"},

@@ -33,10 +33,15 @@ int load_modules(const char *path);
  * environment NAME=VALUE run PROGRAM ARGUMENT...             and wait; it must succeed become
  * PROGRAM ARGUMENT...          instead of this program power-off
  *   serve                               serve(); nothing comes behind it
+ *   write PATH TEXT                     a file with that in it
+ *   network DEVICE ADDRESS MASK ROUTER  by IPv4, and the loopback device
  *
  * Return: -1 when an order failed, which was said, or none ended this program
  */
 int follow_orders(const char *path);
+
+/** network_up - one device with a fixed address, and the loopback device; 0, or -1 and errno */
+int network_up(const char *device, const char *address, const char *mask, const char *router);
 
 /** serve - runs commands for 'ring1 exec', for ever */
 int serve(void);

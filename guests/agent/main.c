@@ -20,7 +20,8 @@ void say(const char *format, ...)
 /* The first program that ends is a kernel's panic, which ring1 reports as the machine's end. */
 int main(int argc, char **argv)
 {
-	if (getpid() == 1 && argc == 1)
+	/* Its arguments are those of the kernel that the kernel did not know. */
+	if (getpid() == 1)
 		return follow_orders("/orders") ? 1 : 0;
 	if (argc == 2 && !strcmp(argv[1], "serve"))
 		return serve();

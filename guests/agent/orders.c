@@ -132,6 +132,23 @@ static int order_power_off(struct order *o)
 	return reboot(RB_POWER_OFF) ? failed(o) : 0;
 }
 
+static int order_write(struct order *o)
+{
+	FILE *file = fopen(o->word[1], "we");
+
+	if (!file || fputs(o->word[2], file) < 0) {
+		if (file)
+			fclose(file);
+		return failed(o);
+	}
+	return fclose(file) ? failed(o) : 0;
+}
+
+static int order_network(struct order *o)
+{
+	return network_up(o->word[1], o->word[2], o->word[3], o->word[4]) ? failed(o) : 0;
+}
+
 static int order_serve(struct order *o)
 {
 	(void)o;
@@ -153,6 +170,8 @@ static const struct {
     {"become", 2, order_become},
     {"power-off", 1, order_power_off},
     {"serve", 1, order_serve},
+    {"write", 3, order_write},
+    {"network", 5, order_network},
 };
 
 static void unescape(char *word)
