@@ -151,7 +151,7 @@ struct trapped {
 	bool happened;
 	uint32_t vector, error, cr2; /* error: TRAP_NO_CODE without one */
 	uint32_t esp;                /* of what was interrupted */
-	uint32_t stack[6]; /* what was on it, kernel mode only */
+	uint32_t stack[6];           /* what was on it, kernel mode only */
 	struct frame frame;
 };
 
@@ -181,6 +181,9 @@ extern struct frame last_interrupt;
 void timer_pend(void);
 /* timer_start - one interrupt, some microseconds from now */
 void timer_start(unsigned pit_cycles);
+
+/* timer_repeat - one after each so many cycles, until timer_stop() */
+void timer_repeat(unsigned pit_cycles);
 void timer_stop(void);
 bool pic_requests(unsigned irq); /* IRR */
 bool pic_in_service(unsigned irq);

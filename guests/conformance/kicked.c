@@ -10,8 +10,8 @@
 #define SVR          0xf0
 #define LINT0        0x350
 #define LVT_NMI      0x400
-#define NMI_PATIENCE 2000000 /* turns: one that found the ROM at work comes within 100 us */
-#define TIMER_CYCLES 24000   /* of the PIT: 20 ms, which the tool waits for */
+#define NMI_PATIENCE 4000000000u /* turns: one that found the ROM at work comes within 100 us */
+#define TIMER_CYCLES 24000       /* of the PIT: 20 ms, which the tool waits for */
 
 /* Bits of kick.verdict. */
 #define LOST     1 /* no interrupt though the flag was set */
@@ -26,6 +26,7 @@ struct kick {
 	volatile uint32_t done;    /* guest: runs that ended */
 	volatile uint32_t verdict; /* of the last one */
 	volatile uint32_t scenario;
+	volatile uint32_t inside; /* guest: it is doing what the verdict is about */
 };
 struct kick kick;
 
@@ -285,7 +286,9 @@ static uint32_t run(uint32_t which)
 	trap_hook = count_interrupt;
 	timer_start(TIMER_CYCLES);
 	closed = 1;
+	kick.inside = 1;
 	verdict = scenarios[which]();
+	kick.inside = 0;
 	closed = 0;
 	plain_call(VMI_CALL_EnableInterrupts, 0);
 	/* An instruction that was not reached leaves the timer running: there is nothing to see. */

@@ -10,6 +10,7 @@
 #define PIT_CHANNEL0 0x40
 #define PIT_COMMAND  0x43
 #define PIT_ONE_SHOT 0x30 /* channel 0, both bytes, mode 0: one rising edge */
+#define PIT_PERIODIC 0x34 /* the same, mode 2: one in each period */
 #define APIC_EOI     0xb0
 #define ENTRY_SIZE   16
 #define GATE_KERNEL  0x8e00u /* present, DPL 0, 32-bit interrupt gate */
@@ -81,11 +82,21 @@ bool pic_in_service(unsigned irq)
 	return pic_read(PIC_READ_ISR) >> irq & 1;
 }
 
-void timer_start(unsigned pit_cycles)
+static void timer_set(uint8_t mode, unsigned pit_cycles)
 {
-	outb(PIT_COMMAND, PIT_ONE_SHOT);
+	outb(PIT_COMMAND, mode);
 	outb(PIT_CHANNEL0, (uint8_t)pit_cycles);
 	outb(PIT_CHANNEL0, (uint8_t)(pit_cycles >> 8));
+}
+
+void timer_start(unsigned pit_cycles)
+{
+	timer_set(PIT_ONE_SHOT, pit_cycles);
+}
+
+void timer_repeat(unsigned pit_cycles)
+{
+	timer_set(PIT_PERIODIC, pit_cycles);
 }
 
 /* Mode 0 without a count does nothing; the edge is withdrawn while the line is low again. */
