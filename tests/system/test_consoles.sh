@@ -172,7 +172,7 @@ check "and gets a kernel's" grep -aqE 'eip [cf][0-9a-f]{7} ' "$out"
 check "with paging on" grep -aqE 'cr0 [89a-f][0-9a-f]{7} ' "$out"
 session "info cells lists processes" 'send=\001c' 'send=info  cells \r' 'expect=activations' 'expect=runs' 'expect=cells in all' \
 	'send=quit\r' 'expect=left by quit'
-session "info stats counts" 'send=\001c' 'send=info stats\r' 'expect=guest time' 'expect=syscall_rom' 'expect=(ring1) ' 'send=\001x'
+session "info stats counts" 'send=\001c' 'send=info stats\r' 'expect=guest time' 'expect=exit_gate_site' 'expect=(ring1) ' 'send=\001x'
 session "help lists what can be asked" 'send=\001c' 'send=help\r' 'expect=info registers' 'expect=info cells' 'expect=info stats' 'expect=quit' 'send=\001x'
 session "the line can be edited" 'send=\001c' 'send=nonsense\025hellp\177\177p\r' 'expect=info stats' 'send=\001x'
 session "what is not understood is said" 'send=\001c' 'send=information\r' "expect='information' is not understood" 'send=\001x'

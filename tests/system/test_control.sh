@@ -112,7 +112,7 @@ kill $first $second
 wait $first $second 2>/dev/null
 
 ring stat alpha --interval 0.2 --count 2
-check "stat: counts" grep -qE '^syscall_rom +event +[0-9]+ +[0-9]+' "$out"
+check "stat: counts" grep -qE '^syscall_(rom|trap) +event +[0-9]+ +[0-9]+' "$out"
 check "stat: memory and console" grep -qE '^memory: [0-9]+ KiB of 524288 KiB; console: [0-9]+ bytes/s out' "$out"
 ring stat alpha --interval 0.2 --count 3 --json
 check "stat --json: a line for each look" [ "$(wc -l <"$out")" = 3 ]
