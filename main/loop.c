@@ -15,6 +15,7 @@
 #include "main/monitor.h"
 #include "main/pause.h"
 #include "main/placement.h"
+#include "main/shared_state.h"
 #include "main/snapshot.h"
 #include "main/terminal.h"
 #include "main/trace.h"
@@ -114,44 +115,6 @@ static void finish(struct loop *l, enum stop_reason reason, const char *text)
 }
 
 /* ---- console ---- */
-
-static uint32_t ring_fill(const struct byte_ring *r)
-{
-	uint32_t used = __atomic_load_n(&r->head, __ATOMIC_ACQUIRE) -
-	                __atomic_load_n(&r->tail, __ATOMIC_ACQUIRE);
-
-	/* The other side may have written anything there. */
-	return used > RING_BYTES ? RING_BYTES : used;
-}
-
-static size_t ring_take(struct byte_ring *r, uint8_t *to, size_t max)
-{
-	uint32_t head = __atomic_load_n(&r->head, __ATOMIC_ACQUIRE), tail = r->tail;
-	uint32_t used = head - tail;
-	size_t n = used < max ? used : max;
-
-	/* Nonsense: to take it all at RING_BYTES a time would mean gigabytes. */
-	if (used > RING_BYTES) {
-		__atomic_store_n(&r->tail, head, __ATOMIC_RELEASE);
-		return 0;
-	}
-	for (size_t i = 0; i < n; i++)
-		to[i] = r->data[(tail + i) % RING_BYTES];
-	__atomic_store_n(&r->tail, tail + (uint32_t)n, __ATOMIC_RELEASE);
-	return n;
-}
-
-static size_t ring_give(struct byte_ring *r, const uint8_t *from, size_t n)
-{
-	uint32_t room = RING_BYTES - ring_fill(r), head = r->head;
-
-	if (n > room)
-		n = room;
-	for (size_t i = 0; i < n; i++)
-		r->data[(head + i) % RING_BYTES] = from[i];
-	__atomic_store_n(&r->head, head + (uint32_t)n, __ATOMIC_RELEASE);
-	return n;
-}
 
 /* As much as goes without waiting: main has a machine to look after. */
 static void write_output(struct loop *l)
@@ -407,24 +370,9 @@ static void review_placement(struct loop *l)
 
 /* ---- events ---- */
 
-/* A copy of what a cell wrote, with nothing in it that could harm a terminal. */
-static struct stop copy_stop(const struct stop *shared)
-{
-	struct stop stop;
-
-	memcpy(&stop, shared, sizeof stop);
-	stop.text[STOP_TEXT - 1] = 0;
-	for (char *p = stop.text; *p; p++)
-		if (*p < ' ' || *p > '~')
-			*p = '?';
-	if (stop.reason == STOP_NONE || stop.reason > STOP_INTERNAL)
-		stop.reason = STOP_INTERNAL;
-	return stop;
-}
-
 static void take_stop(struct loop *l)
 {
-	l->outcome->stop = copy_stop(&l->vm->machine->stop);
+	l->outcome->stop = stop_copy(&l->vm->machine->stop);
 	finish(l, l->outcome->stop.reason, l->outcome->stop.text);
 }
 
@@ -437,7 +385,7 @@ static void take_panic(struct loop *l)
 	    (o->reason != STOP_HALT && o->reason != STOP_POWEROFF && o->reason != STOP_RESET &&
 	     o->reason != STOP_PANIC && o->reason != STOP_TRIPLE))
 		return;
-	o->stop = copy_stop(&l->vm->machine->panic);
+	o->stop = stop_copy(&l->vm->machine->panic);
 	o->reason = STOP_PANIC;
 	snprintf(o->text, sizeof o->text, "%s", o->stop.text);
 }

@@ -94,6 +94,18 @@ $(TEST)/fuzz/fuzz_%: tests/fuzz/fuzz_%.c $(TEST)/fuzz/tested.a $(GENERATED)
 	@echo "  CC (fuzz)   $<"
 	@$(FUZZ_CC) $(FUZZ_CFLAGS) -fsanitize=fuzzer -MMD -MF $@.d -o $@ $< $(TEST)/fuzz/tested.a $(LIBS)
 
+# Those of main have all of it but its beginning.
+FUZZ_MAIN_OBJ := $(patsubst %.c,$(TEST)/fuzz/obj/%.o,$(filter-out main/main.c,$(HOST_SRC)))
+
+$(TEST)/fuzz/main.a: $(FUZZ_MAIN_OBJ) $(EMBEDDED_OBJ)
+	@rm -f $@
+	@ar rc $@ $^
+
+$(TEST)/fuzz/fuzz_main_%: tests/fuzz/fuzz_main_%.c $(TEST)/fuzz/main.a $(GENERATED)
+	@mkdir -p $(@D)
+	@echo "  CC (fuzz)   $<"
+	@$(FUZZ_CC) $(FUZZ_CFLAGS) -fsanitize=fuzzer -MMD -MF $@.d -o $@ $< $(TEST)/fuzz/main.a $(LIBS)
+
 # Those of the core run what it emulates on this processor as well (tests/fuzz/host). Without ASan: its shadow lies where
 # a cell's addresses are.
 FUZZ_CORE_CFLAGS := $(filter-out -fsanitize=address$(,)undefined,$(FUZZ_CFLAGS)) -fsanitize=undefined
@@ -175,7 +187,7 @@ test-guests:
 # ---- running them ----
 
 .PHONY: test-build test-slow fuzz soak
-.SECONDARY: $(TESTED_OBJ) $(THREAD_OBJ) $(FUZZ_OBJ) $(FUZZ_CORE_OBJ)
+.SECONDARY: $(TESTED_OBJ) $(THREAD_OBJ) $(FUZZ_OBJ) $(FUZZ_MAIN_OBJ) $(FUZZ_CORE_OBJ)
 
 RUN_TESTS = tests/run $(if $(ONLY),-o $(ONLY))
 FUZZERS_OR_SKIPS := $(if $(strip $(FUZZERS)),$(FUZZERS) $(FUZZERS_LEFT_OUT:%=skip:%:libunicorn-dev),\
