@@ -16,6 +16,9 @@
 /* Longer than a tick of an idle Linux takes here, in ns. */
 #define IDLE_TICK_NS 200000u
 
+/* How late main may look after a deadline that it was not told of, in ns. */
+#define IDLE_SLACK_NS 20000000u
+
 void deadline_moved(void)
 {
 	if (M->deadline < __atomic_load_n(&M->main_wake, __ATOMIC_SEQ_CST))
@@ -25,7 +28,8 @@ void deadline_moved(void)
 /*
  * A tick wakes an idle guest for some 50 us; then it sleeps again, by its own alarm. Main is
  * not told of the deadlines of such a moment, but as soon as it turns out to be more: at the
- * first return to user mode, or when it lasts longer than an idle tick does.
+ * first return to user mode, or when it lasts longer than an idle tick does. A kernel thread that
+ * computes need not come here again, so main is not left asleep far beyond the deadline.
  */
 void leave_idle(void)
 {
@@ -63,6 +67,9 @@ static void publish_deadline(uint64_t now)
 		deadline_moved();
 	else if (now - M->woken_at > IDLE_TICK_NS)
 		leave_idle();
+	else if (next < UINT64_MAX - IDLE_SLACK_NS &&
+	         next + IDLE_SLACK_NS < __atomic_load_n(&M->main_wake, __ATOMIC_SEQ_CST))
+		ring_doorbell(DOORBELL_DEADLINE);
 }
 
 void devices_run(void)

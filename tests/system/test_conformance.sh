@@ -6,7 +6,7 @@
 
 # ending WORD TEXT RULE: the guest leaves by the call it is told to; the rule's line says what it did.
 ending() {
-	limited 20 "$scratch/end" "$ring1" run -k "$guest" -a "end=$1" --stats
+	limited 100 "$scratch/end" "$ring1" run -k "$guest" -a "end=$1" --stats
 	result='not ok'
 	[ "$status" = 0 ] && [ "$ended" = itself ] && grep -aq "^# leaving by end=$1" "$scratch/end" &&
 		! grep -aq '^# came back' "$scratch/end" && grep -aq "^ended: .*$2" "$scratch/end" && result=ok
@@ -24,7 +24,7 @@ rm -f "$results"/[!e]*.tap
 mkdir -p "$results"
 for guest in build/guests/conformance/*.elf; do
 	group=$(basename "$guest" .elf)
-	limited 60 "$scratch/out" "$ring1" run -k "$guest"
+	limited 200 "$scratch/out" "$ring1" run -k "$guest"
 	tr -d '\r' <"$scratch/out" >"$results/$group.tap"
 	[ "$group" != machine ] || endings
 	while IFS= read -r line; do

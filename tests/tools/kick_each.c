@@ -39,6 +39,8 @@
 #define START_TRIES 60000 /* ms */
 #define RUN_TRIES   60000
 
+#define LAST_WORDS_MS 2000
+
 struct kick {
 	uint32_t magic, go, done, verdict, scenario, inside;
 };
@@ -147,8 +149,14 @@ static int event(void)
 
 	if (got == 0)
 		return 0;
-	if (got < 0 || !WIFSTOPPED(status))
+	if (got < 0)
+		give_up("waitpid");
+	if (!WIFSTOPPED(status)) {
+		fprintf(stderr, "kick_each: the cell ended, wait status 0x%x\n", (unsigned)status);
+		/* Main knows why, and says so. */
+		sleep_ms(LAST_WORDS_MS);
 		give_up("the cell ended");
+	}
 	return WSTOPSIG(status);
 }
 
