@@ -438,6 +438,16 @@ static uint32_t branch_target(const struct image *im, uint32_t at)
 	return next + image_u32(im, at + length - 4);
 }
 
+void stub_unless(struct stubs *st, uint32_t va, uint8_t value, uint8_t skipped)
+{
+	static const uint8_t compare[] = {0x36, 0x80, 0x3d}; /* cmpb $value, %ss:va */
+	const uint8_t equal[] = {value, 0x74, skipped};      /* je */
+
+	bytes(st, compare, sizeof(compare));
+	word(st, va);
+	bytes(st, equal, sizeof(equal));
+}
+
 void stub_instruction(struct stubs *st, uint32_t at, enum stub_form form, bool last)
 {
 	const struct image *im = st->im;

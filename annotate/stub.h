@@ -56,6 +56,9 @@ enum stub_form stub_form(const struct image *im, const ZydisDecoder *decoder, ui
  */
 bool stub_site(struct stubs *st, uint32_t index);
 
+/** stub_unless() - skip the next @skipped bytes when the kernel's byte at @va is @value */
+void stub_unless(struct stubs *st, uint32_t va, uint8_t value, uint8_t skipped);
+
 /**
  * stub_instruction() - render one instruction that is no site
  * @last: it is the last one of its stub: a call returns to the image instead of the stub

@@ -503,11 +503,21 @@ static bool write_entries(struct plan *p, const struct window *w, uint32_t stub)
 	       add_entry(p, at, jump, JUMP_BYTES, JUMP_BYTES);
 }
 
+/* `jmp 1f; verw mem; 1: iret`, with the verw at @verw: see hop_into_iret(). */
+static bool jumped_over(const struct image *im, uint32_t verw, uint32_t *jump)
+{
+	uint32_t next = verw + im->length[verw];
+
+	return im->map[next] & BYTE_SITE && site_at(im, next)->kind == ANNOTATE_IRET &&
+	       instruction_before(im, verw, jump) && verw - *jump == SHORT_JUMP_BYTES &&
+	       im->bytes[*jump] == JMP_SHORT && im->bytes[*jump + 1] == im->length[verw];
+}
+
 static bool write_stub(struct plan *p, const struct window *w)
 {
 	struct image *im = p->im;
 	struct stubs *st = p->st;
-	uint32_t stub = stub_here(st);
+	uint32_t stub = stub_here(st), jump;
 
 	for (uint32_t at = w->start; at < w->render_end;) {
 		enum stub_form form = form_at(p, at);
@@ -523,6 +533,9 @@ static bool write_stub(struct plan *p, const struct window *w)
 			if (s->kind == ANNOTATE_STI_HLT) /* the hlt is a site, too */
 				p->state[index + 1] |= SITE_CALLED;
 		}
+		if (!(im->map[at] & BYTE_SITE) && next < w->render_end &&
+		    jumped_over(im, at, &jump))
+			stub_unless(st, image_va(im, jump), JMP_SHORT, im->length[at]);
 		if (!(im->map[at] & BYTE_SITE))
 			stub_instruction(st, at, form, next >= w->render_end);
 		at = next;
@@ -603,8 +616,8 @@ static bool retarget(struct plan *p)
  * The last lines of a return to user mode in 6.1: `jmp 1f; verw mem; 1: iret`, where the jump is
  * an alternative that becomes two no-ops on processors with MDS. The iret, one byte with a trap,
  * is shared with the window on the verw. The jump, the only way to reach it otherwise, is made to
- * jump to the next instruction: both of its forms then lead into that window, and verw is executed
- * needlessly on processors without MDS, which costs less than anything else here.
+ * jump to the next instruction: both of its forms then lead into that window. Its stub looks which
+ * of them is there (jumped_over()), because verw takes 40 ns.
  */
 static bool hop_into_iret(struct plan *p)
 {

@@ -648,7 +648,9 @@ static void test_verw_before_iret(void **state)
 	assert_int_equal(window_at(k, 0)->length, 2);
 	assert_memory_equal(window_at(k, 0)->bytes, "\xeb\x00", 2);
 	assert_int_equal(stub_of(k, 2), 0);
-	EXPECT_STUB(k, 0x2e, 0x0f, 0x00, 0x2d, W(0xc1001000), 0x36, 0xc7, 0x05);
+	/* cmpb $0xeb, the jump; je over the verw */
+	EXPECT_STUB(k, 0x36, 0x80, 0x3d, W(TEXT_VA), 0xeb, 0x74, 8, 0x2e, 0x0f, 0x00, 0x2d,
+	            W(0xc1001000), 0x36, 0xc7, 0x05);
 	test_kernel_free(k);
 }
 
