@@ -205,8 +205,13 @@ check 'a transfer is under way' appears 'guest: transferring' "$scratch/console"
 "$ring1" monitor tested 'link net0 off' >"$scratch/monitor"
 check 'the cable is out' grep -q 'net0: user.*, unplugged' "$scratch/monitor"
 check '... the guest sees it' appears 'guest: no carrier' "$scratch/console" 60
-"$ring1" monitor tested 'link net0 on' >"$scratch/monitor"
-check 'the cable is in again' grep -q 'net0: user.*, plugged in' "$scratch/monitor"
+control() { echo "$1" | build/test/connect --shut "$XDG_RUNTIME_DIR/ring1/tested.sock" >"$scratch/reply"; }
+control '{"id":1,"command":"link","arguments":{"name":"net1","on":true}}'
+check 'another device is not there' grep -q 'no network device' "$scratch/reply"
+control '{"id":1,"command":"link","arguments":{"name":"net0","on":true}}'
+check 'the cable is in again' grep -q '"result":{"on":true}' "$scratch/reply"
+"$ring1" monitor tested 'info net' >"$scratch/monitor"
+check '... and shown so' grep -q 'net0: user, 52:54:00:12:34:56, plugged in' "$scratch/monitor"
 check '... the guest sees it' appears 'guest: carrier again' "$scratch/console" 60
 wait_for_end "$machine" 120
 check '... and nothing of the transfer is lost' grep -q 'guest: got 3000000' "$scratch/console"
