@@ -2,6 +2,7 @@
 #   bench       measures; BENCH_ARGS are bench/run's options (bench/run --help)
 #   bench-vmi   the same for a kernel that speaks VMI, with the ROM and without (docs/vmi-performance.md):
 #               VMI_BENCH_KERNEL (2.6.32-up) below $RING1_VMI_KERNELS; without that it says so and ends
+#   bench-snapshot  times of snapshots, restores and clones
 #   bench-files builds and fetches what it needs, below build/bench
 
 BENCH := build/bench
@@ -107,3 +108,8 @@ $(DELIVERY_INITRAMFS): $(GUESTS)/initramfs.list $(GUEST_INITRAMFS) $(DELIVERY_LO
 	@{ cat $<; echo "file bin/load 0755 $(DELIVERY_LOAD)"; } >$(DELIVERY_BENCH)/load.list
 	@$(GUESTS)/mkinitramfs $(DELIVERY_BENCH)/load.list >$@.raw
 	@gzip -9nc $@.raw >$@.new && rm $@.raw && mv $@.new $@
+
+# Snapshots: times and memory (bench/snapshot says what). SNAPSHOT_TIMES of each.
+.PHONY: bench-snapshot
+bench-snapshot: all $(GUEST_KERNELS) $(GUEST_INITRAMFS)
+	@bench/snapshot $(SNAPSHOT_TIMES)

@@ -14,6 +14,7 @@ says() { grep -aqF -- "$1" "$out"; }
 hear() {
 	: >"$2"
 	timeout $((300 * patience)) "$ring1" console --watch "$1" </dev/null >"$2" 2>/dev/null &
+	hearer=$!
 }
 # tell NAME LINE: typed at its console, whose echo says that it has come
 tell() {
@@ -40,6 +41,7 @@ job() {
 	mount -t ext4 /dev/vda /mnt || return
 	dd if=/dev/urandom of=/seed bs=64k count=16 2>/dev/null
 	sum=$(sha256sum </seed)
+	cp /seed /mnt/first
 	n=0
 	(read -r line && echo "$line" >/told) </dev/console &
 	while [ ! -e /told ]; do
@@ -48,6 +50,7 @@ job() {
 		cp /seed /copy
 		sync
 		echo 3 >/proc/sys/vm/drop_caches
+		[ "$(sha256sum </mnt/first)" = "$sum" ] || say "BAD: what was written at first, $n"
 		[ "$(sha256sum </mnt/copy$((n % 4)))" = "$sum" ] || say "BAD: on the disk, $n"
 		[ "$(cat /copy | sha256sum)" = "$sum" ] || say "BAD: in memory, $n"
 		[ "$(dd if=/dev/hwrng bs=64 count=1 2>/dev/null | wc -c)" = 64 ] || say "BAD: random, $n"
@@ -83,6 +86,8 @@ rounds() {
 	while [ $i -lt "$n" ] && [ $misses = 0 ]; do
 		ring snapshot --stop job "$scratch/job"
 		[ "$status" = 0 ] || misses=$((misses + 1))
+		# All that it has said.
+		wait "$hearer"
 		before=$(last_round "$scratch/heard$i")
 		i=$((i + 1))
 		ring restore "$scratch/job" -n job --disk "$scratch/disk" --rng
@@ -90,7 +95,7 @@ rounds() {
 		hear job "$scratch/heard$i"
 		two_rounds "$scratch/heard$i" || misses=$((misses + 1))
 		now=$(first_round "$scratch/heard$i")
-		# One may have been printed when nobody was heard any more.
+		# One may have been said to one half by either.
 		[ "${now:-0}" -gt "${before:-0}" ] && [ "${now:-0}" -le $((${before:-0} + 2)) ] || {
 			echo "# after round ${before:-?} came ${now:-?}"
 			misses=$((misses + 1))

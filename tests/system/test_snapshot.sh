@@ -222,11 +222,17 @@ done
 for j in $jobs; do wait "$j"; done
 ring resume plain
 check 'snapshots, pauses and resumes from several sides: it goes on' goes_on plain
+# One at a time: who comes second is told so, and may have been each time.
+sound=
 for k in 1 2 3; do
+	[ -e "$scratch/race$k" ] || continue
 	ring snapshot --show "$scratch/race$k"
-	check "... and file $k is sound" [ "$status" = 0 ]
+	[ "$status" = 0 ] || sound=
+	[ "$status" = 0 ] || break
+	sound=$scratch/race$k
 done
-ring restore "$scratch/race1" -n raced
+check '... and the files are sound' [ -n "$sound" ]
+ring restore "$sound" -n raced
 check '... and a machine goes on from it' goes_on raced
 ring stop --now raced
 # The machine ends while one is written.
