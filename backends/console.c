@@ -209,7 +209,9 @@ static void move_in(struct console *c, unsigned number)
 	uint64_t moved = 0;
 	bool any = false;
 
-	if (!q->live || q->broken)
+	/* Until it is, the client is not looked at: what he sent cannot be taken. */
+	p->wants_buffer = !q->live || q->broken;
+	if (p->wants_buffer)
 		return;
 	virtqueue_hush(q);
 	/* Linux throws away what comes to a port that no program has open. */
@@ -493,8 +495,7 @@ static void prepare(struct backend *b)
 {
 	static struct console c;
 
-	c.backend = b;
-	c.shown = b->own;
+	c = (struct console){.backend = b, .shown = b->own};
 	for (unsigned i = 0; i < CONSOLE_PORTS; i++)
 		c.port[i] = (struct port){.shown = &c.shown->port[i], .client = -1};
 	b->own = &c;

@@ -153,6 +153,25 @@ begin none --agent=on
 "$ring1" exec --timeout 0 m true 2>"$scratch/err"
 check 'a guest without an agent: 125, and what to do' [ $? = 125 -a "$(grep -c 'ring1-agent serve' "$scratch/err")" = 1 ]
 end
+# A snapshot, with a share that is not mounted; who restores it has an agent at once.
+mkdir "$scratch/shared"
+begin agent --agent=on --share "shared=$scratch/shared"
+x true
+"$ring1" snapshot m "$scratch/snapshot" 2>"$scratch/err"
+check 'a machine with agent and share is saved' [ $? = 0 ]
+x sh -c 'mkdir -p /mnt; mount -t 9p -o trans=virtio,version=9p2000.L shared /mnt'
+"$ring1" snapshot m "$scratch/snapshot2" 2>"$scratch/err"
+check 'not while the share is mounted, which is said' [ $? = 9 -a -s "$scratch/err" -a ! -e "$scratch/snapshot2" ]
+end
+"$ring1" run --restore "$scratch/snapshot" -n m --agent=on --share "shared=$scratch/shared" </dev/null >"$scratch/console" 2>&1 &
+machine=$!
+until "$ring1" ls | grep -q '^m '; do
+	alive "$machine" || break
+	sleep 0.1
+done
+"$ring1" exec --timeout 60 m -- sh -c 'mkdir -p /mnt; mount -t 9p -o trans=virtio,version=9p2000.L shared /mnt && touch /mnt/file; exit 6' </dev/null
+check 'commands run in it, and the share can be mounted' [ $? = 6 -a -e "$scratch/shared/file" ]
+end
 begin lies --agent=on
 n=0
 bad=0
