@@ -40,6 +40,8 @@ share_archive virtio_console
 begin() {
 	what=$1
 	shift
+	# The last machine's words must not be taken for this one's.
+	rm -f "$scratch/console"
 	"$ring1" run -k "$kernel" -i "$scratch/archive" -n m -a "ring1.init=/test quiet test.do=$what test.first=1" \
 		"$@" </dev/null >"$scratch/console" 2>&1 &
 	machine=$!
