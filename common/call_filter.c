@@ -41,6 +41,11 @@ int call_filter_install_rules(const int *calls, size_t ncalls, const int *more, 
 		error = allow(filter, more, nmore);
 	if (!error)
 		error = add_rules(filter, rules, nrules);
+#ifdef __SANITIZE_ADDRESS__ /* its runtime asks where the stacks are before whatever does not      \
+                               return */
+	if (!error)
+		error = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(sigaltstack), 0);
+#endif
 	if (!error)
 		error = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(mmap), 1,
 		                         SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0));

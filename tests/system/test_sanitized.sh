@@ -2,7 +2,7 @@
 # ring1 itself, built with the address, undefined-behaviour and thread sanitizers (mk/tests.mk), runs guests: it finds nothing.
 # Cells are other programs, and freestanding: what they do is what main has to bear, not what is looked at here.
 # Time limit: 600 s
-# shellcheck source=tests/system/lib.sh
+# shellcheck source=tests/system/lib.sh disable=SC2016 # gdb's variables
 . "$(dirname "$0")/lib.sh"
 
 export XDG_CACHE_HOME="$scratch/cache" # the annotator is to work, with its threads
@@ -56,8 +56,43 @@ for kind in thread address; do
 	# A machine that restarts is a child's.
 	limited 120 "$scratch/out" "$ring1" run -k "$kernel" -i "$initrd" --reboot restart \
 		-a "quiet ring1.init=poweroff" --delivery deferred
-	[ $kind = address ] || check "$kind, as a life: status 0 (it was $status)" [ "$status" = 0 -a "$ended" = itself ]
-	[ $kind = address ] || finds_nothing "as a life"
+	check "$kind, as a life: status 0 (it was $status)" [ "$status" = 0 -a "$ended" = itself ]
+	finds_nothing "as a life"
+	# Processes behind disks, a trace, a debugger's socket, and what the control socket is asked for.
+	truncate -s 4M "$scratch/disk"
+	dd if=/dev/urandom of="$scratch/base" bs=1M count=4 2>/dev/null
+	start_machine -n "$kind" --disk "$scratch/disk" --disk "$scratch/base,cow" --rng --trace all:"$scratch/trace.json" \
+		--gdb unix:"$scratch/gdb"
+	# shellcheck disable=SC2016 # the guest's shell
+	type_in 'for i in /sys/block/vd?; do dd if=/dev/${i##*/} of=/dev/null bs=64k; done; dd if=/dev/vda of=/dev/vdb; sync; echo cop""ied'
+	check "$kind, disks: are read and written" appears copied "$scratch/console" 60
+	for words in ls "pause $kind" "resume $kind" "monitor $kind info registers" "monitor $kind info stats" \
+		"stat $kind --interval 0.1 --count 2 --json"; do
+		# shellcheck disable=SC2086 # words
+		"$ring1" $words >>"$scratch/words" 2>&1 || echo "'$words': $?" >>"$scratch/refused"
+	done
+	check "$kind: the control socket answers" [ ! -e "$scratch/refused" ]
+	[ ! -e "$scratch/refused" ] || show "$scratch/refused"
+	if command -v gdb >/dev/null; then
+		gdb -nx -batch -ex 'set confirm off' -ex "target remote $scratch/gdb" -ex 'info registers' -ex 'x/4i $eip' -ex stepi \
+			-ex 'break *0xc1000000' -ex detach >"$scratch/debugger" 2>&1
+		check "$kind: a debugger looks, steps and goes" grep -q 'detached' "$scratch/debugger"
+	fi
+	type_in 'poweroff -f'
+	wait_for_end "$machine" 60
+	exec 9>&-
+	cat "$scratch/console" "$scratch/words" >"$scratch/out"
+	check "$kind, disks: status 0 (it was $status)" [ "$status" = 0 -a "$ended" = itself ]
+	finds_nothing "disks, trace, debugger, control socket"
+
+	# A daemon, whose words are in its log.
+	"$ring1" run --detach -n "daemon-$kind" -k "$kernel" -i "$initrd" -a "quiet ring1.init=/bin/sh" >"$scratch/out" 2>&1
+	check "$kind: a machine in the background" [ $? = 0 ]
+	daemon=$("$ring1" ls | awk -v name="daemon-$kind" '$1 == name { print $2 }')
+	[ -z "$daemon" ] || kill -TERM "$daemon"
+	check "$kind: which ends when asked to" gone_within "${daemon:-$$}" 20
+	find "$XDG_RUNTIME_DIR" -name '*.log' -exec cat {} + >>"$scratch/out" 2>/dev/null
+	finds_nothing "in the background"
 	for mode in talk-hard machine; do
 		limited 20 "$scratch/out" "$ring1" run -k "$kernel" -i "$test_initrd" \
 			-a "ring1.init=/bin/hostile hostile.do=$mode hostile.seed=4 quiet"
