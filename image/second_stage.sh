@@ -30,7 +30,37 @@ printf '[Match]\nType=ether\n\n[Network]\nDHCP=yes\n\n[DHCPv4]\nUseDNS=yes\n' >/
 systemctl enable systemd-networkd.service >/dev/null 2>&1
 # Nothing here waits for the network to be up before the login prompt.
 systemctl disable systemd-networkd-wait-online.service >/dev/null 2>&1 || true
-[ -e /lib/systemd/systemd-resolved ] || echo 'nameserver 10.0.2.3' >/etc/resolv.conf
+# Without systemd-resolved networkd tells nobody of the name servers that DHCP names. Until it has some: the user network's.
+if [ ! -e /lib/systemd/systemd-resolved ]; then
+	echo 'nameserver 10.0.2.3' >/etc/resolv.conf
+	cat >/usr/local/sbin/resolv-conf <<'SCRIPT'
+#!/bin/sh
+# The name servers of all networks that systemd-networkd manages, into /etc/resolv.conf.
+servers=$(sed -n 's/^DNS=//p' /run/systemd/netif/state 2>/dev/null)
+[ -n "$servers" ] || exit 0
+for server in $servers; do echo "nameserver $server"; done >/etc/resolv.conf.new && mv /etc/resolv.conf.new /etc/resolv.conf
+SCRIPT
+	chmod 755 /usr/local/sbin/resolv-conf
+	cat >/etc/systemd/system/resolv-conf.path <<'UNIT'
+[Unit]
+Description=Name servers that a network tells of
+[Path]
+PathChanged=/run/systemd/netif/state
+[Install]
+WantedBy=multi-user.target
+UNIT
+	cat >/etc/systemd/system/resolv-conf.service <<'UNIT'
+[Unit]
+Description=Put name servers into /etc/resolv.conf
+After=resolv-conf.path
+[Service]
+Type=oneshot
+ExecStart=/usr/local/sbin/resolv-conf
+[Install]
+WantedBy=multi-user.target
+UNIT
+	systemctl enable resolv-conf.path resolv-conf.service >/dev/null 2>&1
+fi
 
 # What 'ring1 exec' speaks to; started when its port is found.
 mkdir -p /usr/local/sbin

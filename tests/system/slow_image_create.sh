@@ -52,16 +52,31 @@ talk() {
 	seconds=$1
 	shift
 	limited "$seconds" "$scratch/out" by_user "$PWD/$pty" "seconds=$seconds" 'expect=slow login:' 'send=root\r' 'expect=# ' "$@" \
-		'send=poweroff\r' 'expect=powered off' -- "$ring1" run --image "$image" -n slow
+		'send=poweroff\r' 'expect=powered off' -- "$ring1" run --image "$image" -n slow ${network:+--net "$network"}
 	[ "$status" = 0 ] || show "$scratch/out" 60
 	[ "$status" = 0 ] && [ "$ended" = itself ]
 }
+in_network() {
+	network=$1
+	shift
+	"$@"
+	set -- $?
+	network=
+	return "$1"
+}
+network=
 # shellcheck disable=SC2016 # the guest's shell expands them
 check "boots to a login prompt, runs, powers off" talk 600 \
 	'send=systemctl is-system-running --wait; echo units failed: $(systemctl --failed --no-legend | wc -l).\r' 'expect=units failed: 0.' \
 	'send=less --version | head -n 1; echo kept >/root/kept; hostname\r' 'expect=less 5'
 running() { tr '\r' '\n' <"$scratch/out" | grep -aqx running; }
 check "nothing failed in it" running
+# The default network, and one with other addresses: names are asked of what DHCP says.
+# shellcheck disable=SC2016 # the guest's shell expands them
+check "it has a network, and the name server that this has" talk 600 \
+	'send=until grep -q 10.0.2.3 /etc/resolv.conf && ip -4 addr | grep -q 10.0.2.15; do sleep 1; done; ping -c 1 10.0.2.2\r' 'expect=1 received'
+check "... and of another network" in_network user,net=192.168.7.0/24 talk 600 \
+	'send=until grep 192.168.7.3 /etc/resolv.conf; do sleep 1; done; ping -c 1 192.168.7.2\r' 'expect=1 received'
 check "... and what was written is there the next time" talk 600 'send=cat /root/kept\r' 'expect=kept'
 
 start=$(sfdisk -J "$image" 2>/dev/null | sed -n 's/.*"start": *\([0-9]*\).*/\1/p' | head -n 1)
