@@ -1,5 +1,5 @@
 # Guests: what ring1 boots in the demo and the tests.
-#   deps     install the Debian packages that are missing
+#   deps     install the Debian packages that are missing; deps-tests: also what only some tests need
 #   guests   Debian's i386 kernels and an initramfs with busybox and the self-test, below build/guests
 #   guests-old  the initramfs for kernels on which Debian's libc does not run (before 2.6.29): OLD_CC compiles and links
 #            static i386 programs against another libc, as musl's wrapper does; OLD_BUSYBOX is a busybox made with it
@@ -17,10 +17,13 @@ SELFTEST_CFLAGS := -m32 -std=gnu11 -O2 -g -Wall -Wextra -pthread -fno-pie -fno-t
 # The guest's clock must not be before the moment the program was built.
 SELFTEST_BUILT := $(or $(SOURCE_DATE_EPOCH),$(shell date +%s))
 
-.PHONY: deps guests guests-old demo selftest-native FORCE
+.PHONY: deps deps-tests guests guests-old demo selftest-native FORCE
 
 deps:
 	@scripts/deps
+
+deps-tests:
+	@scripts/deps --tests
 
 guests: $(GUEST_KERNELS) $(GUEST_INITRAMFS)
 
