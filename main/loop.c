@@ -68,7 +68,7 @@ struct loop {
 	const char *name;
 	struct monitor monitor;
 	bool keys; /* Ctrl-A means something: the console is this terminal */
-	bool escape, done, power_pressed;
+	bool escape, done, ready, power_pressed;
 	uint8_t input[INPUT_BYTES]; /* typed, not yet taken by the guest's ring */
 	size_t input_at, input_n;
 	uint8_t output[OUTPUT_BYTES];
@@ -399,6 +399,14 @@ static void take_panic(struct loop *l)
 	snprintf(o->text, sizeof o->text, "%s", o->stop.text);
 }
 
+/* Once: what the user asked for at the start has come true. */
+static void be_ready(struct loop *l)
+{
+	if (!l->ready && l->start->ready)
+		l->start->ready();
+	l->ready = true;
+}
+
 static void serve_doorbell(struct loop *l)
 {
 	uint64_t count;
@@ -424,6 +432,7 @@ static void serve_doorbell(struct loop *l)
 	if (bits & DOORBELL_PAUSED && pause_event(l->vm)) {
 		control_paused();
 		gdb_paused();
+		be_ready(l);
 	}
 }
 
@@ -657,8 +666,8 @@ void run_loop(struct vm *vm, const struct start *start, struct outcome *outcome)
 	if (start->paused)
 		pause_begin(vm, PAUSE_USER);
 	vm_start(vm);
-	if (start->ready)
-		start->ready();
+	if (!start->paused)
+		be_ready(&l);
 	while (!l.done) {
 		wait_for_events(&l);
 		vm_keep_clock(vm);
