@@ -93,12 +93,12 @@ static bool write_cr4(uint32_t value, struct exception *x)
 	if (value & ~cr4_writable())
 		return raise_error(x, VECTOR_GP, 0);
 	V->cr4 = value;
-	if ((old ^ value) & CR4_FORMAT) {
-		read_pdptes();
+	if ((old ^ value) & (CR4_FORMAT | CR4_PGE))
+		read_pdptes(); /* SDM volume 3, 4.4.1 */
+	if ((old ^ value) & CR4_FORMAT)
 		shadow_reset();
-	} else if ((old ^ value) & CR4_PGE) {
+	else if ((old ^ value) & CR4_PGE)
 		shadow_flush_global();
-	}
 	return true;
 }
 

@@ -360,6 +360,8 @@ static bool other_call(unsigned number, struct exception *x)
 	case VMI_CALL_UpdateKernelStack:
 		return update_kernel_stack(x);
 	case VMI_CALL_FlushTLB:
+		/* In place of a write to CR3, or of two to CR4 (SDM volume 3, 4.4.1). */
+		read_pdptes();
 		if (V->gpr[R_EAX] & VMI_FLUSH_GLOBAL)
 			shadow_flush_global();
 		else

@@ -941,6 +941,52 @@ TEST(FlushTLB, "heeds directories that changed")
 	check_equal(AT(0), 0xbbbbbbbb);
 }
 
+#ifdef PAE
+static void flush_all_but_global(void)
+{
+	VMI(FlushTLB, VMI_FLUSH_TLB);
+}
+
+static void toggle_global(void)
+{
+	uint32_t cr4 = (uint32_t)VMI(GetCR4);
+
+	VMI(SetCR4, cr4 ^ CR4_PGE);
+	VMI(SetCR4, cr4);
+}
+
+/* The processor keeps the four topmost entries until CR3, or one of some bits of CR4, is written.
+ */
+static void heeds_topmost_entries(void (*after_change)(void))
+{
+	entry_t *e = fresh(), *top = &page_root[HERE >> 30], before = *top;
+	entry_t *directory = page_new(), *table = page_new();
+
+	*e = physical(page_a) | RIGHTS;
+	check_equal(AT(0), 0xaaaaaaaa);
+	for (uint32_t i = 0; i < 512; i++)
+		directory[i] = *directory_entry((HERE & 0xc0000000u) + (i << 21));
+	directory[HERE >> 21 & 511] = physical(table) | RIGHTS;
+	table[HERE >> 12 & 511] = physical(page_b) | RIGHTS;
+	*top = physical(directory) | PTE_P;
+	after_change();
+	check_equal(AT(0), 0xbbbbbbbb);
+	*top = before;
+	after_change();
+	check_equal(AT(0), 0xaaaaaaaa);
+}
+
+TEST(FlushTLB, "heeds the topmost entries of PAE tables, as a write to CR3 does")
+{
+	heeds_topmost_entries(flush_all_but_global);
+}
+
+TEST(SetCR4, "heeds the topmost entries of PAE tables when PGE changes")
+{
+	heeds_topmost_entries(toggle_global);
+}
+#endif
+
 TEST(FlushTLB, "keeps all but the standard clobbers")
 {
 	VMI_EVERYWHERE(FlushTLB, VMI_FLUSH_TLB);
