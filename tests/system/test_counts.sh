@@ -93,7 +93,8 @@ at_least() {
 	# What an exiting process had mapped goes away in few calls, however scattered it was.
 	compare fork 1000
 	at_least "fork and exit: the processes have run" 2900 cr3_load
-	per_operation "fork and exit: hand-overs; the next one's cell is the last one's" 2100 cell_handover
+	# Two, and a third where the guest's scheduler runs somebody else in between, as it does in some boots.
+	per_operation "fork and exit: hand-overs" 3100 cell_handover
 	per_operation "fork and exit: runs unmapped" 4000 host_munmap
 	per_operation "fork and exit: host exceptions" 17000 $exceptions
 
