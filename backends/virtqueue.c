@@ -9,13 +9,16 @@
 #define AVAILABLE_ALIGN   2u
 #define USED_ALIGN        4u
 
+void *guest_place(const struct guest_memory *memory, uint64_t pa, uint64_t n)
+{
+	return n > memory->size || pa > memory->size - n ? NULL : memory->base + pa;
+}
+
 void *guest_range(const struct guest_memory *memory, uint64_t pa, uint64_t n)
 {
-	if (n > memory->size || pa > memory->size - n)
-		return NULL;
-	if (!lazy_memory_need(&memory->lazy, pa, n))
-		return NULL;
-	return memory->base + pa;
+	void *at = guest_place(memory, pa, n);
+
+	return at && lazy_memory_need(&memory->lazy, pa, n) ? at : NULL;
 }
 
 static void *aligned_range(const struct guest_memory *memory, uint64_t pa, uint64_t n,
@@ -96,7 +99,8 @@ static struct vring_desc copy_descriptor(volatile const struct vring_desc *from)
 static bool add_part(const struct virtqueue *q, struct chain *chain, const struct vring_desc *d)
 {
 	unsigned n = chain->readable + chain->writable;
-	void *at = guest_range(&q->memory, d->addr, d->len);
+	void *at = q->untouched ? guest_place(&q->memory, d->addr, d->len)
+	                        : guest_range(&q->memory, d->addr, d->len);
 	uint64_t *bytes;
 
 	if (n == VIRTQUEUE_CHAIN || !at || !d->len)

@@ -38,6 +38,7 @@ struct virtqueue {
 	bool broken; /* the driver wrote nonsense */
 	bool events; /* VIRTIO_RING_F_EVENT_IDX was negotiated */
 	bool indirect_allowed;
+	bool untouched; /* the device looks into no part of a chain: none need be in memory */
 	uint16_t size;
 	uint32_t generation;
 	uint16_t next_available; /* where the next chain is taken from */
@@ -59,8 +60,14 @@ struct chain {
 };
 
 /**
- * guest_range - where @n bytes at guest-physical @pa are in this process, NULL: not all in memory
+ * guest_place - where @n bytes at guest-physical @pa would be in this process, NULL: not all in
+ * memory
+ *
+ * Of a machine that was restored they may be in its file yet: see guest_range().
  */
+void *guest_place(const struct guest_memory *memory, uint64_t pa, uint64_t n);
+
+/** guest_range - the same, and they are there */
 void *guest_range(const struct guest_memory *memory, uint64_t pa, uint64_t n);
 
 /**

@@ -23,15 +23,22 @@ static void copy(const struct lazy_memory *m, uint64_t at, uint32_t pages)
 	}
 }
 
+/* Somebody copies this chunk: its word, when he has done so, or after a while. */
+static uint32_t await(uint32_t *word, uint32_t now)
+{
+	const struct timespec wait = {.tv_nsec = WAIT_NS};
+
+	syscall(SYS_futex, word, FUTEX_WAIT, now, &wait, NULL, 0);
+	return __atomic_load_n(word, __ATOMIC_ACQUIRE);
+}
+
 static bool fill(const struct lazy_memory *m, uint64_t chunk)
 {
 	uint32_t *word = &m->chunk[chunk], now = __atomic_load_n(word, __ATOMIC_ACQUIRE);
-	const struct timespec wait = {.tv_nsec = WAIT_NS};
 
 	for (unsigned tries = 0; now && tries < WAIT_TRIES;) {
 		if (now & LAZY_FILLING) {
-			syscall(SYS_futex, word, FUTEX_WAIT, now, &wait, NULL, 0);
-			now = __atomic_load_n(word, __ATOMIC_ACQUIRE);
+			now = await(word, now);
 			tries++;
 			continue;
 		}
@@ -52,6 +59,46 @@ bool lazy_memory_need(const struct lazy_memory *m, uint64_t pa, uint64_t n)
 		return true;
 	for (uint64_t c = pa / LAZY_CHUNK; c <= (pa + n - 1) / LAZY_CHUNK; c++)
 		if (__atomic_load_n(&m->chunk[c], __ATOMIC_ACQUIRE) && !fill(m, c))
+			return false;
+	return true;
+}
+
+/* The pages of a chunk that lie in [@pa, @pa + @n), a bit for each. */
+static uint32_t pages_between(uint64_t chunk, uint64_t pa, uint64_t n)
+{
+	uint32_t pages = 0;
+
+	for (unsigned i = 0; i < LAZY_CHUNK / PAGE_SIZE; i++) {
+		uint64_t at = chunk * LAZY_CHUNK + i * PAGE_SIZE;
+
+		if (at >= pa && at + PAGE_SIZE <= pa + n)
+			pages |= 1u << i;
+	}
+	return pages;
+}
+
+static bool forget(const struct lazy_memory *m, uint64_t chunk, uint32_t pages)
+{
+	uint32_t *word = &m->chunk[chunk], now = __atomic_load_n(word, __ATOMIC_ACQUIRE);
+
+	for (unsigned tries = 0; now & pages && tries < WAIT_TRIES;) {
+		if (now & LAZY_FILLING) {
+			now = await(word, now);
+			tries++;
+		} else if (__atomic_compare_exchange_n(word, &now, now & ~pages, false,
+		                                       __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE)) {
+			return true;
+		}
+	}
+	return !(now & pages);
+}
+
+bool lazy_memory_forget(const struct lazy_memory *m, uint64_t pa, uint64_t n)
+{
+	if (!m->base || !n)
+		return true;
+	for (uint64_t c = pa / LAZY_CHUNK; c <= (pa + n - 1) / LAZY_CHUNK; c++)
+		if (!forget(m, c, pages_between(c, pa, n)))
 			return false;
 	return true;
 }

@@ -26,6 +26,14 @@ struct lazy_memory {
  */
 bool lazy_memory_need(const struct lazy_memory *m, uint64_t pa, uint64_t n);
 
+/**
+ * lazy_memory_forget - whole pages of [@pa, @pa + @n), which is within @size, are not to be had
+ * from the file any more: what is in memory holds
+ *
+ * False, and some may be: somebody has begun to copy a part of it, and does not finish.
+ */
+bool lazy_memory_forget(const struct lazy_memory *m, uint64_t pa, uint64_t n);
+
 /** lazy_memory_view - copy [@pa, @pa + @n) to @to, without having it in memory; within @size */
 void lazy_memory_view(const struct lazy_memory *m, uint64_t pa, uint64_t n, uint8_t *to);
 
