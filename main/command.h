@@ -14,6 +14,7 @@ int command_resume(int argc, char **argv);
 int command_snapshot(int argc, char **argv);
 int command_restore(int argc, char **argv);
 int command_clone(int argc, char **argv);
+int command_balloon(int argc, char **argv);
 int command_stat(int argc, char **argv);
 int command_console(int argc, char **argv);
 int command_monitor(int argc, char **argv);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "main/control.h"
 
+#include "main/balloon.h"
 #include "main/control_client.h"
 #include "main/monitor.h"
 #include "main/nets.h"
@@ -19,6 +20,7 @@
 
 #define HISTORY_BYTES    65536u
 #define PAUSE_TIMEOUT_NS 5000000000u
+#define BALLOON_WAIT_NS  1000000000u /* for the guest to say what memory it has */
 #define ENDED_GRACE_MS   100
 
 static struct {
@@ -108,8 +110,13 @@ static json_int_t resident(void)
 
 static json_t *memory(void)
 {
-	return json_pack("{s:I,s:I}", "size", (json_int_t)control.vm->ram_size, "resident",
-	                 resident());
+	json_t *m = json_pack("{s:I,s:I}", "size", (json_int_t)control.vm->ram_size, "resident",
+	                      resident());
+
+	if (balloon_is_there())
+		json_object_set_new(m, "balloon",
+		                    json_integer((json_int_t)balloon_actual(control.vm)));
+	return m;
 }
 
 /* A path may be any bytes; JSON is UTF-8. */
@@ -323,6 +330,59 @@ static void do_link(struct control_client *c, const struct control_request *r)
 		refuse(c, r, CONTROL_BAD_VALUE, "no network device of that name");
 }
 
+/* ---- the balloon ---- */
+
+static void answer_balloon(struct control_client *c)
+{
+	c->ballooning = false;
+	send_line(c, control_result(c->balloon_id, balloon_json(control.vm)));
+	json_decref(c->balloon_id);
+	c->balloon_id = NULL;
+	client_flush(c);
+}
+
+/* With a size the answer is what was there before; without, it waits for the guest's. */
+static void do_balloon(struct control_client *c, const struct control_request *r)
+{
+	const char *why = "the machine has no balloon; 'ring1 run --balloon' gives it one";
+	json_int_t size;
+
+	if (!control_integer(r, "size", -1, &size) || size < -1) {
+		refuse(c, r, CONTROL_BAD_VALUE, "'size' is a number of bytes");
+		return;
+	}
+	if (c->ballooning) {
+		refuse(c, r, CONTROL_BUSY, "an earlier question is not answered yet");
+		return;
+	}
+	if (!balloon_is_there()) {
+		refuse(c, r, CONTROL_STATE, why);
+		return;
+	}
+	if (size >= 0 && !balloon_set(control.vm, (uint64_t)size, &why)) {
+		refuse(c, r, CONTROL_BAD_VALUE, why);
+		return;
+	}
+	if (size >= 0 || !balloon_ask(control.vm)) {
+		reply(c, r, balloon_json(control.vm));
+		return;
+	}
+	c->ballooning = true;
+	c->balloon_id = json_incref(r->id);
+	c->balloon_due = now_ns() + BALLOON_WAIT_NS;
+}
+
+static void answer_about_balloon(void)
+{
+	for (int i = 0; i < CONTROL_CLIENTS_MAX; i++) {
+		struct control_client *c = &control.client[i];
+
+		if (c->kind != CLIENT_NONE && c->ballooning &&
+		    (balloon_answered() || now_ns() > c->balloon_due))
+			answer_balloon(c);
+	}
+}
+
 static void do_monitor(struct control_client *c, const struct control_request *r)
 {
 	const char *line;
@@ -375,7 +435,7 @@ static void do_console(struct control_client *c, const struct control_request *r
 		refuse(c, r, CONTROL_BAD_VALUE, "'watch', 'force', 'history' are true or false");
 		return;
 	}
-	if (c->pausing || c->snapshotting) {
+	if (c->pausing || c->snapshotting || c->ballooning) {
 		refuse(c, r, CONTROL_BUSY, "an earlier request is not answered yet");
 		return;
 	}
@@ -448,9 +508,10 @@ static const struct {
 	const char *name;
 	void (*carry_out)(struct control_client *c, const struct control_request *r);
 } commands[] = {
-    {"info", do_info},       {"stats", do_stats},       {"stop", do_stop},   {"pause", do_pause},
-    {"resume", do_resume},   {"console", do_console},   {"break", do_break}, {"events", do_events},
-    {"monitor", do_monitor}, {"snapshot", do_snapshot}, {"link", do_link},
+    {"info", do_info},         {"stats", do_stats},   {"stop", do_stop},
+    {"pause", do_pause},       {"resume", do_resume}, {"console", do_console},
+    {"break", do_break},       {"events", do_events}, {"monitor", do_monitor},
+    {"snapshot", do_snapshot}, {"link", do_link},     {"balloon", do_balloon},
 };
 
 static void carry_out(struct control_client *c, const struct control_request *r)
@@ -527,6 +588,8 @@ void control_start(struct vm *vm, const struct control_facts *facts,
 void control_poll(struct pollfd fds[CONTROL_FDS])
 {
 	fds[0] = (struct pollfd){.fd = control.facts.listener, .events = POLLIN};
+	fds[1 + CONTROL_CLIENTS_MAX] = (struct pollfd){
+	    .fd = control.facts.listener < 0 ? -1 : balloon_event(), .events = POLLIN};
 	for (int i = 0; i < CONTROL_CLIENTS_MAX; i++) {
 		const struct control_client *c = &control.client[i];
 		bool full =
@@ -566,6 +629,9 @@ void control_serve(const struct pollfd fds[CONTROL_FDS])
 		if (control.client[i].kind != CLIENT_NONE)
 			serve_client(&control.client[i], fds[1 + i].revents);
 	go_on_with_snapshot();
+	if (fds[1 + CONTROL_CLIENTS_MAX].revents)
+		balloon_heard();
+	answer_about_balloon();
 	if (fds[0].revents)
 		accept_client();
 }

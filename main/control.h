@@ -16,7 +16,7 @@
 
 #define CONTROL_PROTOCOL    1
 #define CONTROL_CLIENTS_MAX 16
-#define CONTROL_FDS         (CONTROL_CLIENTS_MAX + 1)
+#define CONTROL_FDS         (CONTROL_CLIENTS_MAX + 2)
 
 /* What the machine is, for whoever asks. */
 struct control_facts {

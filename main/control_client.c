@@ -14,9 +14,9 @@ void client_open(struct control_client *c, int fd)
 	c->kind = CLIENT_COMMANDS;
 	c->fd = fd;
 	c->events = c->ended = c->pausing = false;
-	c->snapshotting = false;
+	c->snapshotting = c->ballooning = false;
 	c->passed = -1;
-	c->pause_id = c->snapshot_id = NULL;
+	c->pause_id = c->snapshot_id = c->balloon_id = NULL;
 	c->pause_due = c->lost = 0;
 	c->in_n = c->out_at = c->out_n = 0;
 }
@@ -29,10 +29,11 @@ void client_close(struct control_client *c)
 	if (c->passed >= 0)
 		close(c->passed);
 	c->passed = -1;
-	c->snapshotting = false;
+	c->snapshotting = c->ballooning = false;
 	json_decref(c->pause_id);
 	json_decref(c->snapshot_id);
-	c->pause_id = c->snapshot_id = NULL;
+	json_decref(c->balloon_id);
+	c->pause_id = c->snapshot_id = c->balloon_id = NULL;
 	c->kind = CLIENT_NONE;
 	c->fd = -1;
 }
@@ -111,7 +112,7 @@ void client_flush(struct control_client *c)
 		if (!c->out_n)
 			tell_lost(c);
 	}
-	if (c->ended && !c->pausing && !c->snapshotting)
+	if (c->ended && !c->pausing && !c->snapshotting && !c->ballooning)
 		client_close(c);
 }
 

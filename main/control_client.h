@@ -31,7 +31,10 @@ struct control_client {
 	int passed;          /* a descriptor that came with what was read last; -1: none */
 	json_t *snapshot_id; /* of a request for a snapshot; it may have no id */
 	bool snapshotting;   /* there is one */
-	uint64_t lost;       /* console bytes it was too slow for, not told yet */
+	json_t *balloon_id;  /* of a question about the balloon, whose answer is on its way */
+	bool ballooning;
+	uint64_t balloon_due; /* CLOCK_MONOTONIC ns at which it is answered in any case */
+	uint64_t lost;        /* console bytes it was too slow for, not told yet */
 	size_t in_n, out_at, out_n;
 	char in[CONTROL_LINE_MAX];
 	char out[CLIENT_OUTPUT_MAX];

@@ -97,6 +97,15 @@ bool control_bool(const struct control_request *r, const char *name, bool otherw
 	return !v || json_is_boolean(v);
 }
 
+bool control_integer(const struct control_request *r, const char *name, json_int_t otherwise,
+                     json_int_t *value)
+{
+	const json_t *v = json_object_get(r->arguments, name);
+
+	*value = v ? json_integer_value(v) : otherwise;
+	return !v || json_is_integer(v);
+}
+
 static char *to_line(json_t *root)
 {
 	char *text = json_dumps(root, JSON_COMPACT), *line = NULL;

@@ -42,11 +42,13 @@ struct control_request {
 bool control_parse(struct control_request *request, const char *line, size_t n, const char **why);
 void control_request_free(struct control_request *request);
 
-/* control_string, control_bool, control_number - an argument, or @otherwise when it is not given;
+/* control_string, control_bool, control_integer - an argument, or @otherwise when it is not given;
  * false: it has another type */
 bool control_string(const struct control_request *r, const char *name, const char *otherwise,
                     const char **value);
 bool control_bool(const struct control_request *r, const char *name, bool otherwise, bool *value);
+bool control_integer(const struct control_request *r, const char *name, json_int_t otherwise,
+                     json_int_t *value);
 
 /* control_result, control_error - replies, as lines with a line feed, the caller's to free();
  * NULL: out of memory. @result is taken over; @id may be NULL. */

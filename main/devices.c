@@ -142,14 +142,21 @@ bool devices_check(struct devices *devices, char *why, size_t size, bool *host)
 
 /* ---- pausing ---- */
 
+void device_ring(struct vm *vm, unsigned number, uint32_t bits)
+{
+	struct virtio_device *d = &vm->machine->platform.virtio.device[number];
+
+	__atomic_fetch_or(&d->bell, bits, __ATOMIC_SEQ_CST);
+	if (__atomic_exchange_n(&d->sleeping, 0, __ATOMIC_SEQ_CST))
+		syscall(SYS_futex, &d->sleeping, FUTEX_WAKE, 1, NULL, NULL, 0);
+}
+
 static void command(struct vm *vm, unsigned number, uint32_t control)
 {
 	struct virtio_device *d = &vm->machine->platform.virtio.device[number];
 
 	__atomic_store_n(&d->control, control, __ATOMIC_SEQ_CST);
-	__atomic_fetch_or(&d->bell, VIRTIO_BELL_STATUS, __ATOMIC_SEQ_CST);
-	if (__atomic_exchange_n(&d->sleeping, 0, __ATOMIC_SEQ_CST))
-		syscall(SYS_futex, &d->sleeping, FUTEX_WAKE, 1, NULL, NULL, 0);
+	device_ring(vm, number, VIRTIO_BELL_STATUS);
 }
 
 static uint64_t monotonic(void)

@@ -86,6 +86,12 @@ bool devices_check(struct devices *devices, char *why, size_t size, bool *host);
 bool devices_pause(struct devices *devices, struct vm *vm);
 void devices_resume(struct devices *devices, struct vm *vm);
 
+/**
+ * device_ring - have the back end of device @number look, as if the guest had rung
+ * @bits: VIRTIO_BELL_*
+ */
+void device_ring(struct vm *vm, unsigned number, uint32_t bits);
+
 /** devices_stop - end the back ends: what is in hand is finished, unless that takes seconds */
 void devices_stop(struct devices *devices, struct vm *vm);
 

@@ -67,6 +67,25 @@ void huge_pages_expect(struct huge_pages *h, uint64_t from, uint64_t to)
 		note(h, i, huge_page_make(h->ram + i * HUGE_PAGE_SIZE));
 }
 
+/* Has the guest given back a part of it? */
+static bool has_holes(const struct huge_pages *h, uint64_t extent)
+{
+	const uint64_t *words = h->left_out + extent * (HUGE_PAGE_SIZE / 4096 / 64);
+
+	for (unsigned i = 0; h->left_out && i < HUGE_PAGE_SIZE / 4096 / 64; i++)
+		if (__atomic_load_n(&words[i], __ATOMIC_RELAXED))
+			return true;
+	return false;
+}
+
+/* It is none any more, and may become one again. */
+static void forget(struct huge_pages *h, uint64_t extent)
+{
+	if (h->tried[extent] == HUGE_DONE)
+		__atomic_fetch_sub(&h->made, 1, __ATOMIC_RELAXED);
+	h->tried[extent] = 0;
+}
+
 /* How many bytes of each extent the file has, and with it the guest. */
 static void look_through(struct huge_pages *h)
 {
@@ -89,7 +108,9 @@ static void look_through(struct huge_pages *h)
 			from = end;
 		}
 	for (uint64_t i = 0; i < extents(h) && !__atomic_load_n(&h->quit, __ATOMIC_SEQ_CST); i++)
-		if (used[i] >= WORTHWHILE && h->tried[i] < MOST_TRIES)
+		if (!used[i] || has_holes(h, i))
+			forget(h, i);
+		else if (used[i] >= WORTHWHILE && h->tried[i] < MOST_TRIES)
 			note(h, i,
 			     !madvise(h->ram + i * HUGE_PAGE_SIZE, HUGE_PAGE_SIZE, MADV_COLLAPSE));
 }
@@ -119,7 +140,7 @@ void huge_pages_look(struct huge_pages *h)
 {
 	struct timespec t;
 	struct stat s;
-	uint64_t now;
+	uint64_t now, bytes, change;
 	int pending;
 
 	if (!h->started || clock_gettime(CLOCK_MONOTONIC, &t))
@@ -128,10 +149,11 @@ void huge_pages_look(struct huge_pages *h)
 	if (now - h->looked < LOOK_INTERVAL_NS || fstat(h->fd, &s))
 		return;
 	h->looked = now;
-	if ((uint64_t)s.st_blocks * 512 < h->known + WORTHWHILE ||
-	    sem_getvalue(&h->work, &pending) || pending)
+	bytes = (uint64_t)s.st_blocks * 512;
+	change = bytes > h->known ? bytes - h->known : h->known - bytes;
+	if (change < WORTHWHILE || sem_getvalue(&h->work, &pending) || pending)
 		return;
-	h->known = (uint64_t)s.st_blocks * 512;
+	h->known = bytes;
 	sem_post(&h->work);
 }
 

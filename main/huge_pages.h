@@ -31,6 +31,11 @@ struct huge_pages {
 	sem_t work;
 	uint32_t made, failed;       /* atomic: extents */
 	uint8_t tried[HUGE_EXTENTS]; /* times; HUGE_DONE: it is one */
+	/*
+	 * A bit for each page of 4 KiB that the guest has given back: a huge page would fill the
+	 * hole. Written by others meanwhile; NULL: none.
+	 */
+	const uint64_t *left_out;
 };
 
 /**

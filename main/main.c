@@ -26,6 +26,7 @@ static const struct {
     {"restore", command_restore, "start a machine, in the background, from such a file"},
     {"clone", command_clone, "start many machines from one"},
     {"console", command_console, "join this terminal to a machine's console"},
+    {"balloon", command_balloon, "take memory from a machine, or give it back"},
     {"stat", command_stat, "show what a machine does, second by second"},
     {"exec", command_exec, "run a command in a guest"},
     {"sandbox", command_sandbox, "run a command in a guest made for it"},

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "main/monitor.h"
 
+#include "main/balloon.h"
 #include "main/nets.h"
+#include "main/option_text.h"
 #include "main/stats.h"
 
 #include <stdio.h>
@@ -62,6 +64,8 @@ static void print_help(FILE *to, struct vm *vm)
 	            "info cells      the processes that hold the guest's address spaces\n"
 	            "info stats      what was counted so far\n"
 	            "info net        the network devices\n"
+	            "info balloon    how large the balloon should be and is\n"
+	            "balloon SIZE    so much of its memory the guest is to give back (as 256M)\n"
 	            "link NAME on|off  put a network device's cable in, or take it out\n"
 	            "nmi             send the virtual CPU a non-maskable interrupt\n"
 	            "quit            end the guest, as Ctrl-A x\n"
@@ -121,7 +125,7 @@ static void print_nets(FILE *to, struct vm *vm)
 }
 
 /* "NAME on" or "NAME off" */
-static void plug(FILE *to, const char *what)
+static void plug(FILE *to, struct vm *vm, const char *what)
 {
 	const char *word = strchr(what, ' ');
 	char name[MONITOR_LINE];
@@ -131,11 +135,26 @@ static void plug(FILE *to, const char *what)
 		fprintf(to, "say for example 'link net0 off'\n");
 		return;
 	}
+	(void)vm;
 	snprintf(name, sizeof name, "%.*s", (int)(word - what), what);
 	if (nets_plug(name, on))
 		nets_print(to);
 	else
 		fprintf(to, "there is no network device %s\n", name);
+}
+
+static void print_balloon(FILE *to, struct vm *vm)
+{
+	balloon_print(to, vm);
+}
+
+static void set_balloon(FILE *to, struct vm *vm, const char *what)
+{
+	const char *why = "say for example 'balloon 256M', or 'balloon 0'";
+	uint64_t bytes;
+
+	if (!option_size(what, &bytes) || !balloon_set(vm, bytes, &why))
+		fprintf(to, "%s\n", why);
 }
 
 static void send_nmi(FILE *to, struct vm *vm)
@@ -154,10 +173,17 @@ static const struct {
     {"info cells", print_cells},
     {"info stats", print_counts},
     {"info net", print_nets},
+    {"info balloon", print_balloon},
     {"nmi", send_nmi},
 };
 
-#define LINK_COMMAND "link "
+static const struct {
+	const char *name; /* and a blank */
+	void (*carry_out)(FILE *to, struct vm *vm, const char *what);
+} commands_with_words[] = {
+    {"link ", plug},
+    {"balloon ", set_balloon},
+};
 
 /* What the line asks for; false: it is not understood. */
 static bool carry_out_line(FILE *to, struct vm *vm, const char *line)
@@ -167,10 +193,15 @@ static bool carry_out_line(FILE *to, struct vm *vm, const char *line)
 			commands[i].carry_out(to, vm);
 			return true;
 		}
-	if (strncmp(line, LINK_COMMAND, strlen(LINK_COMMAND)))
-		return false;
-	plug(to, line + strlen(LINK_COMMAND));
-	return true;
+	for (size_t i = 0; i < sizeof commands_with_words / sizeof *commands_with_words; i++) {
+		size_t n = strlen(commands_with_words[i].name);
+
+		if (strncmp(line, commands_with_words[i].name, n))
+			continue;
+		commands_with_words[i].carry_out(to, vm, line + n);
+		return true;
+	}
+	return false;
 }
 
 static char *text_of(struct vm *vm, const char *line)

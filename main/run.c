@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* ring1 run: one machine from its start to its end. */
 #include "main/annotation.h"
+#include "main/balloon.h"
 #include "main/boot.h"
 #include "main/channels.h"
 #include "main/command.h"
@@ -229,6 +230,8 @@ static int run_life(void *argument, bool *again)
 	if (!status && r)
 		status = restore_machine(r, &vm);
 	if (!status)
+		status = balloon_start(&vm);
+	if (!status)
 		status = devices_start(l->devices, &vm, r ? r->config.have_apic : o->apic);
 	if (!status)
 		status = run_machine(&vm, l, again);
@@ -325,6 +328,7 @@ static int run_named(const struct run_options *o, const struct machine_claim *cl
 	disks_close();
 	shares_close();
 	nets_close();
+	balloon_close();
 	channels_close(claim);
 	gdb_unlisten(o->gdb, gdb);
 	kernel_close(&k);

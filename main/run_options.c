@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "main/run_options.h"
 
+#include "main/balloon.h"
 #include "main/boot.h"
 #include "main/channels.h"
 #include "main/command.h"
 #include "main/disks.h"
 #include "main/machines.h"
 #include "main/nets.h"
+#include "main/option_text.h"
 #include "main/rng.h"
 #include "main/shares.h"
 
@@ -70,6 +72,11 @@ static void usage(FILE *to)
 	    "(on\n"
 	    "                        with --image, else off)\n"
 	    "      --rng             a virtio source of random numbers: the host's\n"
+	    "      --balloon [SIZE][,deflate-on-oom=on|off][,free-page-reporting=on|off]\n"
+	    "                        a virtio balloon: SIZE of the memory (0) go back to the host\n"
+	    "                        when the guest has a driver, 'ring1 balloon' changes that;\n"
+	    "                        the guest takes it back before it runs out (off); what is\n"
+	    "                        free in the guest goes back by itself (on)\n"
 	    "      --restore FILE[,disks=changed][,verify=off]\n"
 	    "                        go on where 'ring1 snapshot' made FILE, with the same\n"
 	    "                        devices; disks may have been written since (for copies);\n"
@@ -118,44 +125,18 @@ static void usage(FILE *to)
 
 static int parse_memory(const char *text, uint64_t *bytes)
 {
-	char *end;
-	unsigned long long n;
+	uint64_t n;
 
-	errno = 0;
-	n = strtoull(text, &end, 10);
-	if (end == text || errno || n > (1ull << 40))
-		goto bad;
-	switch (*end) {
-	case 'G':
-	case 'g':
-		n <<= 30;
-		end++;
-		break;
-	case 'M':
-	case 'm':
-		n <<= 20;
-		end++;
-		break;
-	case 'K':
-	case 'k':
-		n <<= 10;
-		end++;
-		break;
-	case 0:
-		n <<= 20; /* as in QEMU: a bare number is MiB */
-		break;
+	if (!option_size(text, &n)) {
+		complain("-m %s: not a size; say for example 512M or 1G", text);
+		return EXIT_USAGE;
 	}
-	if (*end)
-		goto bad;
 	if (n < MEMORY_MIN || n > MEMORY_MAX) {
 		complain("-m %s: guest memory is from 64M to 3G", text);
 		return EXIT_USAGE;
 	}
 	*bytes = n & ~4095ull;
 	return 0;
-bad:
-	complain("-m %s: not a size; say for example 512M or 1G", text);
-	return EXIT_USAGE;
 }
 
 /* It stands in messages, titles and file names. */
@@ -206,6 +187,7 @@ enum {
 	OPTION_PORT,
 	OPTION_AGENT,
 	OPTION_RNG,
+	OPTION_BALLOON,
 	OPTION_NET,
 	OPTION_GDB,
 	OPTION_IMAGE,
@@ -328,6 +310,7 @@ int run_options_parse(int argc, char **argv, struct run_options *o)
 	    {"image", required_argument, NULL, OPTION_IMAGE},
 	    {"restore", required_argument, NULL, OPTION_RESTORE},
 	    {"rng", no_argument, NULL, OPTION_RNG},
+	    {"balloon", optional_argument, NULL, OPTION_BALLOON},
 	    {"net", required_argument, NULL, OPTION_NET},
 	    {"name", required_argument, NULL, 'n'},
 	    {"detach", no_argument, NULL, OPTION_DETACH},
@@ -383,6 +366,13 @@ int run_options_parse(int argc, char **argv, struct run_options *o)
 			break;
 		case OPTION_RNG:
 			if ((status = ask_for(o, "rng", rng_add, "")))
+				return status;
+			break;
+		case OPTION_BALLOON:
+			/* Nothing but options stands for itself: this is what belongs to it. */
+			if (!optarg && optind < argc && *argv[optind] != '-')
+				optarg = argv[optind++];
+			if ((status = ask_for(o, "balloon", balloon_add, optarg ? optarg : "")))
 				return status;
 			break;
 		case OPTION_NET:

@@ -100,8 +100,13 @@ static void print_table(const char *name, const json_t *before, const json_t *no
 		fputs("\033[H\033[J", stdout);
 	printf("%s: %s, guest time %.1f s, %" PRIu64 " cells\n", name, state ? state : "?",
 	       (double)number(now, "guest_ns") / 1e9, (uint64_t)number(now, "cells"));
-	printf("memory: %" PRIu64 " KiB of %" PRIu64 " KiB; console: %.0f bytes/s out, %.0f in\n\n",
-	       (uint64_t)number(memory, "resident") / 1024, (uint64_t)number(memory, "size") / 1024,
+	printf("memory: %" PRIu64 " KiB of %" PRIu64 " KiB",
+	       (uint64_t)number(memory, "resident") / 1024,
+	       (uint64_t)number(memory, "size") / 1024);
+	if (json_object_get(memory, "balloon"))
+		printf(", %" PRIu64 " KiB in the balloon",
+		       (uint64_t)number(memory, "balloon") / 1024);
+	printf("; console: %.0f bytes/s out, %.0f in\n\n",
 	       rate(number(console_before, "out"), number(console, "out"), seconds),
 	       rate(number(console_before, "in"), number(console, "in"), seconds));
 	printf("%-28s %-10s %12s %14s\n", "EVENT", "KIND", "PER SECOND", "TOTAL");

@@ -34,7 +34,7 @@ done
 
 # Each command's --help and the manual page name the same options.
 man=docs/ring1.1
-for command in image run inspect check vmi ls stop pause resume snapshot restore clone console stat monitor; do
+for command in image run inspect check vmi ls stop pause resume snapshot restore clone console balloon stat monitor; do
 	"$ring1" $command --help >"$scratch/help" 2>/dev/null || continue
 	missing=
 	for option in $(grep -oE '^ +(-[a-z], )? *--[a-z-]+' "$scratch/help" | grep -oE '[-][-][a-z-]+' | sort -u); do
