@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "common/cache_file.h"
 
+#include "common/whole_io.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -78,30 +80,7 @@ int cache_open(const char *path, uint64_t *size)
 
 bool cache_read(int fd, struct cache_piece piece)
 {
-	for (size_t done = 0; done < piece.size;) {
-		ssize_t n = read(fd, (uint8_t *)piece.data + done, piece.size - done);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			return false;
-		done += (size_t)n;
-	}
-	return true;
-}
-
-static bool write_piece(int fd, struct cache_piece piece)
-{
-	for (size_t done = 0; done < piece.size;) {
-		ssize_t n = write(fd, (const uint8_t *)piece.data + done, piece.size - done);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			return false;
-		done += (size_t)n;
-	}
-	return true;
+	return read_all(fd, piece.data, piece.size);
 }
 
 void cache_write(const char *path, const struct cache_piece *pieces, size_t n)
@@ -115,7 +94,7 @@ void cache_write(const char *path, const struct cache_piece *pieces, size_t n)
 	if (fd < 0)
 		return;
 	for (size_t i = 0; i < n && written; i++)
-		written = write_piece(fd, pieces[i]);
+		written = write_all(fd, pieces[i].data, pieces[i].size);
 	/* A file cut short by a crash is refused for its size: no fsync. */
 	if (close(fd) || !written || rename(aside, path))
 		unlink(aside);

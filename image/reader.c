@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "image/reader.h"
 
+#include "common/whole_io.h"
+
 #include <blkid/blkid.h>
 #include <errno.h>
 #include <et/com_err.h>
@@ -220,21 +222,6 @@ static struct found find_boot_files(ext2_filsys fs, struct reader_answer *a)
 }
 
 /* ---- contents ---- */
-
-static bool write_all(int to, const char *piece, size_t n)
-{
-	while (n) {
-		ssize_t written = write(to, piece, n);
-
-		if (written < 0 && errno != EINTR)
-			return false;
-		if (written > 0) {
-			piece += written;
-			n -= (size_t)written;
-		}
-	}
-	return true;
-}
 
 static bool copy_open_file(ext2_file_t file, const char *path, int to, struct reader_answer *a)
 {

@@ -2,6 +2,7 @@
 #include "main/agent_session.h"
 
 #include "backends/console.h"
+#include "common/whole_io.h"
 #include "main/agent_frames.h"
 #include "main/channels.h"
 #include "main/local_socket.h"
@@ -163,21 +164,6 @@ static bool put_command(struct session *s)
 }
 
 /* ---- its answers ---- */
-
-static bool write_all(int fd, const uint8_t *bytes, size_t n)
-{
-	while (n) {
-		ssize_t w = write(fd, bytes, n);
-
-		if (w < 0 && errno == EINTR)
-			continue;
-		if (w <= 0)
-			return false;
-		bytes += w;
-		n -= (size_t)w;
-	}
-	return true;
-}
 
 static void say_failed(struct session *s, uint32_t error)
 {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* ring1 console: somebody else's terminal joined to a machine's first serial port. */
+#include "common/whole_io.h"
 #include "main/command.h"
 #include "main/machine_link.h"
 #include "main/report.h"
@@ -22,21 +23,6 @@ static void say(const char *text)
 {
 	if (write(STDERR_FILENO, text, strlen(text)) < 0)
 		return;
-}
-
-static bool write_all(int fd, const char *bytes, size_t n)
-{
-	while (n) {
-		ssize_t w = write(fd, bytes, n);
-
-		if (w < 0 && errno == EINTR)
-			continue;
-		if (w <= 0)
-			return false;
-		bytes += w;
-		n -= (size_t)w;
-	}
-	return true;
 }
 
 /* By a connection of its own: this one carries the console. */
