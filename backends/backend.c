@@ -3,6 +3,7 @@
 
 #include "backends/confine.h"
 #include "common/landlock.h"
+#include "common/thread.h"
 
 #include <errno.h>
 #include <linux/futex.h>
@@ -173,7 +174,7 @@ int backend_bell_fd(struct backend *b)
 
 	if (b->bell_event < 0) {
 		b->bell_event = eventfd(0, EFD_CLOEXEC);
-		if (b->bell_event < 0 || pthread_create(&thread, NULL, bell_main, b))
+		if (b->bell_event < 0 || thread_start(&thread, bell_main, b))
 			_exit(BACKEND_CONFINE);
 	}
 	return b->bell_event;

@@ -6,6 +6,8 @@
  */
 #include "backends/blk.h"
 
+#include "common/thread.h"
+
 #include <errno.h>
 #include <linux/virtio_blk.h>
 #include <linux/virtio_ids.h>
@@ -292,7 +294,7 @@ static void prepare(struct backend *b)
 	for (unsigned i = 0; i < WORKERS; i++) {
 		pthread_t thread;
 
-		if (pthread_create(&thread, NULL, work, blk))
+		if (thread_start(&thread, work, blk))
 			_exit(BACKEND_CONFINE);
 	}
 }

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "main/huge_pages.h"
 
+#include "common/thread.h"
+
 #include <stdio.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -133,7 +135,7 @@ void huge_pages_start(struct huge_pages *h)
 {
 	if (!h->on || sem_init(&h->work, 0, 0))
 		return;
-	h->started = !pthread_create(&h->thread, NULL, huge_pages_main, h);
+	h->started = !thread_start(&h->thread, huge_pages_main, h);
 }
 
 void huge_pages_look(struct huge_pages *h)

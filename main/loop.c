@@ -9,6 +9,7 @@
  */
 #include "main/loop.h"
 
+#include "common/thread.h"
 #include "main/confine.h"
 #include "main/devices.h"
 #include "main/modules.h"
@@ -520,7 +521,7 @@ static bool open_loop(struct loop *l)
 		return false;
 	}
 	/* Before the cells, which take what a limit of processes leaves, and can do with less. */
-	error = pthread_create(&vm->doorbell_thread, NULL, doorbell_main, vm);
+	error = thread_start(&vm->doorbell_thread, doorbell_main, vm);
 	if (error) {
 		snprintf(text, sizeof text,
 		         "cannot start a thread (%s): is the limit of processes too low (ulimit "
