@@ -53,19 +53,22 @@ static uint64_t kernel_entry(uint32_t tag)
 }
 
 /*
- * Has the guest given up the address space with tag @tag? Its directory is something else by now,
- * which does not map the kernel as the tables of now do; or it still lies there, without user
- * half: Linux clears what points to page tables when it frees them. A wrong answer costs what
+ * Has the guest given up the address space that @slot holds? Its directory is something else by
+ * now: it maps the kernel neither as it did (programs' tables of a kernel with page-table
+ * isolation do not map it at all) nor as the tables of now do. Or it still lies there, without
+ * user half: Linux clears what points to page tables when it frees them. A wrong answer costs what
  * filling a cell anew does, and nothing else.
  */
-static bool space_gone(uint32_t tag)
+static bool space_gone(const struct cell_slot *slot)
 {
-	uint32_t user_entries = M->user_top >> (V->cr4 & CR4_PAE ? 30 : 22);
+	uint32_t user_entries = M->user_top >> (V->cr4 & CR4_PAE ? 30 : 22), tag = slot->tag;
+	uint64_t entry;
 
 	/* Where the kernel lives in the user half, that is never empty. */
 	if (tag == CELL_NO_TAG || M->mixed_half)
 		return false;
-	if (kernel_entry(tag) != kernel_entry(V->cr3 & ~0x1fu))
+	entry = kernel_entry(tag);
+	if (entry != slot->kernel_entry && entry != kernel_entry(V->cr3 & ~0x1fu))
 		return true;
 	for (uint32_t k = 0; k < user_entries; k++)
 		if (entry_at(tag, k) & PTE_P)
@@ -89,7 +92,7 @@ static uint32_t cell_of_gone_space(uint32_t n)
 		uint32_t i = M->young[k];
 
 		if (i < n && (best == n || M->cell[i].last_used > M->cell[best].last_used) &&
-		    space_gone(M->cell[i].tag))
+		    space_gone(&M->cell[i]))
 			best = i;
 	}
 	return best;
@@ -130,6 +133,7 @@ static uint32_t choose_cell(uint32_t tag)
 			M->young[M->young_next++ % YOUNG_CELLS] = (uint16_t)chosen;
 		}
 		M->cell[chosen].tag = tag;
+		M->cell[chosen].kernel_entry = kernel_entry(tag);
 	}
 	*hint_of(tag) = (uint16_t)chosen;
 	return chosen;

@@ -169,6 +169,8 @@ struct cell_slot {
 	uint32_t tag;       /* CR3 held, CELL_NO_TAG: none */
 	uint64_t last_used; /* machine.use_clock at the last activation */
 	uint64_t activations;
+	/* What the tables said of the kernel's first address when the cell got this tag. */
+	uint64_t kernel_entry;
 	uint32_t ready; /* forked and waiting */
 	uint32_t pad;
 };

@@ -8,12 +8,14 @@ skip_unless_fast ROM_SYSCALL ROM_IRET STUBS ROM_CALLS COMPARE INVLPG_ROWS WARM_C
 # The VMI calls, and the instructions that are rewritten without an exit, count themselves (calls); or not (exits).
 counting=--count=exits
 machine=
+image=$kernel
+arguments=
 
 # measure MODE N FILE
 measure() {
 	# shellcheck disable=SC2086 # words
-	limited 40 "$scratch/out" "$ring1" run -k "$kernel" -i "$test_initrd" \
-		-a "ring1.init=/bin/counts counts.do=$1 counts.n=$2 quiet" --stats="$3" $counting $machine
+	limited 40 "$scratch/out" "$ring1" run -k "$image" -i "$test_initrd" \
+		-a "ring1.init=/bin/counts counts.do=$1 counts.n=$2 quiet $arguments" --stats="$3" $counting $machine
 	[ "$status" = 0 ] && grep -aq "counts: $1 $2 done" "$scratch/out" && return
 	show "$scratch/out"
 	not_ok "counts $1 $2 runs"
@@ -111,6 +113,14 @@ at_least() {
 	per_operation "pipe round trip: LDT entries written" 10 host_modify_ldt
 	per_operation "pipe round trip: host exceptions" 10 $exceptions
 	per_operation "pipe round trip: address spaces no cell held" 1 cell_miss
+
+	# Page-table isolation: each process has two sets of tables, and each set a cell of its own.
+	image=$kernel_pae arguments=pti=on
+	compare pipe 4000
+	at_least "pipe round trip, isolated: hand-overs, to the kernel's tables and back, too" 5000 cell_handover
+	per_operation "pipe round trip, isolated: address spaces no cell held" 10 cell_miss
+	per_operation "pipe round trip, isolated: host exceptions" 100 $exceptions
+	image=$kernel arguments=
 }
 
 check "instructions rewritten without an exit are not counted unless asked for" \
