@@ -25,7 +25,8 @@ static void watched_signals(sigset_t *set)
 	sigaddset(set, SIGCHLD);
 }
 
-static _Noreturn void live(int (*life)(void *argument, bool *again), void *argument, pid_t parent)
+static _Noreturn void live(int (*life)(void *argument, unsigned number, bool *again),
+                           void *argument, unsigned number, pid_t parent)
 {
 	bool again = false;
 	int status;
@@ -33,7 +34,7 @@ static _Noreturn void live(int (*life)(void *argument, bool *again), void *argum
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (getppid() != parent)
 		_exit(EXIT_INTERNAL);
-	status = life(argument, &again);
+	status = life(argument, number, &again);
 	if (!again)
 		exit(status);
 	/* Not by exit(): the terminal stays as it is for the next life. */
@@ -54,8 +55,9 @@ static int attend(pid_t child, const sigset_t *set)
 	}
 }
 
-int lives_run(int (*life)(void *argument, bool *again), void *argument)
+int lives_run(int (*life)(void *argument, unsigned number, bool *again), void *argument)
 {
+	unsigned number = 0;
 	pid_t child, me = getpid();
 	sigset_t set, before;
 	int status;
@@ -72,9 +74,10 @@ int lives_run(int (*life)(void *argument, bool *again), void *argument)
 		}
 		if (!child) {
 			sigprocmask(SIG_SETMASK, &before, NULL);
-			live(life, argument, me);
+			live(life, argument, number, me);
 		}
 		status = attend(child, &set);
+		number++;
 	} while (WIFEXITED(status) && WEXITSTATUS(status) == AGAIN);
 	terminal_restore();
 	sigprocmask(SIG_SETMASK, &before, NULL);

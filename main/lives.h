@@ -6,7 +6,8 @@
 
 /**
  * lives_run - run a machine in a process of its own, and anew as often as it asks for it
- * @life: one life; sets *again when the guest rebooted and is to be started once more
+ * @life: one life, the first of which is number 0; sets *again when the guest rebooted and is to be
+ *        started once more
  * @argument: for @life
  *
  * A running machine gives away the right to start processes and to touch files
@@ -14,6 +15,6 @@
  * nothing else meanwhile. Signals for the machine are passed on to it; it dies with this process.
  * Returns the exit status of the last life.
  */
-int lives_run(int (*life)(void *argument, bool *again), void *argument);
+int lives_run(int (*life)(void *argument, unsigned number, bool *again), void *argument);
 
 #endif

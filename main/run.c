@@ -113,7 +113,7 @@ static bool wants_restart(const struct outcome *outcome)
 }
 
 struct life {
-	const struct run_options *o;
+	struct run_options *o;
 	struct kernel *k;
 	struct console *console;
 	struct devices *devices;
@@ -212,15 +212,41 @@ static int open_devices(struct devices *devices, const struct run_options *o,
 	return status;
 }
 
-static int run_life(void *argument, bool *again)
+/*
+ * The guest may have put another kernel on its disk, and what starts a machine reads what is there.
+ * One that was given by -k stays, and so does an initial RAM disk given by -i.
+ */
+static int read_image_again(const struct life *l)
+{
+	struct run_options *o = l->o;
+	struct image_boot before = o->boot;
+	struct loader_error e;
+	int status;
+
+	if (o->kernel != o->boot.kernel)
+		return 0;
+	status = image_boot_open(o->image, &o->boot);
+	if (status)
+		return status;
+	image_boot_close(&before);
+	if (!o->initrd || o->initrd == o->boot.initrd)
+		o->initrd = *o->boot.initrd ? o->boot.initrd : NULL;
+	kernel_close(l->k);
+	return kernel_open(o->kernel, l->k, &e) ? boot_status(&e) : 0;
+}
+
+static int run_life(void *argument, unsigned number, bool *again)
 {
 	const struct life *l = argument;
 	static struct vm vm;
 	const struct run_options *o = l->o;
 	struct restore *r = l->restore;
-	int status =
-	    vm_create(&vm, r ? r->file.header.ram_bytes : o->memory, r ? r->file.fd : -1, o->name);
+	int status = number ? read_image_again(l) : 0;
 
+	if (status)
+		return status;
+	status =
+	    vm_create(&vm, r ? r->file.header.ram_bytes : o->memory, r ? r->file.fd : -1, o->name);
 	signal(SIGBUS, out_of_memory);
 	if (!status) {
 		vm.machine->windows =
@@ -262,7 +288,7 @@ static bool leaves_names(const struct run_options *o, const struct console *cons
 	       channels_leave_names();
 }
 
-static int run_lives(const struct run_options *o, struct kernel *k, struct restore *restore,
+static int run_lives(struct run_options *o, struct kernel *k, struct restore *restore,
                      struct console *console, struct devices *devices,
                      const struct machine_claim *claim, int gdb)
 {
@@ -283,7 +309,7 @@ static int run_lives(const struct run_options *o, struct kernel *k, struct resto
 		return lives_run(run_life, &life);
 	}
 	life.alone = true;
-	return run_life(&life, &again);
+	return run_life(&life, 0, &again);
 }
 
 static int open_restore(struct restore *r, const struct run_options *o, struct devices *devices)
@@ -299,7 +325,7 @@ static int open_restore(struct restore *r, const struct run_options *o, struct d
 }
 
 /* With a name of its own, and a console. */
-static int run_named(const struct run_options *o, const struct machine_claim *claim)
+static int run_named(struct run_options *o, const struct machine_claim *claim)
 {
 	struct console console;
 	struct loader_error e;

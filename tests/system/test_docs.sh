@@ -32,13 +32,17 @@ for page in README.md CONTRIBUTING.md docs/*.md; do
 	check "$page: the files and tests it names exist:$missing" [ -z "$missing" ]
 done
 
-# Each command's --help and the manual page name the same options.
+# Each command's --help and its part of the manual page name the same options.
 man=docs/ring1.1
-for command in image run inspect check vmi ls stop pause resume snapshot restore clone console balloon stat monitor; do
+part() {
+	awk -v command="$1" '/^\.Sh/ { on = 0 } /^\.Ss/ { on = index($0 ",", " " command ",") || index($0, " " command " ") } on' "$man"
+}
+for command in image run inspect check vmi ls stop pause resume snapshot restore clone console balloon stat monitor exec sandbox; do
 	"$ring1" $command --help >"$scratch/help" 2>/dev/null || continue
 	missing=
-	for option in $(grep -oE '^ +(-[a-z], )? *--[a-z-]+' "$scratch/help" | grep -oE '[-][-][a-z-]+' | sort -u); do
-		grep -q -- "-$(echo "${option#--}" | sed 's/-/\\?-/g')" "$man" || missing="$missing $option"
+	part "$command" >"$scratch/part"
+	for option in $(grep -oE '^ +(-[a-zA-Z], )? *--[a-z-]+' "$scratch/help" | grep -oE '[-][-][a-z-]+' | sort -u); do
+		grep -q -- "-$(echo "${option#--}" | sed 's/-/\\?-/g')" "$scratch/part" || missing="$missing $option"
 	done
 	check "ring1 $command: the manual page has every option of --help:$missing" [ -z "$missing" ]
 done

@@ -103,13 +103,65 @@ check "a machine boots from a partition" said "root is /dev/vda1, ro: a marker i
 limited 90 "$scratch/out" "$ring1" run --image "$linked,ro" -k "$kernel" -i "$initrd" -a "quiet ring1.init=/bin/true"
 check "a kernel given with -k is booted instead" said "/bin/true exited with status 0"
 
+# ---- a kernel that the guest has put there ----
+
+# A system for itself: says which kernel it has.
+cat >"$scratch/orders" <<'E'
+run /bin/busybox uname -r
+power-off
+E
+{
+	for directory in bin dev; do echo "dir $directory 0755"; done
+	echo 'node dev/console 0600 5 1'
+	echo 'file init 0755 build/agent'
+	echo "file orders 0644 $scratch/orders"
+	echo 'file bin/busybox 0755 build/guests/root/bin/busybox'
+} >"$scratch/list2"
+build/guests/mkinitramfs "$scratch/list2" >"$scratch/initrd2" || exit 1
+# The first system replaces itself, or ends when it finds itself again.
+cat >"$scratch/show" <<'E'
+/bin/busybox mount -t ext4 /dev/vda /root || exit 1
+case $(/bin/busybox ls /root/new) in
+*vmlinuz*) /bin/busybox mv /root/new/* /root/boot/ ;;
+nothing) /bin/busybox rm -r /root/boot /root/new ;;
+*) echo 'the first kernel again' && exit ;;
+esac
+/bin/busybox umount /root
+/bin/busybox reboot -f
+E
+cat >"$scratch/first-orders" <<'E'
+mount proc proc /proc -
+mount devtmpfs devtmpfs /dev -
+modules /modules
+run /bin/busybox sh /show
+power-off
+E
+sed "s,$scratch/orders,$scratch/first-orders," "$scratch/list" >"$scratch/list1"
+build/guests/mkinitramfs "$scratch/list1" >"$scratch/tree/boot/initrd.img-6.1.0-10-test" || exit 1
+rm "$scratch/tree/vmlinuz" "$scratch/tree/boot/vmlinuz-9.9-test"
+mkdir "$scratch/tree/new"
+cp "$kernel_pae" "$scratch/tree/new/vmlinuz-6.1.0-11-test"
+cp "$scratch/initrd2" "$scratch/tree/new/initrd.img-6.1.0-11-test"
+renewed=$scratch/renewed.img
+mke2fs -q -t ext4 -d "$scratch/tree" "$renewed" 64M >"$scratch/mke2fs" 2>&1 || exit 1
+boots_from "$renewed" --reboot=restart
+check "after a reboot the newer kernel that the guest has installed runs, with its initial RAM disk" said '-686-pae'
+check "... and powers off" [ "$status $ended" = '0 itself' ]
+rm "$scratch/tree/new/"*
+: >"$scratch/tree/new/nothing"
+rm "$renewed"
+mke2fs -q -t ext4 -d "$scratch/tree" "$renewed" 64M >"$scratch/mke2fs" 2>&1 || exit 1
+boots_from "$renewed" --reboot=restart
+check "a guest that has removed its kernel does not come back: the reason is named" said "$renewed: no kernel in its file system"
+check "... with status 2" [ "$status $ended" = '2 itself' ]
+
 # ---- what cannot be used ----
 
 refused() { # REASON FILE
 	limited 30 "$scratch/out" "$ring1" run --image "$2"
 	[ "$status" = 2 ] && said "$2: $1" && [ "$(wc -l <"$scratch/out")" = 1 ]
 }
-rm -r "$scratch/tree/boot" "$scratch/tree/vmlinuz"
+rm -r "$scratch/tree/boot"
 mke2fs -q -t ext4 -d "$scratch/tree" "$scratch/none.img" 4M >"$scratch/mke2fs" 2>&1
 check "an image without a kernel is refused" refused "no kernel in its file system" "$scratch/none.img"
 head -c 1000000 /dev/zero >"$scratch/zero.img"
