@@ -79,6 +79,69 @@ check "... and of another network" in_network user,net=192.168.7.0/24 talk 600 \
 	'send=until grep 192.168.7.3 /etc/resolv.conf; do sleep 1; done; ping -c 1 192.168.7.2\r' 'expect=1 received'
 check "... and what was written is there the next time" talk 600 'send=cat /root/kept\r' 'expect=kept'
 
+# ---- packages, through the user network ----
+
+# How this host's apt reaches the network is how the guest's does; what listens on the host's loopback device, a proxy
+# perhaps, is at 10.0.2.2 there.
+apt_words() {
+	{
+		apt-config dump 2>/dev/null | grep -E '^Acquire::((http|https)::|Check-|ForceIPv|Retries)' | grep -v 'Auto-*Detect'
+		for scheme in http https; do
+			detect=
+			eval "$(apt-config shell detect "Acquire::$scheme::Proxy-Auto-Detect" 2>/dev/null)"
+			proxy=$(printenv "${scheme}_proxy")
+			[ ! -x "$detect" ] || proxy=$("$detect" "$1" 2>/dev/null | grep -v DIRECT)
+			[ -z "$proxy" ] || echo "Acquire::$scheme::Proxy \"$proxy\";"
+		done
+	} | sed -E 's,//([^/@"]*@)?(localhost|127\.[0-9.]*|\[::1\])([:/"]),//\110.0.2.2\3,'
+}
+# Files that they name: certificates.
+apt_files() { apt-config dump 2>/dev/null | sed -n 's/^Acquire::https::[A-Za-z:.-]*\(CaInfo\|SslCert\|SslKey\) "\(\/.*\)";/\2/p'; }
+# The same lists on the host, with nothing of its own state: is there a network, and the mirror at its other end?
+host_updates() {
+	mkdir -p "$scratch/apt/lists/partial" "$scratch/apt/cache/archives/partial" "$scratch/apt/parts"
+	: >"$scratch/apt/status"
+	apt-get -o APT::Architecture=i386 -o APT::Architectures::=i386 -o Dir::State="$scratch/apt" -o Dir::State::lists="$scratch/apt/lists" \
+		-o Dir::State::status="$scratch/apt/status" -o Dir::Cache="$scratch/apt/cache" -o Dir::Etc::sourcelist="$scratch/sources" \
+		-o Dir::Etc::sourceparts="$scratch/apt/parts" -o APT::Sandbox::User= -o APT::Update::Error-Mode=any \
+		-o APT::Update::Post-Invoke-Success= update </dev/null >"$scratch/host-update" 2>&1
+}
+in_guest() { by_user "$ring1" exec --timeout 300 slow -- "$@"; }
+
+if limited 60 "$scratch/detached" by_user "$ring1" run --image "$image" -n slow --detach && [ "$status" = 0 ]; then
+	in_guest cat /etc/apt/sources.list >"$scratch/sources" </dev/null
+	mirror=$(awk '$1 == "deb" { for (i = 2; i <= NF; i++) if ($i ~ /:\/\//) { print $i; exit } }' "$scratch/sources")
+	check "the guest knows where packages come from" [ -n "$mirror" ]
+	if ! host_updates; then
+		show "$scratch/host-update" 10
+		skip "apt-get update in the guest" "apt-get update with the same sources fails on this host"
+	else
+		apt_words "$mirror" >"$scratch/apt-words"
+		in_guest sh -c 'cat >/etc/apt/apt.conf.d/90host' <"$scratch/apt-words"
+		for file in $(apt_files); do
+			in_guest sh -c 'mkdir -p "${1%/*}" && cat >"$1"' sh "$file" <"$file"
+		done
+		status=0
+		in_guest apt-get -o APT::Update::Error-Mode=any update </dev/null >"$scratch/update" 2>&1 || status=$?
+		check "apt-get update in the guest (status $status)" [ "$status" = 0 -a "$(grep -c '^Get:' "$scratch/update")" -ge 1 ]
+		[ "$status" = 0 ] || show "$scratch/update"
+		check "... has the lists that the host has" [ "$(in_guest apt-cache policy hello </dev/null | grep -c '^ *Candidate: [0-9]')" = 1 ]
+		status=0
+		in_guest sh -c 'apt-get -y install hello && hello -g "greetings from a package"' </dev/null >"$scratch/install" 2>&1 || status=$?
+		check "a package is installed, and runs" [ "$status $(tail -n 1 "$scratch/install")" = '0 greetings from a package' ]
+		[ "$status" = 0 ] || show "$scratch/install"
+	fi
+	all=$(family "$(by_user "$ring1" ls </dev/null | awk '$1 == "slow" { print $2 }')")
+	status=0
+	by_user "$ring1" stop --timeout 120 slow </dev/null >"$scratch/stopped" 2>&1 || status=$?
+	check "the power button ends it (status $status)" [ "$status" = 0 ]
+	# shellcheck disable=SC2086 # one word a process
+	check "... and no process is left" all_gone 5 $all
+else
+	not_ok "runs in the background"
+	show "$scratch/detached"
+fi
+
 start=$(sfdisk -J "$image" 2>/dev/null | sed -n 's/.*"start": *\([0-9]*\).*/\1/p' | head -n 1)
 dd if="$image" of="$scratch/part" bs=512 skip="${start:-0}" conv=sparse status=none
 check "its file system is clean" sh -c 'e2fsck -fn "$1" >"$1.log" 2>&1' sh "$scratch/part"
