@@ -178,7 +178,7 @@ $(DELIVERY_GUEST): $(DELIVERY_SOURCES) guests/delivery/guest.h guests/delivery/d
 
 HOSTILE_KERNEL := $(GUESTS)/hostile_kernel.elf
 
-$(HOSTILE_KERNEL): guests/hostile_kernel/hostile_kernel.c guests/hostile_kernel/start.S $(CONFORMANCE)/link.lds include/vmi/vmi.h mk/guests.mk
+$(HOSTILE_KERNEL): $(wildcard guests/hostile_kernel/*.[cSh]) $(CONFORMANCE)/link.lds include/vmi/vmi.h mk/guests.mk
 	@mkdir -p $(@D)
 	@echo "  CC (guest)  $<"
 	@$(CC) $(CONFORMANCE_CFLAGS) $(MULTIBOOT_LINK) -T $(CONFORMANCE)/link.lds -o $@ $(filter %.c %.S,$^)

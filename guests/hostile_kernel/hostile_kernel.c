@@ -9,9 +9,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "hostile_kernel.h"
 #include "vmi/vmi.h"
 
-#define PAGE_OFFSET  0xc0000000u
 #define COM1         0x3f8
 #define USER_CS      0x1b
 #define USER_DS      0x23
@@ -50,7 +50,7 @@ static void *attempt_return[5];
 
 /* ---- little things ---- */
 
-static uint32_t random32(void) /* xorshift, Marsaglia 2003 */
+uint32_t random32(void) /* xorshift, Marsaglia 2003 */
 {
 	state ^= state << 13;
 	state ^= state >> 17;
@@ -58,20 +58,7 @@ static uint32_t random32(void) /* xorshift, Marsaglia 2003 */
 	return state;
 }
 
-static void outb(uint16_t port, uint8_t v)
-{
-	__asm__ volatile("outb %0, %1" : : "a"(v), "Nd"(port));
-}
-
-static uint8_t inb(uint16_t port)
-{
-	uint8_t v;
-
-	__asm__ volatile("inb %1, %0" : "=a"(v) : "Nd"(port));
-	return v;
-}
-
-static void print(const char *s)
+void print(const char *s)
 {
 	/* A hostile mode may have programmed the port: never wait for it. */
 	for (; *s; s++) {
@@ -220,22 +207,11 @@ static void try_ports(void)
 	}
 }
 
-static void outl(uint16_t port, uint32_t v)
-{
-	__asm__ volatile("outl %0, %w1" : : "a"(v), "Nd"(port));
-}
-
-static void outw(uint16_t port, uint16_t v)
-{
-	__asm__ volatile("outw %w0, %w1" : : "a"(v), "Nd"(port));
-}
-
 /*
- * Virtio devices in slots 1 to 3 (ports 0xc000, 0xc200, 0xc400: legacy registers): a queue that
+ * Virtio devices in slots 1 to 4 (ports 0xc000, 0xc200, ...: legacy registers): a queue that
  * often is nearly right, with descriptors of random kinds, requests with random headers; and
  * resets, vectors, configuration, base addresses.
  */
-#define RINGS   (16u << 20) /* physical; 1 MiB of which descriptors point into */
 #define ENTRIES 256u
 
 static uint32_t somewhere(void)
@@ -284,7 +260,7 @@ static void offer_chain(void)
 
 static void try_devices(void)
 {
-	uint32_t number = random32() % 2 ? 0 : 1 + random32() % 2;
+	uint32_t number = random32() % 2 ? 0 : 1 + random32() % 3;
 	uint32_t slot = 0x80000800u + (number << 11);
 	uint16_t ports = (uint16_t)(0xc000 + number * 0x200);
 
@@ -484,8 +460,17 @@ static const struct {
     {"memory", try_memory},   {"hole", try_hole},
     {"tables", try_tables},   {"rom", try_rom},
     {"devices", try_devices}, {"resets", try_resets},
-    {"console", try_console},
+    {"console", try_console}, {"messages", try_share},
 };
+
+static _Noreturn void end(void)
+{
+	print("hostile: ");
+	print(mode);
+	print(" ends\n");
+	for (;;)
+		outb(0x64, 0xfe);
+}
 
 static void repeat(void (*attempt)(void))
 {
@@ -505,6 +490,10 @@ static _Noreturn void at_once(void)
 {
 	struct table_register none = {0, 0};
 
+	if (is("share")) {
+		share_checks();
+		end();
+	}
 	if (is("nowhere"))
 		__asm__ volatile("lidt %0; jmp *%1" : : "m"(none), "r"(0xdeadbeefu));
 	if (is("triple"))
@@ -546,11 +535,7 @@ void hostile_main(void)
 			tss_descriptor = 0;
 			start_timer();
 			repeat(modes[i].attempt);
-			print("hostile: ");
-			print(mode);
-			print(" ends\n");
-			for (;;)
-				outb(0x64, 0xfe);
+			end();
 		}
 	at_once();
 }

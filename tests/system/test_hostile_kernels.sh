@@ -48,7 +48,8 @@ done
 # With devices to be hostile to, and the processes behind them. Nothing but its disk may have changed.
 truncate -s 4M "$scratch/disk"
 dd if=/dev/urandom of="$scratch/base" bs=1M count=4 2>/dev/null
-devices="--disk $scratch/disk --disk $scratch/base,cow --net user,restrict=on"
+mkdir "$scratch/shared"
+devices="--disk $scratch/disk --disk $scratch/base,cow --net user,restrict=on --share shared=$scratch/shared"
 before=$(sha256sum <"$scratch/base")
 seed=1
 while [ $seed -le $((2 * seeds)) ]; do

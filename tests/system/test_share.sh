@@ -66,6 +66,18 @@ seeks_a_way_out() {
 	grep -q outside /tmp/seen && say 'saw what is outside'
 	say "tried $n times"
 }
+makes_special() {
+	share data /mnt
+	fails mknod /mnt/made b 8 0
+	fails mknod /mnt/made c 1 3
+	fails mkfifo /mnt/made
+	# A FIFO of the host's is one of the guest's own here.
+	(echo through the guest >/mnt/fifo) & say "fifo: $(cat /mnt/fifo)"
+	say "above: $(cd /mnt/.. && ls -d mnt) $(ls /mnt/../mnt/there)"
+	chmod 6777 /mnt/there
+	ln -sf ../outside/file /mnt/mine
+	fails cat /mnt/mine
+}
 fills() {
 	share data /mnt
 	fails dd if=/dev/zero of=/mnt/big bs=64k count=100
@@ -157,6 +169,18 @@ check 'a link leads to the guest'"'"'s own files' said "^guest: link: .*can't op
 check 'links put in place of directories lead nowhere' said '^guest: tried 60 times'
 check '... nothing outside was seen' [ "$(grep -c '^guest: saw' "$scratch/said")" = 0 ]
 check '... or changed' [ "$before" = "$(cd "$scratch/outside" && ls -laR --time-style=full-iso | sha256sum)" ]
+
+fill
+mkfifo "$scratch/data/fifo"
+before=$(cd "$scratch/outside" && ls -lR --time-style=full-iso)
+share_guest makes_special '' --share "data=$scratch/data"
+check 'root of the guest makes no devices and no FIFOs' [ "$(grep -c '^guest: failed as it should: .*made.*not permitted' "$scratch/said")" = 3 ]
+check "... a FIFO of the host's is one between its own programs" said '^guest: fifo: through the guest'
+check '... what is above the share is its own' said '^guest: above: mnt /mnt/../mnt/there'
+check '... files get no rights of their own' [ "$(stat -c %a "$scratch/data/there")" = 777 ]
+check '... a link leads to its own files' said "^guest: failed as it should: .*mine.*No such file"
+check '... the host has nothing new' [ "$(find "$scratch/data" ! -name mine | wc -l) $before" = "4 $(cd "$scratch/outside" && ls -lR --time-style=full-iso)" ]
+said '^guest: above' || show "$scratch/said"
 
 share_guest asks_for_none '' --share "data=$scratch/data"
 check 'no such share, no such dialect: errors' [ "$(grep -c '^guest: failed as it should' "$scratch/said") $status" = '2 0' ]

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What the parts of the hostile kernel share. */
+#ifndef HOSTILE_KERNEL_H
+#define HOSTILE_KERNEL_H
+
+#include <stdint.h>
+
+#define PAGE_OFFSET 0xc0000000u
+#define RINGS       (16u << 20) /* physical; 1 MiB of which descriptors point into */
+
+static inline void outb(uint16_t port, uint8_t v)
+{
+	__asm__ volatile("outb %0, %1" : : "a"(v), "Nd"(port));
+}
+
+static inline uint8_t inb(uint16_t port)
+{
+	uint8_t v;
+
+	__asm__ volatile("inb %1, %0" : "=a"(v) : "Nd"(port));
+	return v;
+}
+
+static inline void outl(uint16_t port, uint32_t v)
+{
+	__asm__ volatile("outl %0, %w1" : : "a"(v), "Nd"(port));
+}
+
+static inline void outw(uint16_t port, uint16_t v)
+{
+	__asm__ volatile("outw %0, %w1" : : "a"(v), "Nd"(port));
+}
+
+uint32_t random32(void);
+void print(const char *s);
+
+/** share_checks - a client of the share that is the first device, by 9P messages of its own making
+ */
+void share_checks(void);
+
+/** try_share - one message, nearly right, to the same */
+void try_share(void);
+
+#endif
