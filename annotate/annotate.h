@@ -137,6 +137,7 @@ struct annotate_report {
 	uint32_t undecodable;  /* bytes that are no instruction */
 	uint32_t windows;      /* entries of windows[], of which ... */
 	uint32_t retargeted;   /* ... branches sent into a stub, */
+	uint32_t words;        /* ... words of data that name a stub, */
 	uint32_t islands;      /* ... pairs of short jump and island (two entries each), */
 	uint32_t vdso;         /* ... entries in vDSO images */
 	uint32_t shared;       /* sites rendered in a stub that trap when jumped to */

@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 /* Raise it when the meaning of a file, or what the annotator makes of a kernel, changes. */
-#define CACHE_FORMAT 3
+#define CACHE_FORMAT 4
 #define CACHE_MAGIC  0x31676e6972616363u
 
 struct header {

@@ -60,9 +60,9 @@ void annotate_print_report(const struct annotate_report *r, FILE *to)
 	fprintf(to, "%-18s %7u %7u %7u %7u %7u\n", "all", sum.found, sum.inlined, sum.called,
 	        sum.island, sum.trap);
 	fprintf(to,
-	        "windows %u (%u retargeted branches, %u islands, %u in vDSO images), "
+	        "windows %u (%u retargeted branches, %u words, %u islands, %u in vDSO images), "
 	        "%u sites shared with a trap, stubs %u bytes\n",
-	        r->windows, r->retargeted, r->islands, r->vdso, r->shared, r->stub_bytes);
+	        r->windows, r->retargeted, r->words, r->islands, r->vdso, r->shared, r->stub_bytes);
 	fprintf(to,
 	        "tables: %u alternatives, %u jump labels, %u static calls, %u tracer calls, "
 	        "%u exceptions, %u symbols\n",

@@ -11,10 +11,12 @@
  *  - a window that starts with an instruction before it,
  *  - a short jump to an island: a long jump in padding nearby that nobody executes,
  *  - a window before it that some jump bypasses,
+ *  - of an IRET: a stub of its own that the word which names it is made to name,
  *  - its trap.
  */
 #include "annotate/window.h"
 #include "annotate/forbid.h"
+#include "annotate/iret_word.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -405,6 +407,30 @@ static void cover_jumpers(struct plan *p, size_t index)
 	}
 }
 
+/* A stub for each IRET that a word names and that has none (annotate/iret_word.h). */
+static void cover_words(struct plan *p)
+{
+	struct image *im = p->im;
+	uint32_t word, iret;
+
+	for (uint32_t i = 0; i < iret_words(im); i++) {
+		struct window w = {.ends = true};
+		size_t index;
+
+		if (!iret_word(im, i, &word, &iret))
+			continue;
+		index = site_index(im, iret);
+		if (p->state[index] & SITE_RENDERED || form_at(p, iret) != STUB_IRET)
+			continue;
+		w.start = w.over_end = iret;
+		w.render_end = iret + length_at(im, iret);
+		if (!add_window(p, &w))
+			return;
+		sites_rendered(p, &w, iret);
+		p->state[index] |= SITE_SHARED;
+	}
+}
+
 static void choose(struct plan *p)
 {
 	struct image *im = p->im;
@@ -431,6 +457,8 @@ static void choose(struct plan *p)
 		if (!p->options->traps_only &&
 		    (!(p->state[i] & SITE_RENDERED) || (p->state[i] & SITE_SHARED)))
 			cover_jumpers(p, i);
+	if (!p->options->traps_only)
+		cover_words(p);
 }
 
 /* ---- writing ---- */
@@ -612,6 +640,28 @@ static bool retarget(struct plan *p)
 	return true;
 }
 
+/* Words of data that name a rendered IRET name its stub instead. */
+static bool rename_words(struct plan *p)
+{
+	struct image *im = p->im;
+	uint32_t word, iret;
+	uint8_t stub[4];
+
+	p->report->words = 0;
+	for (uint32_t i = 0; i < iret_words(im); i++) {
+		if (!iret_word(im, i, &word, &iret) || !(im->map[iret] & BYTE_MOVED) ||
+		    any_byte(im, word, word + sizeof(stub), BYTE_TAKEN))
+			continue;
+		put_relative(stub, moved_to(p, iret));
+		if (!add_entry(p, word, stub, sizeof(stub), sizeof(stub)))
+			return false;
+		for (uint32_t k = 0; k < sizeof(stub); k++) /* several sites name the same word */
+			im->map[word + k] |= BYTE_TAKEN;
+		p->report->words++;
+	}
+	return true;
+}
+
 /*
  * The last lines of a return to user mode in 6.1: `jmp 1f; verw mem; 1: iret`, where the jump is
  * an alternative that becomes two no-ops on processors with MDS. The iret, one byte with a trap,
@@ -740,7 +790,7 @@ static int write_all(struct plan *p)
 	if (p->nmoved)
 		qsort(p->moved, p->nmoved, sizeof(p->moved[0]), point_by_va);
 	resolve(p);
-	if (!retarget(p) || (!p->im->in->module && !hop_into_iret(p))) {
+	if (!retarget(p) || (!p->im->in->module && !hop_into_iret(p)) || !rename_words(p)) {
 		snprintf(p->error, ANNOTATE_ERROR_SIZE, "more than %u windows", ANNOT_MAX_WINDOWS);
 		return -E2BIG;
 	}

@@ -50,6 +50,12 @@ static uint32_t stub_of(const struct test_kernel *k, uint32_t at)
 		assert_memory_equal((k)->stubs, want_, sizeof(want_));                             \
 	} while (0)
 
+static void expect_trap(struct test_kernel *k)
+{
+	assert_int_equal(k->a->nwindows, 0);
+	test_kernel_free(k);
+}
+
 /* ---- what is found ---- */
 
 static void test_kinds(void **state)
@@ -309,6 +315,58 @@ static void test_iret(void **state)
 	test_kernel_free(k);
 }
 
+/* Text whose first instruction is a paravirt jump by way of @word to @target. */
+static struct test_kernel *jump_by_word(uint32_t word, uint32_t target, bool traps_only)
+{
+	/* 0: jmp *%cs:word; 16: iret, of one byte and no room behind it; 20: another function.
+	 * Around them what is no padding, which would be an island. */
+	const uint8_t jump[] = {0x2e, 0xff, 0x25, W(word)}, entry[] = {W(TEXT_VA), 1, 7, 0, 0};
+	const uint8_t words[] = {W(target), W(TEXT_VA + 20)};
+	uint8_t text[TEXT_SIZE];
+	struct test_kernel *k;
+
+	memset(text, 0x40, sizeof(text)); /* inc %eax */
+	memcpy(text, jump, sizeof(jump));
+	memcpy(text + 14, "\x0f\x0b", 2); /* ud2 */
+	memcpy(text + 16, "\xcf\x8d\x76\x00\x89\xc3\xc3", 7);
+	memcpy(text + 40, words, sizeof(words));
+	k = test_kernel_new(text, sizeof(text));
+	k->options.traps_only = traps_only;
+	test_kernel_table(k, ".parainstructions", entry, sizeof(entry));
+	memcpy(k->data + 0x100, words, sizeof(words));
+	k->sections[k->nsections++] = (struct annotate_section){
+	    ".data", DATA_VA + 0x100, sizeof(words), k->data + 0x100, false, true, false};
+	test_kernel_run(k);
+	return k;
+}
+
+/* native_iret of paravirtual kernels: the word that names it names its stub. */
+static void test_iret_by_word(void **state)
+{
+	needs_stubs();
+	const uint8_t old[] = {W(TEXT_VA + 16)}, new[] = {W(STUBS_VA)};
+	struct test_kernel *k = jump_by_word(DATA_VA + 0x100, TEXT_VA + 16, false);
+	const struct annot_window *w = &k->a->windows[0];
+
+	(void)state;
+	EXPECT_STUB(k, 0x36, 0xc7, 0x05, W(0xff000010), W(TEXT_VA + 16), 0xe9, REL(12, 0xff004040));
+	assert_int_equal(k->a->nwindows, 1);
+	assert_int_equal(k->report.words, 1);
+	assert_int_equal(w->va, DATA_VA + 0x100);
+	assert_int_equal(w->length, sizeof(new));
+	assert_memory_equal(w->bytes, new, sizeof(new));
+	assert_memory_equal(w->old, old, sizeof(old));
+	/* Who comes there otherwise meets the trap, and goes on in the stub. */
+	assert_true(k->a->sites[0].flags & ANNOT_SITE_TRAP);
+	assert_int_equal(k->a->npoints, 1);
+	assert_int_equal(k->a->points[0].va, TEXT_VA + 16);
+	test_kernel_free(k);
+	expect_trap(jump_by_word(DATA_VA + 0x100, TEXT_VA + 20, false)); /* no IRET */
+	expect_trap(jump_by_word(DATA_VA + 0x106, TEXT_VA + 16, false)); /* beyond the data */
+	expect_trap(jump_by_word(TEXT_VA + 40, TEXT_VA + 16, false));    /* in text */
+	expect_trap(jump_by_word(DATA_VA + 0x100, TEXT_VA + 16, true));
+}
+
 static void test_segments(void **state)
 {
 	needs_stubs();
@@ -463,12 +521,6 @@ static void test_island(void **state)
 }
 
 /* ---- forbidden neighbours ---- */
-
-static void expect_trap(struct test_kernel *k)
-{
-	assert_int_equal(k->a->nwindows, 0);
-	test_kernel_free(k);
-}
 
 /* The text of these tests: cli, a mov that a table names, a ret. */
 #define NAMED_AT 1
@@ -848,6 +900,7 @@ int main(void)
 	    cmocka_unit_test(test_counting),
 	    cmocka_unit_test(test_flag_images),
 	    cmocka_unit_test(test_iret),
+	    cmocka_unit_test(test_iret_by_word),
 	    cmocka_unit_test(test_segments),
 	    cmocka_unit_test(test_called),
 	    cmocka_unit_test(test_displaced_call_returns_to_the_image),
