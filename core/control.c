@@ -21,7 +21,7 @@ void update_user_work(void)
 {
 	bool ldt = M->ldt_base && (M->ldt_unproven || M->ldt_in_place);
 
-	if (V->cr0 & CR0_TS || M->was_idle || ldt)
+	if (V->cr0 & CR0_TS || M->was_idle || ldt || M->private_segment)
 		V->iflag |= IF_USER_WORK;
 	else
 		V->iflag &= ~IF_USER_WORK;

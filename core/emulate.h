@@ -47,7 +47,10 @@ void emulate_cpuid(void);
 bool write_cr(unsigned n, uint32_t value, struct exception *x);
 bool read_cr(unsigned n, uint32_t *value, struct exception *x);
 
-/** update_user_work - CR0.TS, machine.was_idle or the LDT changed: must IRET to user mode look? */
+/**
+ * update_user_work - CR0.TS, machine.was_idle, machine.private_segment or the LDT changed: must
+ * IRET to user mode look?
+ */
 void update_user_work(void);
 
 /** Model-specific registers (core/control.c); unknown ones are #GP. */

@@ -200,6 +200,28 @@ static uint32_t real_selector(enum seg seg, uint16_t selector, struct descriptor
 	return LDT_SELECTOR(LDT_KERNEL_BANK + index);
 }
 
+/* May user mode not have it, so that IRET there takes it away (SDM volume 2, IRET)? */
+static bool is_private(struct descriptor d)
+{
+	return d.hi & DESC_PRESENT && descriptor_dpl(d) < 3 &&
+	       !(d.hi & DESC_CODE && d.hi & DESC_CONFORMING);
+}
+
+/*
+ * The ROM's IRET tells the kernel's data segments from user mode's by the slot they are in. One
+ * of the LDT, or of a thread area, is in the same slot for both: while FS or GS may hold such a
+ * one of the kernel's own, the core looks at each return. (DS and ES are the ROM's flat ones, or
+ * the core returns.)
+ */
+static void note_private(enum seg seg, struct descriptor d)
+{
+	if ((seg != SEG_FS && seg != SEG_GS) || is_null(V->vsel[seg]) ||
+	    in_bank(V->rsel[seg], LDT_KERNEL_BANK) || !is_private(d))
+		return;
+	M->private_segment = 1;
+	update_user_work();
+}
+
 static void set_segment(enum seg seg, uint16_t selector, struct descriptor d, unsigned cpl)
 {
 	V->vsel[seg] = selector;
@@ -212,6 +234,8 @@ static void set_segment(enum seg seg, uint16_t selector, struct descriptor d, un
 	M->hidden[seg].limit = is_null(selector) ? 0 : descriptor_limit(d);
 	M->hidden[seg].rights = is_null(selector) ? 0 : d.hi;
 	V->load_segments = 1;
+	if (!cpl)
+		note_private(seg, d);
 }
 
 /* The processor sets the accessed bit of what it loads (SDM volume 3, 3.4.5.1). */
@@ -303,22 +327,22 @@ bool load_code_segment(uint16_t selector, uint32_t eip, unsigned cpl, struct exc
 
 static void user_data_segment(enum seg seg)
 {
-	uint32_t real = V->rsel[seg];
+	uint32_t real = V->rsel[seg], selector = V->vsel[seg];
 	unsigned index = index_of(real) - LDT_KERNEL_BANK;
-	bool in_ldt = V->vsel[seg] & 4 && !is_null(V->vsel[seg]);
-	struct descriptor d;
+	bool kernel_bank = in_bank(real, LDT_KERNEL_BANK);
+	struct descriptor d = {0, M->hidden[seg].rights};
 
-	if (in_ldt)
-		d = (struct descriptor){0, M->hidden[seg].rights};
-	else if (in_bank(real, LDT_KERNEL_BANK))
+	if (kernel_bank)
 		d = (struct descriptor){V->ksel[index].lo, V->ksel[index].hi};
-	else
+	else if (is_null(selector) || !(selector & 4 || is_tls(selector)))
 		return;
-	if (descriptor_dpl(d) < 3 && !(d.hi & DESC_CODE && d.hi & DESC_CONFORMING)) {
+	if (is_private(d)) {
 		V->vsel[seg] = V->rsel[seg] = 0;
 		M->hidden[seg].base = 0;
-	} else if (!in_ldt) {
+	} else if (kernel_bank) {
 		V->rsel[seg] = LDT_SELECTOR(LDT_USER_BANK + index);
+	} else if (is_tls(selector)) {
+		return;
 	}
 	V->load_segments = 1;
 }
@@ -329,6 +353,10 @@ void segments_enter_user(void)
 	user_data_segment(SEG_ES);
 	user_data_segment(SEG_FS);
 	user_data_segment(SEG_GS);
+	if (M->private_segment) {
+		M->private_segment = 0;
+		update_user_work();
+	}
 }
 
 uint16_t selector_of_real(uint32_t real)

@@ -109,6 +109,49 @@ TEST(IRET, "takes away the kernel's segments that user mode may not have")
 	check_equal(trapped.frame.es & 0xffff, 0);
 }
 
+#define LDT_SELECTOR(index, rpl) ((index)*8 + 4 + (rpl))
+#define LDT_ITEMS                4
+static uint64_t ldt[LDT_ITEMS] __attribute__((aligned(4096)));
+
+/* The table is in place, and was seen unchanged at a return: only FS and GS are new from now on. */
+static void use_ldt(void)
+{
+	uint64_t d = segment_descriptor((uint32_t)ldt, sizeof ldt - 1, 0x82) & ~(0xc0ull << 48);
+
+	ldt[1] = segment_descriptor(0, 0xbffff, 0xb3); /* DPL 1 */
+	ldt[2] = segment_descriptor(0, 0xbffff, 0xf3); /* DPL 3 */
+	ldt[3] = segment_descriptor(0, 0xbffff, 0xbf); /* conforming code that can be read, DPL 1 */
+	call(VMI_CALL_WriteGDTEntry, (uint32_t)gdt, LDT >> 3, (uint32_t)d, (uint32_t)(d >> 32), 0);
+	VMI(SetLDT, LDT);
+	for (unsigned i = 0; i < 2; i++) {
+		user_registers();
+		to_user(USER_CS, 2 | EFLAGS_IF, USER_DS);
+	}
+}
+
+TEST(IRET, "takes away the LDT's segments that user mode may not have, in FS and GS as well")
+{
+	static const uint16_t selectors[][2] = {{LDT_SELECTOR(1, 1), LDT_SELECTOR(1, 1)},
+	                                        {LDT_SELECTOR(2, 3), LDT_SELECTOR(1, 0)},
+	                                        {LDT_SELECTOR(1, 1), 0},
+	                                        {LDT_SELECTOR(3, 3), LDT_SELECTOR(2, 0)}};
+	static const uint16_t left[][2] = {
+	    {0, 0}, {LDT_SELECTOR(2, 3), 0}, {0, 0}, {LDT_SELECTOR(3, 3), LDT_SELECTOR(2, 0)}};
+
+	user_load(user_nop, user_nop_end);
+	use_ldt();
+	for (unsigned i = 0; i < 4; i++) {
+		user_registers();
+		call_in.fs = selectors[i][0];
+		call_in.gs = selectors[i][1];
+		to_user(USER_CS, 2 | EFLAGS_IF, USER_DS);
+		check_user(USER_CS, USER_DS);
+		check_equal(trapped.frame.fs & 0xffff, left[i][0]);
+		check_equal(trapped.frame.gs & 0xffff, left[i][1]);
+	}
+	VMI(SetLDT, 0);
+}
+
 TEST(IRET, "restores the frame's flags in user mode")
 {
 	static const uint32_t flags[] = {0,

@@ -276,6 +276,8 @@ struct machine {
 	uint32_t ldt_selector, ldt_base, ldt_limit;
 	uint32_t ldt_unproven; /* loaded, and not yet seen unchanged at a return to user mode */
 	uint32_t ldt_in_place; /* this kernel writes into the table that is loaded */
+	uint32_t
+	    private_segment; /* FS or GS may hold one of the LDT that user mode must not have */
 	uint32_t tr_selector, tr_base, tr_limit;
 	uint32_t nested_tasks; /* entered by task gates and not returned from */
 	uint64_t efer, pat, sysenter[3];
