@@ -101,6 +101,11 @@ skip_unless_fast() {
 # All waits below are this many times as long as said: tests/soak/run shares the host with whatever else runs there, a build
 # without the fast paths takes its time (mk/slow.mk), and nothing is to be taken for a hang that is merely slow.
 patience=${RING1_PATIENCE:-1}
+# Nor is any shorter than this, in seconds: each ends with what it waits for, so that only what never comes takes so long.
+least=60
+
+# tenths_of SECONDS: how often a wait looks
+tenths_of() { echo $((($1 > least ? $1 : least) * 10 * patience)); }
 
 # limited SECONDS OUTPUT COMMAND...: run it, all output into a file. Sets status, and ended to "itself", "term" (it took
 # a SIGTERM to end it) or "kill" (that did not suffice).
@@ -130,7 +135,7 @@ wait_for_end() {
 alive() { [ -r "/proc/$1/stat" ] && ! grep -q ') [ZX] ' "/proc/$1/stat" 2>/dev/null; }
 
 gone_within() {
-	tenths=$(($2 * 10 * patience))
+	tenths=$(tenths_of "$2")
 	while alive "$1"; do
 		[ $tenths -gt 0 ] || return 1
 		tenths=$((tenths - 1))
@@ -140,7 +145,7 @@ gone_within() {
 
 # appears TEXT FILE SECONDS
 appears() {
-	tenths=$(($3 * 10 * patience))
+	tenths=$(tenths_of "$3")
 	until grep -aqF -- "$1" "$2" 2>/dev/null; do
 		[ $tenths -gt 0 ] || return 1
 		tenths=$((tenths - 1))
@@ -234,7 +239,7 @@ remaining() {
 
 # all_gone SECONDS PID:START...
 all_gone() {
-	tenths=$(($1 * 10))
+	tenths=$(tenths_of "$1")
 	shift
 	while [ -n "$(remaining "$@")" ]; do
 		if [ $tenths -le 0 ]; then
@@ -245,6 +250,37 @@ all_gone() {
 		sleep 0.1
 	done
 }
+
+# sleeps PID: it has nothing to do, and knows it: there is a second in which it used less than a tenth of a processor, was
+# woken less than a hundred times, and slept at both ends. None of that depends on what else the host does; who spins, or is
+# woken all the time, never has such a second. Waits for it, since what came before may not be done yet.
+sleeps() {
+	seconds_left=$((least * patience))
+	while [ $seconds_left -gt 0 ]; do
+		asleep "$1" && run_before=$(ran_ns "$1") woken_before=$(woken "$1") && up_before=$(uptime_ms) || return 1
+		sleep 1
+		run_after=$(ran_ns "$1") woken_after=$(woken "$1") up_after=$(uptime_ms)
+		passed=$((up_after - up_before))
+		asleep_now "$1" && [ $(((run_after - run_before) / 1000000 * 10)) -lt $passed ] &&
+			[ $(((woken_after - woken_before) * 10)) -lt $passed ] && return
+		seconds_left=$((seconds_left - 1))
+	done
+	echo "# in $passed ms it used $(((run_after - run_before) / 1000000)) ms and was woken $((woken_after - woken_before)) times"
+	return 1
+}
+asleep_now() { sed 's/^.*) //' "/proc/$1/stat" | grep -q '^S'; }
+asleep() {
+	tenths=$(tenths_of 1)
+	until asleep_now "$1"; do
+		[ $tenths -gt 0 ] || return 1
+		tenths=$((tenths - 1))
+		sleep 0.1
+	done
+}
+# Of all threads: nanoseconds on a processor, and how often they went to sleep by themselves.
+ran_ns() { cat "/proc/$1/task/"*/schedstat | awk '{ n += $1 } END { printf "%.0f\n", n }'; }
+woken() { cat "/proc/$1/task/"*/status | awk '$1 == "voluntary_ctxt_switches:" { n += $2 } END { print n + 0 }'; }
+uptime_ms() { awk '{ printf "%.0f\n", $1 * 1000 }' /proc/uptime; }
 
 children() { family "$1" | sed 's/:.*//' | while read -r pid; do
 	[ "$(sed 's/^.*) //' "/proc/$pid/stat" 2>/dev/null | cut -d ' ' -f 2)" = "$1" ] && echo "$pid"
