@@ -57,10 +57,25 @@ static int by_va(const void *a, const void *b)
 	return (x->va > y->va) - (x->va < y->va);
 }
 
+#define NAME_SHOWN 32
+
+/* A section's name in a message: a module's is the guest's, and the message may reach a terminal.
+ */
+static const char *shown(char text[NAME_SHOWN + 1], const char *name)
+{
+	size_t n = 0;
+
+	for (; n < NAME_SHOWN && name[n]; n++)
+		text[n] = name[n] >= ' ' && name[n] <= '~' ? name[n] : '?';
+	text[n] = 0;
+	return text;
+}
+
 /* Where everything lies; sections in ascending order. */
 static int make_extents(struct image *im, const struct annotate_section *const *v, size_t n,
                         char error[ANNOTATE_ERROR_SIZE])
 {
+	char name[NAME_SHOWN + 1];
 	uint64_t size = 0;
 
 	for (size_t i = 0; i < n; i++) {
@@ -69,13 +84,13 @@ static int make_extents(struct image *im, const struct annotate_section *const *
 
 		if (end > UINT32_MAX) {
 			snprintf(error, ANNOTATE_ERROR_SIZE,
-			         "section %.32s at %#x wraps around the address space", v[i]->name,
-			         v[i]->va);
+			         "section %s at %#x wraps around the address space",
+			         shown(name, v[i]->name), v[i]->va);
 			return -EINVAL;
 		}
 		if (e && v[i]->va < (uint64_t)e->va + e->size && im->in->module) {
-			snprintf(error, ANNOTATE_ERROR_SIZE,
-			         "section %.32s at %#x overlaps another", v[i]->name, v[i]->va);
+			snprintf(error, ANNOTATE_ERROR_SIZE, "section %s at %#x overlaps another",
+			         shown(name, v[i]->name), v[i]->va);
 			return -EINVAL;
 		}
 		if (e && !apart(im->in, e, v[i]->va)) {
