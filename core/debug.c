@@ -2,6 +2,7 @@
 #include "core/debug.h"
 
 #include "core/emulate.h"
+#include "core/frames.h"
 #include "core/paging.h"
 #include "core/segment.h"
 #include "core/shadow.h"
@@ -87,6 +88,7 @@ void debug_registers_changed(void)
 	if (!any && !M->debug.active)
 		return;
 	M->debug.active = any;
+	iret_work_update(); /* EFLAGS.RF means something now */
 	M->debug.generation++;
 	apply();
 }

@@ -27,6 +27,14 @@ bool emulate_user(const struct insn *in, uint32_t next, struct exception *x);
 bool emulate_iret(unsigned size, struct exception *x);
 
 /**
+ * prefill_before_return - fill in the page a page-fault handler has just installed, before its IRET
+ *
+ * ESP is at the frame. True: that was all there was to do, and the ROM can carry out the IRET: it
+ * loads two segment registers where emulate_iret() has all of them loaded. False: emulate_iret().
+ */
+bool prefill_before_return(void);
+
+/**
  * enter_user - go on in user mode; all of it, or, with the exception in @x, nothing
  * @cs, @ss: selectors with RPL 3
  * @image: EFLAGS; IF counts as set

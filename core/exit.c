@@ -89,7 +89,7 @@ static _Noreturn void leave(void)
 	if (is_low(V->eip))
 		low_enter_code();
 	if (!fast(FAST_KEEP_SEGMENTS))
-		V->load_segments = 1;
+		V->load_segments |= LOAD_DATA;
 	if (V->load_segments || SELF->ldt_seen != M->ldt_generation)
 		segments_prepare();
 	if (user_mode())
@@ -172,6 +172,10 @@ static void gate_iret(void)
 	    !(stack_word(2) & EFLAGS_IF)) {
 		V->eip = ROM_IRET;
 		keep_promise();
+		return;
+	}
+	if (prefill_before_return()) {
+		V->eip = ROM_IRET;
 		return;
 	}
 	if (!emulate_iret(4, &x))
@@ -623,7 +627,7 @@ void core_bad_resume(const struct host_exception *e)
 		}
 	if (!data)
 		deliver_exception(&x);
-	V->load_segments = 1;
+	V->load_segments |= LOAD_DATA;
 	leave();
 }
 

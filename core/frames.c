@@ -98,7 +98,7 @@ uint32_t frame_return(uint32_t at, uint32_t eip)
 void iret_work_update(void)
 {
 	if (M->redirects || M->prefill.armed || M->nnamed || M->nested_tasks || M->nmi.blocked ||
-	    M->probe_returns || M->debugger.stepping)
+	    M->probe_returns || M->debugger.stepping || M->debug.active)
 		V->iflag |= IF_IRET_WORK;
 	else
 		V->iflag &= ~IF_IRET_WORK;

@@ -12,12 +12,23 @@
 #include "core/shadow.h"
 #include "core/task.h"
 
-/* Fill in the page a page-fault handler has just installed, before its code runs again. */
-static void prefill(void)
+static void map_prefilled(void)
 {
 	struct translation t;
 	struct exception x;
 
+	M->prefill.armed = 0;
+	iret_work_update();
+	if (shadow_present(M->prefill.va, M->prefill.write) ||
+	    !walk(M->prefill.va, M->prefill.write, M->prefill.user, &t, &x))
+		return;
+	COUNT(map_prefill);
+	shadow_map(M->prefill.va, &t, false);
+}
+
+/* Fill in the page a page-fault handler has just installed, before its code runs again. */
+static void prefill(void)
+{
 	if (!M->prefill.armed)
 		return;
 	if (M->prefill.eip != V->eip || M->prefill.cr3 != V->cr3) {
@@ -27,13 +38,21 @@ static void prefill(void)
 		iret_work_update();
 		return;
 	}
-	M->prefill.armed = 0;
-	iret_work_update();
-	if (shadow_present(M->prefill.va, M->prefill.write) ||
-	    !walk(M->prefill.va, M->prefill.write, M->prefill.user, &t, &x))
-		return;
-	COUNT(map_prefill);
-	shadow_map(M->prefill.va, &t, false);
+	map_prefilled();
+}
+
+bool prefill_before_return(void)
+{
+	struct exception x;
+	uint32_t frame[2];
+
+	if (!fast(FAST_ROM_IRET) || !M->prefill.armed || !M->prefill.user ||
+	    V->iflag & (IF_PENDING | IF_USER_WORK) || M->prefill.cr3 != V->cr3 ||
+	    !guest_read(V->gpr[R_ESP], frame, sizeof frame, false, &x) || (frame[1] & 3) != 3 ||
+	    frame[0] != M->prefill.eip)
+		return false;
+	map_prefilled();
+	return !(V->iflag & IF_IRET_WORK);
 }
 
 bool enter_user(uint16_t cs, uint32_t eip, uint16_t ss, uint32_t esp, uint32_t image,

@@ -57,7 +57,7 @@ static void move_segment(enum seg seg, unsigned n)
 	M->low.saved[seg] = V->rsel[seg];
 	M->low.moved |= 1u << seg;
 	V->rsel[seg] = selector(n);
-	V->load_segments = 1;
+	V->load_segments |= LOAD_DATA;
 }
 
 static void move_code(bool wide)
@@ -176,7 +176,7 @@ uint32_t low_close(void)
 		/* The instruction may have loaded the register, or the ROM another mode's. */
 		if (is_moved(V->rsel[seg]))
 			V->rsel[seg] = M->low.saved[seg];
-		V->load_segments = 1;
+		V->load_segments |= LOAD_DATA;
 	}
 	M->low.moved = 0;
 	if (M->low.spilled)

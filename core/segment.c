@@ -233,7 +233,7 @@ static void set_segment(enum seg seg, uint16_t selector, struct descriptor d, un
 	M->hidden[seg].base = is_null(selector) ? 0 : descriptor_base(d);
 	M->hidden[seg].limit = is_null(selector) ? 0 : descriptor_limit(d);
 	M->hidden[seg].rights = is_null(selector) ? 0 : d.hi;
-	V->load_segments = 1;
+	V->load_segments |= seg == SEG_CS || seg == SEG_SS ? LOAD_BY_IRET : LOAD_DATA;
 	if (!cpl)
 		note_private(seg, d);
 }
@@ -344,7 +344,7 @@ static void user_data_segment(enum seg seg)
 	} else if (is_tls(selector)) {
 		return;
 	}
-	V->load_segments = 1;
+	V->load_segments |= LOAD_DATA;
 }
 
 void segments_enter_user(void)
@@ -443,7 +443,7 @@ static bool lost_base(enum seg seg, uint64_t base)
 	if (!is_tls(V->vsel[seg]) || !(V->rsel[seg] & 4) ||
 	    slot != tls_slot(index_of(V->vsel[seg])) || base == segment_base(seg))
 		return false;
-	V->load_segments = 1;
+	V->load_segments |= LOAD_DATA;
 	return true;
 }
 
@@ -487,6 +487,22 @@ static struct descriptor hidden_descriptor(enum seg seg)
 	                               (rights & 0xf0ff00u) | (limit & 0xf0000u)};
 }
 
+/* What the descriptor of CS or SS must be for IRETQ to load it. */
+static uint32_t type_in_force(enum seg seg)
+{
+	return DESC_S | DESC_PRESENT | (seg == SEG_CS ? DESC_CODE : DESC_RW);
+}
+
+/* Can IRETQ load CS or SS as the LDT is? */
+static bool in_order(enum seg seg)
+{
+	unsigned slot = index_of(V->rsel[seg]);
+	uint32_t type = type_in_force(seg);
+
+	return !(V->rsel[seg] & 4) || slot >= LDT_SLOTS ||
+	       (SELF->ldt[slot].hi & (type | DESC_CODE)) == type;
+}
+
 /*
  * CS and SS cannot be NULL: where the table has something else now, put back what is in force.
  * Another register that shares the slot sees it too, which no guest has been seen to mind.
@@ -495,10 +511,10 @@ static void keep_loaded(enum seg seg)
 {
 	unsigned slot = index_of(V->rsel[seg]);
 	struct ldt_slot *have = &SELF->ldt[slot];
-	uint32_t type = DESC_S | DESC_PRESENT | (seg == SEG_CS ? DESC_CODE : DESC_RW);
+	uint32_t type = type_in_force(seg);
 	struct descriptor d;
 
-	if (!(V->rsel[seg] & 4) || slot >= LDT_SLOTS || (have->hi & (type | DESC_CODE)) == type)
+	if (in_order(seg))
 		return;
 	d = hidden_descriptor(seg);
 	d.hi = (d.hi & ~DESC_CODE) | type;
@@ -516,21 +532,41 @@ static void note_thread_area(void)
 	struct descriptor d = hidden_descriptor(SEG_GS);
 
 	V->gs_area = SELECTOR_UNKNOWN;
-	if (!fast(FAST_SAME_AREA) || !V->load_segments || user_mode() || is_null(selector) ||
-	    !is_tls(selector) || V->rsel[SEG_GS] != LDT_SELECTOR(tls_slot(index_of(selector))))
+	if (!fast(FAST_SAME_AREA) || !(V->load_segments & LOAD_DATA) || user_mode() ||
+	    is_null(selector) || !is_tls(selector) ||
+	    V->rsel[SEG_GS] != LDT_SELECTOR(tls_slot(index_of(selector))))
 		return;
 	V->gs_area_lo = d.lo;
 	V->gs_area_hi = d.hi;
 	V->gs_area = selector;
 }
 
+/*
+ * A change of mode alone, as exceptions and their returns are: the data segments stay as they are.
+ * False: the LDT had to be written, at which the host loads them again, with bases of the LDT's.
+ */
+static bool prepare_for_iret(void)
+{
+	if (V->load_segments != LOAD_BY_IRET || SELF->ldt_seen != M->ldt_generation)
+		return false;
+	for (enum seg seg = SEG_CS; seg <= SEG_SS; seg++)
+		if ((V->rsel[seg] & 4 && refresh_slot(index_of(V->rsel[seg]))) || !in_order(seg))
+			V->load_segments |= LOAD_DATA;
+	if (V->load_segments & LOAD_DATA)
+		return false;
+	V->load_segments = 0;
+	return true;
+}
+
 void segments_prepare(void)
 {
 	static const uint8_t data[4] = {SEG_ES, SEG_DS, SEG_FS, SEG_GS};
 
+	if (prepare_for_iret())
+		return;
 	for (unsigned i = 0; i < SEG_COUNT; i++)
 		if (V->rsel[i] & 4 && refresh_slot(index_of(V->rsel[i])))
-			V->load_segments = 1;
+			V->load_segments |= LOAD_DATA;
 	/*
 	 * A processor keeps what was loaded when the table changes. Here it is loaded again: what
 	 * cannot be is NULL then, as VMI has it (Part 2.1).
@@ -538,7 +574,7 @@ void segments_prepare(void)
 	for (unsigned i = 0; i < sizeof data; i++)
 		if (V->rsel[data[i]] & 4 && !loadable(index_of(V->rsel[data[i]]))) {
 			V->rsel[data[i]] = 0;
-			V->load_segments = 1;
+			V->load_segments |= LOAD_DATA;
 		}
 	keep_loaded(SEG_CS);
 	keep_loaded(SEG_SS);
@@ -546,6 +582,7 @@ void segments_prepare(void)
 	V->fs_base = segment_base(SEG_FS);
 	V->gs_base = segment_base(SEG_GS);
 	note_thread_area();
+	V->load_segments &= LOAD_DATA;
 }
 
 /* Fill a slot, or empty it: user code must not go on loading what is no longer there. */
@@ -598,7 +635,7 @@ static bool follow_guest_ldt(void)
 	for (enum seg seg = SEG_FS; seg <= SEG_GS; seg++)
 		if (is_tls(V->vsel[seg]) && !is_null(V->rsel[seg]))
 			V->rsel[seg] = LDT_SELECTOR(tls_slot(index_of(V->vsel[seg])));
-	V->load_segments = 1;
+	V->load_segments |= LOAD_DATA;
 	return true;
 }
 
@@ -612,7 +649,7 @@ void segments_ldt_changed(void)
 		if (SELF->ldt[slot].lo | SELF->ldt[slot].hi)
 			bring_slot(slot);
 	SELF->ldt_guest_base = M->ldt_base;
-	V->load_segments = 1;
+	V->load_segments |= LOAD_DATA;
 }
 
 void segments_ldt_loaded(void)

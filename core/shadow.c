@@ -860,6 +860,12 @@ static void compare_behind(uint32_t r, unsigned k, const void *table, struct run
 	uint64_t copy;
 
 	while (++k < end) {
+		unsigned group = k * entry_size() / GROUP_BYTES;
+
+		if (!(SELF->region[r].groups >> group & 1)) {
+			k = (group + 1) * GROUP_BYTES / entry_size() - 1; /* never held anything */
+			continue;
+		}
 		copy = copy_get(r, k);
 		if (copy && change_of(copy, table_get(table, k)) != what)
 			return;

@@ -172,7 +172,7 @@ void space_activate(void)
 	shadow_activate();
 	debug_activate();
 	segments_ldt_changed();
-	V->load_segments = 1;
+	V->load_segments |= LOAD_DATA;
 }
 
 #define MXCSR_AT     24 /* in an XSAVE area */

@@ -12,7 +12,11 @@
  */
 #include "rom/rom.h"
 
-#define UNUSUAL (EFLAGS_TF | EFLAGS_NT | EFLAGS_RF | EFLAGS_VM)
+/*
+ * RF, which frames of faults have, is not among them: POPF clears it, and where it would matter,
+ * with breakpoints of the debug registers, no IRET comes here (iret_work_update()).
+ */
+#define UNUSUAL (EFLAGS_TF | EFLAGS_NT | EFLAGS_VM)
 
 ENTRY(rom_iret)
 #if !FAST_ROM_IRET

@@ -61,6 +61,10 @@ struct selector_cache {
 	uint32_t pad;
 };
 
+/* vcpu.load_segments. What IRETQ loads anyway needs its descriptor in the LDT, and nothing else. */
+#define LOAD_DATA    1 /* DS, ES, FS or GS: the way back loads all four */
+#define LOAD_BY_IRET 2 /* CS or SS */
+
 #define VCPU_SITE_KINDS 32 /* room for enum annotate_kind */
 
 struct vcpu {
@@ -113,7 +117,7 @@ struct vcpu {
 	uint32_t eip;
 	uint32_t eflags;
 	uint32_t hw[SEG_COUNT]; /* real selectors found at the last exit */
-	uint32_t load_segments; /* the way back reloads DS ES FS GS */
+	uint32_t load_segments; /* LOAD_*: what is new; 0 when the guest goes on */
 	uint32_t pad;
 	uint64_t fs_base, gs_base; /* set by WRFSBASE/WRGSBASE after such a reload */
 	uint32_t gate_tf;          /* the far call was single-stepped */
