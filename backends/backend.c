@@ -53,6 +53,11 @@ void backend_interrupt(struct backend *b, unsigned queue)
 		tell(b, 1u << queue);
 }
 
+void backend_done(struct backend *b)
+{
+	tell(b, 1);
+}
+
 void backend_config_changed(struct backend *b)
 {
 	tell(b, VIRTIO_CONFIG_CHANGED);
@@ -92,7 +97,9 @@ static bool look_at_queues(struct backend *b)
 
 static void drain(struct backend *b)
 {
-	if (b->ops->drain)
+	if (b->ops->requested)
+		b->ops->requested(b);
+	else if (b->ops->drain)
 		b->ops->drain(b);
 }
 
@@ -283,7 +290,9 @@ static _Noreturn void backend_loop(struct backend *b)
 			bits |= VIRTIO_BELL_QUEUES | VIRTIO_BELL_CONFIG;
 		if ((bits & VIRTIO_BELL_CONFIG) && b->ops->changed)
 			b->ops->changed(b);
-		if (bits & VIRTIO_BELL_QUEUES)
+		if (b->ops->requested)
+			b->ops->requested(b);
+		else if (bits & VIRTIO_BELL_QUEUES)
 			serve_queues(b, bits);
 	}
 }

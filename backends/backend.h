@@ -62,6 +62,11 @@ struct backend_ops {
 	 * one lock. The queue is live.
 	 */
 	void (*serve)(struct backend *b, unsigned queue);
+	/*
+	 * Of a device without virtqueues, instead of serve() and drain(): the bell rang, or the
+	 * machine is to stand still. Carry out what was asked for, then backend_done().
+	 */
+	void (*requested)(struct backend *b);
 	/* Finish what is in hand: no chain is outstanding on return. May be NULL: never any is. */
 	void (*drain)(struct backend *b);
 	/*
@@ -122,6 +127,9 @@ _Noreturn void backend_become(struct backend *b, const int *fds, unsigned nfds);
 
 /** backend_interrupt - chains of @queue were pushed: tell the driver if it wants to be told */
 void backend_interrupt(struct backend *b, unsigned queue);
+
+/** backend_done - what was asked for is done: have the virtual CPU look. From requested(). */
+void backend_done(struct backend *b);
 
 /** backend_again - call serve() for @queue as if its driver had notified. From wait() or serve().
  */

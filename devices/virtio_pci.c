@@ -174,26 +174,26 @@ static bool msix_enabled(const struct virtio_device *d, const struct pci_functio
 	return d->msix_at && (f->config[d->msix_at / 4] & MSIX_ENABLE);
 }
 
-static void ring(struct virtio_bus *bus, unsigned number, uint32_t bits)
+void virtio_ring(struct virtio_bus *bus, unsigned number, uint32_t bits)
 {
 	__atomic_fetch_or(&bus->device[number].bell, bits, __ATOMIC_SEQ_CST);
 	bus->rung |= 1u << number;
 }
 
 /* The back end lets go of what it must not use any longer, before the guest goes on. */
-static void settle(struct virtio_bus *bus, unsigned number)
+void virtio_settle(struct virtio_bus *bus, unsigned number)
 {
 	struct virtio_device *d = &bus->device[number];
 
 	__atomic_store_n(&d->settle, d->settle + 1, __ATOMIC_SEQ_CST);
 	bus->settling |= 1u << number;
-	ring(bus, number, VIRTIO_BELL_STATUS);
+	virtio_ring(bus, number, VIRTIO_BELL_STATUS);
 }
 
 static void notify(struct virtio_bus *bus, unsigned number, uint32_t queue)
 {
 	if (queue < queues_of(&bus->device[number]))
-		ring(bus, number, 1u << queue);
+		virtio_ring(bus, number, 1u << queue);
 }
 
 static struct virtio_queue *selected(struct virtio_device *d)
@@ -206,7 +206,7 @@ static void enable(struct virtio_bus *bus, unsigned number, struct virtio_queue 
 	q->next = 0;
 	q->generation++;
 	__atomic_store_n(&q->enabled, 1, __ATOMIC_SEQ_CST);
-	ring(bus, number, VIRTIO_BELL_STATUS);
+	virtio_ring(bus, number, VIRTIO_BELL_STATUS);
 }
 
 static void disable(struct virtio_bus *bus, unsigned number, struct virtio_queue *q)
@@ -214,7 +214,7 @@ static void disable(struct virtio_bus *bus, unsigned number, struct virtio_queue
 	__atomic_store_n(&q->enabled, 0, __ATOMIC_SEQ_CST);
 	q->next = 0;
 	q->generation++;
-	settle(bus, number);
+	virtio_settle(bus, number);
 }
 
 static uint8_t status_of(const struct virtio_device *d)
@@ -230,7 +230,7 @@ static void write_status(struct virtio_bus *bus, unsigned number, uint8_t value)
 
 	if (!value) {
 		reset_registers(d);
-		settle(bus, number);
+		virtio_settle(bus, number);
 		return;
 	}
 	/* 2.2.2: what was not offered, or legacy features through the modern interface */
@@ -239,7 +239,7 @@ static void write_status(struct virtio_bus *bus, unsigned number, uint8_t value)
 	     !(d->driver_features & 1ull << VIRTIO_F_VERSION_1)))
 		value &= (uint8_t)~VIRTIO_CONFIG_S_FEATURES_OK;
 	d->status = value & (uint8_t)~VIRTIO_CONFIG_S_NEEDS_RESET;
-	ring(bus, number, VIRTIO_BELL_STATUS);
+	virtio_ring(bus, number, VIRTIO_BELL_STATUS);
 }
 
 static uint8_t read_isr(struct virtio_device *d)
@@ -283,7 +283,7 @@ static void write_config(struct virtio_bus *bus, unsigned number, uint32_t offse
 		any = true;
 	}
 	if (any)
-		ring(bus, number, VIRTIO_BELL_CONFIG);
+		virtio_ring(bus, number, VIRTIO_BELL_CONFIG);
 }
 
 /* ---- legacy: BAR 0 (4.1.4.10) ---- */

@@ -60,7 +60,7 @@ struct virtio_shown {
 	uint16_t writable_from;  /* bytes of it that the driver may write... */
 	uint16_t writable_bytes; /* ...0: none */
 	uint16_t msix;           /* offer MSI-X */
-	uint16_t pad;
+	uint16_t drive;    /* no virtio device but an IDE drive's mailbox: 1 + unit, 5 + unit */
 	uint64_t features; /* of the device and its rings; the transport's own are added */
 };
 
@@ -144,6 +144,14 @@ void virtio_memory_write(struct virtio_bus *bus, unsigned number, uint32_t offse
 void virtio_config_before_read(struct virtio_bus *bus, struct pci *pci, unsigned number,
                                unsigned reg);
 void virtio_config_written(struct virtio_bus *bus, struct pci *pci, unsigned number, unsigned reg);
+
+/*
+ * Ring the bell of device `number` (bits: VIRTIO_BELL_*, queues); have its back end let go of what
+ * it has in hand before the guest goes on. For devices of another kind that have their back end
+ * here (devices/ide.h).
+ */
+void virtio_ring(struct virtio_bus *bus, unsigned number, uint32_t bits);
+void virtio_settle(struct virtio_bus *bus, unsigned number);
 
 /*
  * Take what the back end of device `number` has completed: to its INTx pin, or to its messages'
