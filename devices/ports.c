@@ -119,6 +119,27 @@ static void update_virtio(struct platform *platform)
 		update_pci_lines(platform);
 }
 
+/* What back ends have answered; the bells of those that are asked; the lines. */
+static void update_ide(struct platform *platform)
+{
+	struct ide *ide = &platform->ide;
+
+	if (!ide_plugged(&platform->pci))
+		return;
+	ide_update(ide, &platform->pci);
+	for (unsigned i = 0; i < IDE_UNITS; i++) {
+		unsigned mailbox = ide->unit[i].shown.mailbox % VIRTIO_DEVICES;
+
+		if (ide->settling >> i & 1)
+			virtio_settle(&platform->virtio, mailbox);
+		if (ide->rung >> i & 1)
+			virtio_ring(&platform->virtio, mailbox, 1);
+	}
+	ide->settling = ide->rung = 0;
+	for (unsigned i = 0; i < IDE_CHANNELS; i++)
+		set_irq(platform, IDE_IRQ(i), ide_line(ide, i));
+}
+
 void platform_update_irqs(struct platform *platform, uint64_t now)
 {
 	update_timer(platform, now);
@@ -128,6 +149,7 @@ void platform_update_irqs(struct platform *platform, uint64_t now)
 	update_keyboard_lines(platform);
 	update_sci_line(platform, now);
 	update_virtio(platform);
+	update_ide(platform);
 	lapic_update(&platform->lapic, now);
 }
 
@@ -331,7 +353,45 @@ static bool write_pci_config(struct platform *platform, uint16_t port, unsigned 
 	if (n < VIRTIO_DEVICES)
 		virtio_config_written(&platform->virtio, &platform->pci, (unsigned)n, target.reg);
 	update_virtio(platform);
+	update_ide(platform);
 	return true;
+}
+
+static uint32_t read_ide_master(struct platform *platform, uint32_t offset, unsigned size)
+{
+	uint32_t value = 0;
+
+	update_ide(platform);
+	for (unsigned i = 0; i < size; i++)
+		value |= (uint32_t)ide_master_in(&platform->ide, offset + i) << 8 * i;
+	return value;
+}
+
+static void write_ide_master(struct platform *platform, uint32_t offset, unsigned size,
+                             uint32_t value)
+{
+	for (unsigned i = 0; i < size; i++)
+		ide_master_out(&platform->ide, offset + i, (uint8_t)(value >> 8 * i));
+	update_ide(platform);
+}
+
+static uint32_t read_ide(struct platform *platform, uint16_t port, unsigned size)
+{
+	uint32_t value = ide_in(&platform->ide, &platform->pci, port, size);
+
+	update_ide(platform);
+	return value;
+}
+
+static void write_ide(struct platform *platform, uint16_t port, unsigned size, uint32_t value)
+{
+	ide_out(&platform->ide, &platform->pci, port, size, value);
+	update_ide(platform);
+}
+
+static bool is_ide(const struct platform *platform, uint16_t port)
+{
+	return ide_decodes(port) && ide_plugged(&platform->pci);
 }
 
 static uint32_t read_bar(struct platform *platform, uint16_t port, unsigned size)
@@ -339,7 +399,11 @@ static uint32_t read_bar(struct platform *platform, uint16_t port, unsigned size
 	struct pci_target t;
 	uint32_t value = UINT32_MAX;
 
-	if (pci_decode_port(&platform->pci, port, &t) && t.function < VIRTIO_DEVICES) {
+	if (!pci_decode_port(&platform->pci, port, &t)) {
+		/* nobody's */
+	} else if (t.function == IDE_FUNCTION) {
+		value = read_ide_master(platform, t.offset, size);
+	} else if (t.function < VIRTIO_DEVICES) {
 		value =
 		    virtio_in(&platform->virtio, &platform->pci, t.function, t.bar, t.offset, size);
 		update_virtio(platform);
@@ -351,7 +415,11 @@ static void write_bar(struct platform *platform, uint16_t port, unsigned size, u
 {
 	struct pci_target t;
 
-	if (!pci_decode_port(&platform->pci, port, &t) || t.function >= VIRTIO_DEVICES)
+	if (!pci_decode_port(&platform->pci, port, &t))
+		return;
+	if (t.function == IDE_FUNCTION)
+		write_ide_master(platform, t.offset, size, value);
+	if (t.function >= VIRTIO_DEVICES)
 		return;
 	virtio_out(&platform->virtio, &platform->pci, t.function, t.bar, t.offset, size, value);
 	update_virtio(platform);
@@ -388,7 +456,7 @@ static uint8_t in_byte(struct platform *platform, uint16_t port, uint64_t now)
 	case PLATFORM_PM_PORT ... PLATFORM_PM_PORT + PM_PORTS - 1:
 		return read_pm(platform, port - PLATFORM_PM_PORT, now);
 	default:
-		return 0xff;
+		return is_ide(platform, port) ? (uint8_t)read_ide(platform, port, 1) : 0xff;
 	}
 }
 
@@ -438,6 +506,8 @@ static void out_byte(struct platform *platform, uint16_t port, uint8_t value, ui
 		write_pm(platform, port - PLATFORM_PM_PORT, value, now);
 		break;
 	default:
+		if (is_ide(platform, port))
+			write_ide(platform, port, 1, value);
 		break;
 	}
 }
@@ -475,6 +545,8 @@ uint32_t platform_in(struct platform *platform, uint16_t port, unsigned size, ui
 		return value;
 	if (size == 1)
 		return in_byte(platform, port, now);
+	if (ide_is_data(port) && ide_plugged(&platform->pci))
+		return read_ide(platform, port, size);
 	return in_wide(platform, port, size, now);
 }
 
@@ -500,6 +572,8 @@ void platform_out(struct platform *platform, uint16_t port, unsigned size, uint3
 		return;
 	else if (size == 1)
 		out_byte(platform, port, (uint8_t)value, now);
+	else if (ide_is_data(port) && ide_plugged(&platform->pci))
+		write_ide(platform, port, size, value);
 	else
 		out_wide(platform, port, size, value, now);
 }

@@ -15,6 +15,7 @@
 
 #include "devices/chipset.h"
 #include "devices/i8042.h"
+#include "devices/ide.h"
 #include "devices/ioapic.h"
 #include "devices/lapic.h"
 #include "devices/pci.h"
@@ -71,6 +72,7 @@ struct platform {
 	struct pm pm;
 	struct pci pci; /* what is plugged in is the owner's to say, before platform_reset */
 	struct virtio_bus virtio; /* rung and settling: bits for the owner, which clears them */
+	struct ide ide;           /* likewise plugged in before */
 	uint32_t events;
 	uint32_t timer_ticks_missed; /* edges of OUT0 that collapsed into later ones; wraps */
 };
@@ -165,9 +167,9 @@ void platform_update_vmitimer(struct platform *platform, uint64_t cycles);
 /*
  * Carry the devices' interrupt lines of `now` to the controllers: OUT0 edges to IRQ 0, keyboard
  * IRQ 1, UART IRQ 4, RTC IRQ 8, ACPI's SCI IRQ 9, AUX IRQ 12; what virtio's back ends have done to
- * the lines of pci_irq() or, as messages, to the local APIC; and the local APIC's timer to its
- * expiry. Call when a deadline has passed, after uart_receive or uart_transmit, and before deciding
- * that the guest may sleep.
+ * the lines of pci_irq() or, as messages, to the local APIC; IRQ 14 and 15 of IDE; and the local
+ * APIC's timer to its expiry. Call when a deadline has passed, after uart_receive or uart_transmit,
+ * and before deciding that the guest may sleep.
  */
 void platform_update_irqs(struct platform *platform, uint64_t now);
 

@@ -70,6 +70,16 @@ bool device_make_saved(struct device *d)
 	return false;
 }
 
+static void plug(struct device *d, struct platform *platform, unsigned number)
+{
+	if (!d->shown.drive) {
+		virtio_plug(&platform->virtio, &platform->pci, number, &d->shown, d->config);
+		return;
+	}
+	d->ide.mailbox = (uint8_t)number;
+	ide_plug(&platform->ide, &platform->pci, (d->shown.drive - 1) % IDE_UNITS, &d->ide);
+}
+
 int devices_start(struct devices *devices, struct vm *vm, bool msix)
 {
 	struct platform *platform = &vm->machine->platform;
@@ -83,7 +93,7 @@ int devices_start(struct devices *devices, struct vm *vm, bool msix)
 			return EXIT_HOST;
 		d->shown.msix = msix;
 		if (!devices->restored)
-			virtio_plug(&platform->virtio, &platform->pci, i, &d->shown, d->config);
+			plug(d, platform, i);
 	}
 	for (unsigned i = 0; i < devices->count; i++) {
 		struct device *d = &devices->list[i];

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The machine's virtio devices as main sees them: what the guest is shown, and the process behind
- * each (backends/).
+ * The machine's virtio devices and IDE drives as main sees them: what the guest is shown, and the
+ * process behind each (backends/).
  *
  * What belongs to all lives of a machine (open files, locks) is opened once, before the first;
  * devices_start() forks the back ends of one life. A new kind of device fills in a struct device by
@@ -11,6 +11,7 @@
 #define MAIN_DEVICES_H
 
 #include "backends/backend.h"
+#include "devices/ide.h"
 #include "devices/virtio_pci.h"
 
 #include <stdbool.h>
@@ -21,14 +22,17 @@
 #define DEVICE_FDS 40
 
 struct vm;
+struct disk;
 
 struct device {
 	char name[80]; /* in messages: "disk debian.img" */
 	struct virtio_shown shown;
+	struct ide_shown ide; /* of an IDE drive: shown.drive is not 0 */
 	uint8_t config[VIRTIO_CONFIG_BYTES];
 	const struct backend_ops *ops;
-	void *own;           /* struct backend.own */
-	int fds[DEVICE_FDS]; /* what the back end keeps */
+	void *own;               /* struct backend.own */
+	const struct disk *disk; /* of a disk or CD-ROM */
+	int fds[DEVICE_FDS];     /* what the back end keeps */
 	unsigned nfds;
 	/*
 	 * For snapshots. What of the host is behind it at this moment, as a text: a machine can be

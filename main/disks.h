@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* --disk FILE[,ro][,cow][,serial=TEXT] */
+/* --disk FILE[,bus=virtio|ide][,ro][,cow][,serial=TEXT], --cdrom FILE[,serial=TEXT] */
 #ifndef MAIN_DISKS_H
 #define MAIN_DISKS_H
 
@@ -14,6 +14,12 @@
  * Returns 0 or an exit status, with the reason printed.
  */
 int disks_add(struct devices *devices, const char *option);
+
+/** disks_add_cdrom - likewise, a CD-ROM of the IDE controller */
+int disks_add_cdrom(struct devices *devices, const char *option);
+
+/** disks_add_image - likewise, the disk that the machine boots from */
+int disks_add_image(struct devices *devices, const char *option);
 
 /**
  * disks_path - what such a text says of the file, without opening it

@@ -203,7 +203,7 @@ static int open_devices(struct devices *devices, const struct run_options *o,
 	int status = 0;
 
 	if (o->image)
-		status = disks_add(devices, o->image);
+		status = disks_add_image(devices, o->image);
 	for (unsigned i = 0; i < o->ndevices && !status; i++)
 		status = o->device[i].add(devices, o->device[i].text);
 	/* A machine without a name has nobody who would ask for its agent. */

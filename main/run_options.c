@@ -42,13 +42,15 @@ static void usage(FILE *to)
 	    "disk\n"
 	    "                        are taken out of its ext4 file system, unless given with -k\n"
 	    "                        and -i ('ring1 image create' makes one)\n"
-	    "      --disk FILE[,ro][,cow][,backing=allow][,serial=TEXT]\n"
-	    "                        a virtio disk: a raw image, a block device, a .qcow2 image or "
-	    "an\n"
-	    "                        nbd:// or nbd+unix:// URI; read-only; or with what is "
-	    "written\n"
-	    "                        thrown away at the end. More than one may be given; a comma\n"
-	    "                        in a name is written twice\n"
+	    "      --disk FILE[,bus=virtio|ide][,ro][,cow][,backing=allow][,serial=TEXT]\n"
+	    "                        a virtio disk, or one at an IDE controller for kernels that\n"
+	    "                        know no virtio: a raw image, a block device, a .qcow2 image\n"
+	    "                        or an nbd:// or nbd+unix:// URI; read-only; or with what is\n"
+	    "                        written thrown away at the end. More than one may be given;\n"
+	    "                        a comma in a name is written twice\n"
+	    "      --cdrom FILE[,serial=TEXT]\n"
+	    "                        an IDE CD-ROM: an ISO 9660 image, say. An IDE controller has\n"
+	    "                        four disks and CD-ROMs at most\n"
 	    "      --share TAG=DIR[,ro][,map=root|none]\n"
 	    "                        a directory for the guest, by 9p: mount -t 9p -o\n"
 	    "                        trans=virtio,version=9p2000.L TAG /mnt; read-only; your "
@@ -183,6 +185,7 @@ enum {
 	OPTION_PAUSED,
 	OPTION_CONTROL,
 	OPTION_DISK,
+	OPTION_CDROM,
 	OPTION_SHARE,
 	OPTION_PORT,
 	OPTION_AGENT,
@@ -304,6 +307,7 @@ int run_options_parse(int argc, char **argv, struct run_options *o)
 	    {"traps-only", no_argument, NULL, OPTION_TRAPS_ONLY},
 	    {"console", required_argument, NULL, OPTION_CONSOLE},
 	    {"disk", required_argument, NULL, OPTION_DISK},
+	    {"cdrom", required_argument, NULL, OPTION_CDROM},
 	    {"share", required_argument, NULL, OPTION_SHARE},
 	    {"port", required_argument, NULL, OPTION_PORT},
 	    {"agent", required_argument, NULL, OPTION_AGENT},
@@ -355,6 +359,10 @@ int run_options_parse(int argc, char **argv, struct run_options *o)
 			break;
 		case OPTION_DISK:
 			if ((status = ask_for(o, "disk", disks_add, optarg)))
+				return status;
+			break;
+		case OPTION_CDROM:
+			if ((status = ask_for(o, "cdrom", disks_add_cdrom, optarg)))
 				return status;
 			break;
 		case OPTION_IMAGE:
