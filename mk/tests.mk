@@ -130,7 +130,7 @@ $(TEST)/fuzz/fuzz_core_privileged: FUZZ_LIBS := -lunicorn
 
 # ---- system tests: build/ring1 with whole guests ----
 
-TEST_TOOLS := $(TEST)/pty $(TEST)/inject $(TEST)/connect $(TEST)/sizes $(TEST)/kick_each $(TEST)/deny $(TEST)/trace_json $(TEST)/peer \
+TEST_TOOLS := $(TEST)/pty $(TEST)/iso $(TEST)/inject $(TEST)/connect $(TEST)/sizes $(TEST)/kick_each $(TEST)/deny $(TEST)/trace_json $(TEST)/peer \
 	$(TEST)/snapshot_edit
 TEST_PRELOADS := $(TEST)/short_memory.so $(TEST)/bad_disk.so
 TEST_GUESTS := $(TEST)/hostile $(TEST)/counts $(TEST)/files $(TEST)/guest/peer

@@ -10,11 +10,18 @@ argument() { tr ' ' '\n' </proc/cmdline | sed -n "s/^test\.$1=//p"; }
 while read -r m file; do
 	options=
 	[ "$m" = virtio_pci ] && options=$(argument pci | tr , ' ')
+	[ "$m" = libata ] && options=$(argument libata | tr , ' ')
 	# shellcheck disable=SC2086
 	insmod "/modules/$file" $options
 done </order
-for d in a b c d; do
-	[ -e /sys/block/vd$d ] && [ ! -e /dev/vd$d ] && mknod /dev/vd$d b $(tr : ' ' </sys/block/vd$d/dev)
+# Drivers of other disks say later what they found.
+for d in $(argument wait | tr , ' '); do
+	n=0
+	while [ ! -e "/sys/block/$d" ] && [ $((n += 1)) -le 600 ]; do sleep 0.05; done
+done
+for d in /sys/block/[vs][dr]*; do
+	d=${d##*/}
+	[ -e "/sys/block/$d" ] && [ ! -e "/dev/$d" ] && mknod "/dev/$d" b $(tr : ' ' <"/sys/block/$d/dev")
 done
 mkdir -p /mnt
 say() { echo "guest: $*"; }
