@@ -511,6 +511,8 @@ static void fpu_interrupted(void)
 	struct sigaction action = {.sa_handler = trash};
 	struct itimerval timer = {.it_value.tv_usec = 2000, .it_interval.tv_usec = 2000};
 
+	// Asks once, by pthread_once(): a handler that came in between would wait for it for ever.
+	xstate_mask();
 	sigaction(SIGALRM, &action, NULL);
 	setitimer(ITIMER_REAL, &timer, NULL);
 	for (uint32_t i = 0; i < 20; i++)
