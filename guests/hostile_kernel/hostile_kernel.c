@@ -315,6 +315,145 @@ static void try_resets(void)
 	outl(0xc000 + 8, 0);
 }
 
+/*
+ * IDE: a disk is device 0 of the first channel, another device 1, a CD-ROM device 0 of the second.
+ * The bus master is at 0xf000, if this kernel has left it there.
+ */
+#define MASTER       0xf000
+#define IDE_CONTROL  0x206 /* from a channel's first port */
+#define IDE_STATUS   7
+#define IDE_FUNCTION 0x8000f800u
+
+/* A table of regions that often is right. */
+static void put_regions(uint16_t channel)
+{
+	volatile uint32_t *table = (volatile uint32_t *)(PAGE_OFFSET + RINGS);
+	uint32_t n = random32() % 8;
+
+	for (uint32_t i = 0; i <= n; i++) {
+		table[2 * i] = somewhere();
+		table[2 * i + 1] = random32() % 4 ? 512 * (random32() % 32) : random32() & 0xffff;
+	}
+	if (random32() % 16)
+		table[2 * n + 1] |= 0x80000000u;
+	outl((uint16_t)(MASTER + 8 * channel + 4), random32() % 16 ? RINGS : somewhere());
+}
+
+static void put_command(uint16_t ports, uint8_t command)
+{
+	for (uint16_t i = 1; i < 6; i++)
+		outb(ports + i, (uint8_t)(i == 5 && random32() % 8 ? 0 : random32()));
+	outb(ports + 6, (uint8_t)(0xe0 | (random32() % 8 ? 0 : random32())));
+	outb(ports + IDE_STATUS, command);
+}
+
+static void put_packet(uint16_t ports)
+{
+	static const uint8_t commands[] = {0x00, 0x03, 0x12, 0x1b, 0x1e, 0x25, 0x28, 0x28,
+	                                   0x28, 0x43, 0x46, 0x4a, 0x5a, 0xa8, 0xbe};
+
+	put_command(ports, 0xa0);
+	outl(ports, commands[random32() % sizeof commands] | (random32() % 16 << 24));
+	outl(ports, random32() % 4 ? random32() % 4 << 8 : random32());
+	outl(ports, random32() % 4 ? random32() % 16 << 8 : random32());
+}
+
+static void try_drives(void)
+{
+	static const uint8_t commands[] = {0x20, 0x24, 0x25, 0x30, 0x35, 0x40, 0xc4, 0xc5, 0xc6,
+	                                   0xc8, 0xc8, 0xc8, 0xca, 0xca, 0xe7, 0xec, 0xa1, 0xef};
+	uint16_t channel = random32() % 3 == 0, ports = channel ? 0x170 : 0x1f0;
+	uint16_t master = MASTER + 8 * channel;
+
+	switch (random32() % 16) {
+	case 0: /* reset, perhaps for longer */
+		outb(ports + IDE_CONTROL, 4);
+		if (random32() % 4)
+			outb(ports + IDE_CONTROL, 0);
+		break;
+	case 1:
+		outb(ports + (uint16_t)(random32() % 8), (uint8_t)random32());
+		break;
+	case 2:
+		outl((uint16_t)(master + random32() % 8), random32());
+		break;
+	case 3:
+		outl(0xcf8, IDE_FUNCTION + (random32() & 0xfc));
+		outl(0xcfc, random32());
+		break;
+	case 4: /* as it was, so that the rest is heard */
+		outl(0xcf8, IDE_FUNCTION + 0x20);
+		outl(0xcfc, MASTER);
+		outl(0xcf8, IDE_FUNCTION + 0x40);
+		outl(0xcfc, 0x80008000);
+		outl(0xcf8, IDE_FUNCTION + 0x04);
+		outl(0xcfc, 7);
+		outb(ports + IDE_CONTROL, 0);
+		break;
+	case 5:
+	case 6: /* data, of whatever there is */
+		for (uint32_t n = random32() % 256; n; n--)
+			if (random32() % 2)
+				outl(ports, random32());
+			else
+				inb(ports);
+		break;
+	case 7:
+		outb(master, 0);
+		break;
+	case 8:
+	case 9:
+		outb(master, 0);
+		put_regions(channel);
+		outb(master, 1);
+		break;
+	case 10:
+	case 11:
+		put_packet(ports);
+		break;
+	default:
+		put_command(ports, commands[random32() % sizeof commands]);
+		break;
+	}
+	inb(ports + (uint16_t)(random32() % 8));
+}
+
+/*
+ * Reads by DMA, each of which a reset, a stop of the bus master, or nothing ends: a drive that is
+ * let alone has to answer.
+ */
+static void try_drive_resets(void)
+{
+	volatile uint32_t *table = (volatile uint32_t *)(PAGE_OFFSET + RINGS);
+	uint32_t how = random32() % 4;
+
+	table[0] = RINGS + 65536;
+	table[1] = 0x80000000u;
+	outl(0xcf8, IDE_FUNCTION + 0x04);
+	outl(0xcfc, 5);
+	outb(MASTER, 0);
+	outb(MASTER + 2, 6);
+	outl(MASTER + 4, RINGS);
+	outb(0x1f6, 0xe0);
+	outb(0x1f2, 128);
+	outb(0x1f3, (uint8_t)random32());
+	outb(0x1f7, 0xc8);
+	outb(MASTER, 1);
+	if (how)
+		dawdle();
+	if (how == 1) {
+		outb(MASTER, 0);
+		dawdle();
+	}
+	if (how < 3) {
+		outb(0x3f6, 4);
+		outb(0x3f6, 0);
+	}
+	while (inb(0x3f6) & 0x80)
+		;
+	inb(0x1f7);
+}
+
 /* A byte to a main that sleeps, or is about to. */
 static void try_console(void)
 {
@@ -461,6 +600,7 @@ static const struct {
     {"tables", try_tables},   {"rom", try_rom},
     {"devices", try_devices}, {"resets", try_resets},
     {"console", try_console}, {"messages", try_share},
+    {"drives", try_drives},   {"drive-resets", try_drive_resets},
 };
 
 static _Noreturn void end(void)

@@ -83,6 +83,25 @@ for mode in resets console; do
 		check "$mode, seed $seed: no ring is lost (status $status, $ended)" [ "$status:$ended" = 0:itself ]
 	done
 done
+# The same for drives of an IDE controller.
+devices="--disk $scratch/drive,bus=ide --disk $scratch/base,bus=ide,cow --cdrom $scratch/base"
+truncate -s 4M "$scratch/drive"
+seed=1
+while [ $seed -le $((2 * seeds)) ]; do
+	start_hostile "do=drives seed=$seed rounds=20000"
+	ends_well "drives, seed $seed" 8
+	check "drives, seed $seed: a named end (status $status, $ended)" named_end
+	check "drives, seed $seed: no process behind a drive died of it" sh -c "! grep -q 'the process of ' '$scratch/out'"
+	named_end || show "$scratch/out"
+	seed=$((seed + 1))
+done
+check "the drive is as large as it was" [ "$(stat -c %s "$scratch/drive")" = 4194304 ]
+check "the kernel did write to it" [ "$(tr -d '\0' <"$scratch/drive" | wc -c)" -gt 0 ]
+for seed in 1 2 3 4; do
+	start_hostile "do=drive-resets seed=$seed rounds=5000"
+	ends_well "drive-resets, seed $seed"
+	check "drive-resets, seed $seed: no ring is lost (status $status, $ended)" [ "$status:$ended" = 0:itself ]
+done
 devices=
 check "the disk is as large as it was" [ "$(stat -c %s "$scratch/disk")" = 4194304 ]
 check "the kernel did write to it" [ "$(tr -d '\0' <"$scratch/disk" | wc -c)" -gt 0 ]

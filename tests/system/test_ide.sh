@@ -225,6 +225,59 @@ check 'it goes on where it was' said '^guest: worked 20 rounds'
 check '... and all that it reads is what it wrote' [ "$(grep -cE 'differs|failed|complaints' "$scratch/said") $status" = '0 0' ]
 said '^guest: worked' || show "$scratch/said"
 
+# ---- kernels that know nothing else: those of RING1_VMI_KERNELS with a driver for the PIIX4 (docs/vmi-guests.md) ----
+
+cat >"$scratch/old-test" <<'GUEST'
+#!/bin/sh
+say() { echo "guest: $*"; }
+for d in /sys/block/hda /sys/block/hdc /sys/block/sda /sys/block/sr0; do
+	[ -e "$d/dev" ] && rm -f "/dev/${d##*/}" && mknod "/dev/${d##*/}" b $(tr : ' ' <"$d/dev")
+done
+disk=/dev/hda cd=/dev/hdc
+[ -e /sys/block/sda ] && disk=/dev/sda cd=/dev/sr0
+mkdir -p /mnt
+mount -t ext2 $disk /mnt || exit 1
+dd if=/dev/urandom of=/mnt/data bs=64k count=64 2>/dev/null
+cp /mnt/data /mnt/copy
+sync
+before=$(sha256sum </mnt/data)
+umount /mnt
+echo 3 >/proc/sys/vm/drop_caches
+mount -t ext2 $disk /mnt || exit 1
+[ "$before" = "$(sha256sum </mnt/copy)" ] && say "data kept $before"
+umount /mnt
+say "cd $(dd if=$cd bs=64k 2>/dev/null | sha256sum)"
+mount -t iso9660 -o ro $cd /mnt && say "file: $(cat /mnt/hello.txt)"
+umount /mnt
+say "dma $(dmesg | grep -cE 'hd[ac]: UDMA/33 mode selected|ata[12].00: configured for UDMA/33')"
+dmesg | grep -E 'lost interrupt|timeout|DMA disabled|BUG|Oops' && say complaints
+say "the end"
+GUEST
+printf 'dir root 0700\nfile test 0755 %s\n' "$scratch/old-test" >"$scratch/old.list"
+old_kernels=0
+for directory in ${RING1_VMI_KERNELS:+"$RING1_VMI_KERNELS"/*/}; do
+	grep -qE '^CONFIG_(BLK_DEV_PIIX|ATA_PIIX)=y' "$directory/config" 2>/dev/null || continue
+	image=$(vmi_image_in "$directory") || continue
+	old_kernels=$((old_kernels + 1))
+	name=$(basename "$directory")
+	old_initrd=$initrd
+	for file in "$RING1_VMI_KERNELS"/initramfs/*.cpio.gz; do [ ! -r "$file" ] || old_initrd=$file; done
+	build/guests/mkinitramfs "$scratch/old.list" | gzip -1 | cat "${RING1_VMI_INITRD:-$old_initrd}" - >"$scratch/old-archive"
+	for how in '' --vmi=off; do
+		mke2fs -q -t ext2 -F "$scratch/disk" 32M >/dev/null 2>&1
+		limited 120 "$scratch/console" "$ring1" run -k "$image" -i "$scratch/old-archive" -a 'ring1.init=/test panic=1' $how \
+			--disk "$scratch/disk,bus=ide" --cdrom "$scratch/cd.iso"
+		tr -d '\r' <"$scratch/console" >"$scratch/said"
+		check "$name $how: ext2 keeps data over a remount" said '^guest: data kept'
+		data=$(sed -n 's/^guest: data kept \([0-9a-f]*\).*/\1/p' "$scratch/said")
+		check "... and on the host's disk" [ "$(debugfs -R 'cat /copy' "$scratch/disk" 2>/dev/null | sha256sum | cut -d ' ' -f 1)" = "$data" ]
+		check '... a CD-ROM is read, and has its files' [ "$(grep -cE "^guest: (cd $cd_sum|file: a file on a CD)" "$scratch/said")" = 2 ]
+		check '... by DMA, with nothing to complain about' [ "$(grep -cE '^guest: (dma 2|the end|complaints)' "$scratch/said")" = 2 ]
+		said '^guest: the end' || show "$scratch/said"
+	done
+done
+[ $old_kernels -gt 0 ] || skip 'kernels that know IDE only keep data on a disk and read a CD-ROM' 'RING1_VMI_KERNELS has none with a driver for the PIIX4'
+
 # ---- what is refused ----
 
 refused() { # NAME TEXT OPTION...
