@@ -5,6 +5,8 @@
 #include "main/machines.h"
 #include "main/report.h"
 #include "main/restore.h"
+#include "main/restore_into.h"
+#include "main/run_restored.h"
 #include "main/snapshot_command.h"
 
 #include <errno.h>
@@ -18,72 +20,37 @@
 #include <unistd.h>
 
 #define CLONES_MAX 1000
-#define WORDS_MAX  256 /* of a command line made here */
 
 static bool is_help(const char *word)
 {
 	return !strcmp(word, "--help") || !strcmp(word, "-h");
 }
 
-/* With each comma twice, as options with more words behind it want it. */
-static void quote(char *to, size_t size, const char *path)
-{
-	size_t n = 0;
-
-	for (; *path && n + 3 < size; path++) {
-		if (*path == ',')
-			to[n++] = ',';
-		to[n++] = *path;
-	}
-	to[n] = 0;
-}
-
-static int too_many(void)
-{
-	complain("too many options");
-	return EXIT_USAGE;
-}
-
-/* run --detach --restore WHAT [-n NAME] OPTION... */
-static int run_restored(char *what, const char *name, int argc, char **argv)
-{
-	char *words[WORDS_MAX];
-	int n = 0;
-
-	if (argc > WORDS_MAX - 8)
-		return too_many();
-	words[n++] = (char *)"run";
-	words[n++] = (char *)"--detach";
-	words[n++] = (char *)"--restore";
-	words[n++] = what;
-	if (name) {
-		words[n++] = (char *)"--name";
-		words[n++] = (char *)name;
-	}
-	for (int i = 0; i < argc; i++)
-		words[n++] = argv[i];
-	words[n] = NULL;
-	optind = 0; /* getopt is to begin anew */
-	return command_run(n, words);
-}
-
 int command_restore(int argc, char **argv)
 {
 	if (argc >= 2 && is_help(argv[1])) {
 		printf(
-		    "usage: ring1 restore FILE[,WORD]... [OPTION]...\n\n"
+		    "usage: ring1 restore FILE[,WORD]... [OPTION]...\n"
+		    "       ring1 restore NAME FILE[,WORD]...\n\n"
 		    "The machine that 'ring1 snapshot' wrote to FILE goes on, in the background: "
 		    "the\n"
 		    "same as 'ring1 run --detach --restore FILE'. The options are those of 'ring1 "
 		    "run':\n"
 		    "the devices that it had must be given, in the same order. Its name is "
-		    "printed.\n");
+		    "printed.\n\n"
+		    "With NAME, a machine that runs: it is put back to where FILE, a snapshot of "
+		    "it,\n"
+		    "was taken, with the devices that it has. Its processes are others then, in "
+		    "the\n"
+		    "background. When that cannot be done it goes on as it was.\n");
 		return EXIT_OK;
 	}
 	if (argc < 2 || *argv[1] == '-') {
 		complain("restore: from which file? 'ring1 restore --help' tells more");
 		return EXIT_USAGE;
 	}
+	if (argc == 3 && *argv[2] != '-')
+		return restore_into(argv[1], argv[2]);
 	return run_restored(argv[1], NULL, argc - 2, argv + 2);
 }
 
@@ -106,7 +73,7 @@ static int start_one(const char *path, const char *name, int argc, char **argv)
 	int status;
 	pid_t child;
 
-	quote(file, sizeof file, path);
+	quote_path(file, sizeof file, path);
 	snprintf(what, sizeof what, "%s,verify=off", file);
 	fflush(NULL);
 	child = fork();

@@ -134,17 +134,41 @@ static json_t *text(const char *bytes)
 	return json_string(copy);
 }
 
+/*
+ * With which options, and from which directory, it would be restored: "options" and "directory".
+ * Words that are no UTF-8 cannot be told: then neither is.
+ */
+static void tell_options(json_t *info)
+{
+	const struct control_facts *f = &control.facts;
+	json_t *options = json_array(),
+	       *directory = f->directory ? json_string(f->directory) : NULL;
+	bool whole = directory;
+
+	for (unsigned i = 0; i < f->nagain && whole; i++)
+		whole = !json_array_append_new(options, json_string(f->again[i]));
+	if (whole) {
+		json_object_set(info, "options", options);
+		json_object_set(info, "directory", directory);
+	}
+	json_decref(options);
+	json_decref(directory);
+}
+
 static void do_info(struct control_client *c, const struct control_request *r)
 {
 	const struct control_facts *f = &control.facts;
 
-	reply(c, r,
-	      json_pack("{s:i,s:s,s:s,s:i,s:s,s:o,s:I,s:I,s:o,s:o,s:s,s:i}", "protocol",
-	                CONTROL_PROTOCOL, "version", RING1_VERSION, "name", f->name, "pid",
-	                (int)f->pid, "state", state(), "memory", memory(), "uptime_ns",
-	                (json_int_t)since_start_ns(), "guest_ns", (json_int_t)vm_clock(control.vm),
-	                "kernel", text(f->kernel), "kernel_version", text(f->version), "console",
-	                f->console, "cells", (int)control.vm->ncells));
+	json_t *info = json_pack(
+	    "{s:i,s:s,s:s,s:i,s:s,s:o,s:I,s:I,s:o,s:o,s:s,s:i}", "protocol", CONTROL_PROTOCOL,
+	    "version", RING1_VERSION, "name", f->name, "pid", (int)f->pid, "state", state(),
+	    "memory", memory(), "uptime_ns", (json_int_t)since_start_ns(), "guest_ns",
+	    (json_int_t)vm_clock(control.vm), "kernel", text(f->kernel), "kernel_version",
+	    text(f->version), "console", f->console, "cells", (int)control.vm->ncells);
+
+	if (info)
+		tell_options(info);
+	reply(c, r, info);
 }
 
 static void do_stats(struct control_client *c, const struct control_request *r)

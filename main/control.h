@@ -21,11 +21,14 @@
 /* What the machine is, for whoever asks. */
 struct control_facts {
 	const char *name;
-	pid_t pid;           /* the process that the user started */
-	const char *kernel;  /* its file */
-	const char *version; /* what it says of itself; may be empty */
-	const char *console; /* where the first serial port leads: a word */
-	int listener;        /* the control socket; -1: none */
+	pid_t pid;                /* the process that the user started */
+	const char *kernel;       /* its file */
+	const char *version;      /* what it says of itself; may be empty */
+	const char *console;      /* where the first serial port leads: a word */
+	int listener;             /* the control socket; -1: none */
+	const char *const *again; /* struct run_options */
+	unsigned nagain;
+	const char *directory;
 };
 
 /* What a client may have done to the machine beside what struct vm offers. */

@@ -155,7 +155,10 @@ static int run_machine(struct vm *vm, const struct life *life, bool *again)
 	                                    .kernel = was ? was->kernel : k->path,
 	                                    .version = was ? was->kernel_version : k->version,
 	                                    .console = console_word(life->console),
-	                                    .listener = life->claim->listener};
+	                                    .listener = life->claim->listener,
+	                                    .again = o->again,
+	                                    .nagain = o->nagain,
+	                                    .directory = o->directory};
 	const struct start start = {.console = life->console,
 	                            .name = o->name ? o->name : "this machine",
 	                            .facts = &facts,

@@ -17,6 +17,7 @@
 #include <sched.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define DEFAULT_MEMORY (512ull << 20)
 #define MEMORY_MIN     (64ull << 20)
@@ -270,6 +271,55 @@ static int ask_for(struct run_options *o, const char *name,
 	return 0;
 }
 
+/*
+ * A machine that is restored must be told again what its snapshot does not have: its devices, and
+ * what of the host is used how. Not what it has, or what is said of one run of it.
+ */
+static bool is_said_again(int option)
+{
+	static const int not_these[] = {'k',
+	                                'i',
+	                                'a',
+	                                'm',
+	                                'n',
+	                                OPTION_NO_DEFAULTS,
+	                                OPTION_RESTORE,
+	                                OPTION_DETACH,
+	                                OPTION_PAUSED,
+	                                OPTION_STATS,
+	                                OPTION_COUNT,
+	                                OPTION_TRACE,
+	                                OPTION_VMI,
+	                                OPTION_DELIVERY,
+	                                OPTION_ACPI,
+	                                OPTION_APIC,
+	                                OPTION_KASLR,
+	                                OPTION_REBOOT,
+	                                OPTION_LOW_MEMORY,
+	                                OPTION_TRAPS_ONLY};
+
+	for (size_t i = 0; i < sizeof not_these / sizeof *not_these; i++)
+		if (not_these[i] == option)
+			return false;
+	return true;
+}
+
+/* "--name" or "--name=text". Without a directory: it cannot be said. */
+static void say_again(struct run_options *o, const struct option *options, int c, const char *text)
+{
+	char *word = NULL;
+
+	if (!is_said_again(c) || (c == OPTION_CONSOLE && !strcmp(text, "stdio")))
+		return;
+	while (options->name && options->val != c)
+		options++;
+	if (o->nagain < AGAIN_MAX &&
+	    asprintf(&word, "--%s%s%s", options->name, text ? "=" : "", text ? text : "") > 0)
+		o->again[o->nagain++] = word;
+	else
+		o->directory = NULL;
+}
+
 enum { NETS_DEFAULT, NETS_GIVEN, NETS_NONE };
 
 static int ask_for_net(struct run_options *o, const char *text, int *nets)
@@ -327,7 +377,8 @@ int run_options_parse(int argc, char **argv, struct run_options *o)
 	bool exits_only = false, agent_said = false;
 	int c, status, nets = NETS_DEFAULT;
 
-	*o = (struct run_options){.arguments = "", .cpu = -1, .apic = true};
+	*o = (struct run_options){
+	    .arguments = "", .cpu = -1, .apic = true, .directory = getcwd(NULL, 0)};
 	while ((c = getopt_long(argc, argv, "k:i:a:m:n:h", options, NULL)) != -1) {
 		switch (c) {
 		case 'k':
@@ -479,6 +530,7 @@ int run_options_parse(int argc, char **argv, struct run_options *o)
 			fprintf(stderr, "'ring1 run --help' lists the options.\n");
 			return EXIT_USAGE;
 		}
+		say_again(o, options, c, optarg);
 	}
 	if (optind < argc) {
 		complain("'%s' is not an option; kernel arguments go behind -a", argv[optind]);

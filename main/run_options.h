@@ -16,6 +16,8 @@ struct device_option {
 	const char *text; /* what stands behind the option; "" for one that has nothing */
 };
 
+#define AGAIN_MAX 64
+
 struct run_options {
 	FILE *stats_file;
 	struct image_boot boot; /* with image */
@@ -28,6 +30,13 @@ struct run_options {
 	    no_huge_pages, apic, no_acpi, kaslr, restart, detach, paused, no_control, agent,
 	    disks_changed, unverified;
 	int cpu; /* of the host, for the guest; -1: any */
+	/*
+	 * What of this must be said again when the machine is restored from a snapshot: words of a
+	 * command line, and where it was given.
+	 */
+	const char *again[AGAIN_MAX];
+	unsigned nagain;
+	const char *directory; /* NULL: it has no name */
 };
 
 /**
