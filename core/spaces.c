@@ -70,7 +70,9 @@ static bool space_gone(const struct cell_slot *slot)
 	entry = kernel_entry(tag);
 	if (entry != slot->kernel_entry && entry != kernel_entry(V->cr3 & ~0x1fu))
 		return true;
-	for (uint32_t k = 0; k < user_entries; k++)
+	/* From the end, where a program has its stack: of those that live the first look is the
+	 * last. */
+	for (uint32_t k = user_entries; k-- > 0;)
 		if (entry_at(tag, k) & PTE_P)
 			return false;
 	return true;
