@@ -14,6 +14,7 @@
 #include <linux/virtio_ring.h>
 #include <pthread.h>
 #include <seccomp.h>
+#include <semaphore.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -36,10 +37,14 @@ struct blk {
 	bool write_through; /* every write is on the host's disk when it is acknowledged */
 
 	pthread_mutex_t lock; /* of all below, and of the virtqueue */
-	pthread_cond_t work, idle;
+	pthread_cond_t idle;
+	unsigned unposted; /* handed out, and no worker was told yet */
 	struct request *free, *first, **last;
 	unsigned in_hand; /* queued or being carried out */
+	unsigned touched; /* of these: the others were never used, and have no memory yet */
 	struct request request[BLK_QUEUE_SIZE];
+
+	sem_t work; /* as many as there are requests handed out */
 };
 
 /* ---- one request ---- */
@@ -166,6 +171,16 @@ static void set_free(struct blk *blk, struct request *r)
 	blk->free = r;
 }
 
+static struct request *get_free(struct blk *blk)
+{
+	struct request *r = blk->free;
+
+	if (!r)
+		return blk->touched < BLK_QUEUE_SIZE ? &blk->request[blk->touched++] : NULL;
+	blk->free = r->next;
+	return r;
+}
+
 /* A chain that is no request: it is not given back, and the driver is told to start over. */
 static void give_up(struct blk *blk, struct request *r)
 {
@@ -185,14 +200,14 @@ static _Noreturn void *work(void *argument)
 {
 	struct blk *blk = argument;
 
-	pthread_mutex_lock(&blk->lock);
 	for (;;) {
 		struct request *r;
 		uint32_t written = 0;
 		int error;
 
-		while (!blk->first)
-			pthread_cond_wait(&blk->work, &blk->lock);
+		while (sem_wait(&blk->work))
+			;
+		pthread_mutex_lock(&blk->lock);
 		r = blk->first;
 		blk->first = r->next;
 		if (!blk->first)
@@ -206,6 +221,7 @@ static _Noreturn void *work(void *argument)
 			finish(blk, r, written);
 		if (!--blk->in_hand)
 			pthread_cond_signal(&blk->idle);
+		pthread_mutex_unlock(&blk->lock);
 	}
 }
 
@@ -215,21 +231,35 @@ static void hand_out(struct blk *blk, struct request *r)
 	*blk->last = r;
 	blk->last = &r->next;
 	blk->in_hand++;
-	pthread_cond_signal(&blk->work);
+	blk->unposted++;
+}
+
+/* Workers are told when they can have the lock, which is the first that they ask for. */
+static void unlock(struct blk *blk)
+{
+	unsigned n = blk->unposted;
+
+	blk->unposted = 0;
+	pthread_mutex_unlock(&blk->lock);
+	for (; n; n--)
+		sem_post(&blk->work);
 }
 
 /* One request; false: there is none. Called, and left, with the lock. */
 static bool take(struct blk *blk, struct virtqueue *q)
 {
-	struct request *r = blk->free;
+	struct request *r = get_free(blk);
 	uint32_t written = 0;
 	int error;
 
 	/* There are as many as the queue has entries, so one is free if there is a chain. */
-	if (!r || !virtqueue_pop(q, &r->chain))
+	if (!r)
 		return false;
-	blk->free = r->next;
-	pthread_mutex_unlock(&blk->lock);
+	if (!virtqueue_pop(q, &r->chain)) {
+		set_free(blk, r);
+		return false;
+	}
+	unlock(blk);
 	error = blk_request(blk->disk, &r->chain, blk->write_through, DISK_NOWAIT, &written);
 	pthread_mutex_lock(&blk->lock);
 	if (error == -EAGAIN) {
@@ -249,7 +279,7 @@ static void serve(struct backend *b, unsigned queue)
 	pthread_mutex_lock(&blk->lock);
 	while (take(blk, &b->queue[queue]))
 		;
-	pthread_mutex_unlock(&blk->lock);
+	unlock(blk);
 }
 
 static void drain(struct backend *b)
@@ -286,10 +316,8 @@ static void prepare(struct backend *b)
 	blk->backend = b;
 	blk->last = &blk->first;
 	pthread_mutex_init(&blk->lock, NULL);
-	pthread_cond_init(&blk->work, NULL);
+	sem_init(&blk->work, 0, 0);
 	pthread_cond_init(&blk->idle, NULL);
-	for (unsigned i = 0; i < BLK_QUEUE_SIZE; i++)
-		set_free(blk, &blk->request[i]);
 	b->own = blk;
 	for (unsigned i = 0; i < WORKERS; i++) {
 		pthread_t thread;

@@ -9,7 +9,11 @@
 /* backend.own: a struct disk that is open; one behind an NBD server takes the second. */
 extern const struct backend_ops blk_ops, blk_nbd_ops;
 
-#define BLK_QUEUE_SIZE 256
+/*
+ * A chain must fit into the queue (2.7.5.3.1), and a guest without pages in a row needs a part for
+ * each 4 KiB: with this Linux' largest request, 1280 KiB (BLK_DEF_MAX_SECTORS), is one chain.
+ */
+#define BLK_QUEUE_SIZE 512
 
 /** blk_describe - the features and configuration that show a guest this disk */
 void blk_describe(const struct disk *d, struct virtio_shown *shown, void *config);
