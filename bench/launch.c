@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 //
-// launch [--timeout SECONDS] COMMAND [ARGUMENT]... >log
+// launch [--timeout SECONDS] [--until TEXT] COMMAND [ARGUMENT]... >log
 //
 // Runs a machine for the benchmark and writes what it prints, each line with the milliseconds since
 // its start and a tab before it. Adds lines of its own:
@@ -17,6 +17,8 @@
 //                                    the hypervisor included, took of it (when it may use only one
 //                                    CPU)
 //
+// With --until the machine is ended when it prints a line (or a prompt) with that text, which is a
+// success.
 // Its standard input stays silent and open. No process of the machine survives; its exit status is
 // the command's, or 124 when the time was up.
 
@@ -239,6 +241,8 @@ struct watch {
 	uint64_t memory_from;           /* when to look at its memory */
 	char memory_name[32];
 	uint64_t deadline;
+	const char *until; /* NULL: it ends by itself */
+	bool reached;
 };
 
 static void heed(struct watch *watch, const char *line)
@@ -274,6 +278,16 @@ static void measure_memory(struct watch *watch)
 	log_line(text);
 }
 
+/* A prompt is no whole line. */
+static void look_for_end(struct watch *watch, const char *line)
+{
+	if (!watch->until || watch->reached || !strstr(line, watch->until))
+		return;
+	log_line(line);
+	watch->reached = true;
+	watch->deadline = 0;
+}
+
 /* Serial consoles end lines with CR LF and UML resets the terminal: control characters go. */
 static void take(struct watch *watch, const char *bytes, size_t size)
 {
@@ -290,6 +304,8 @@ static void take(struct watch *watch, const char *bytes, size_t size)
 			line[length++] = bytes[i];
 		}
 	}
+	line[length] = 0;
+	look_for_end(watch, line);
 }
 
 static int wait_time(const struct watch *watch)
@@ -364,12 +380,16 @@ int main(int argc, char **argv)
 	char text[96];
 	pid_t child;
 
-	if (argc > 2 && !strcmp(argv[1], "--timeout")) {
-		timeout_s = strtoul(argv[2], NULL, 10);
-		argv += 2;
+	for (; argc > 2; argc -= 2, argv += 2) {
+		if (!strcmp(argv[1], "--timeout"))
+			timeout_s = strtoul(argv[2], NULL, 10);
+		else if (!strcmp(argv[1], "--until"))
+			watch.until = argv[2];
+		else
+			break;
 	}
 	if (!argv[1]) {
-		fputs("usage: launch [--timeout SECONDS] COMMAND...\n", stderr);
+		fputs("usage: launch [--timeout SECONDS] [--until TEXT] COMMAND...\n", stderr);
 		return 2;
 	}
 	prctl(PR_SET_CHILD_SUBREAPER, 1);
@@ -388,7 +408,10 @@ int main(int argc, char **argv)
 	kill_all();
 	busy = busy_ms() - busy;
 	own = children_ms();
-	status = !ended ? 124 : WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+	status = watch.reached       ? 0
+	         : !ended            ? 124
+	         : WIFEXITED(status) ? WEXITSTATUS(status)
+	                             : 128 + WTERMSIG(status);
 	snprintf(text, sizeof(text), "@host-exit %d %" PRIu64 " %" PRIu64, status, own,
 	         only_cpu >= 0 && busy > own ? busy - own : 0);
 	log_line(text);

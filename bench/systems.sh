@@ -15,6 +15,7 @@ uml=$bench/uml/usr/bin/linux.uml
 pin= # a CPU number: everything runs there
 memory=512M # of a guest
 disk=       # a file: each system's disk
+image=      # a disk image with a Debian, which is booted instead
 net=        # the port of a server at 127.0.0.1, which guests reach as 10.0.2.2
 
 # The kernel of the table that compares VMI with annotation: NAME below $RING1_VMI_KERNELS, as in the tests.
@@ -132,6 +133,28 @@ launch_uml() { # LOG PARAMETER...
 	# shellcheck disable=SC2086 # words
 	TMPDIR=$(tmpfs_folder) pinned "$launch" --timeout 600 "$uml" "mem=$memory" "initrd=$initramfs" \
 		${disk:+"ubd0=$disk" bench.disk=/dev/ubda} con0=fd:0,fd:1 con=null panic=-1 $as_guest "$@" >"$log"
+}
+
+# A Debian from a disk image, until it asks who is there. Nobody's writes are kept. QEMU is given kernel and initrd out of it.
+image_login=' login:'
+unpack_image() { # DIRECTORY
+	version=$(debugfs -R 'ls -p /boot' "$image" 2>/dev/null | sed -n 's,.*/vmlinuz-\([^/]*\)/.*,\1,p' | sort -V | tail -n 1)
+	[ -n "$version" ] || return 1
+	debugfs -R "dump /boot/vmlinuz-$version $1/vmlinuz" "$image" 2>/dev/null
+	debugfs -R "dump /boot/initrd.img-$version $1/initrd" "$image" 2>/dev/null
+	[ -s "$1/vmlinuz" ] && [ -s "$1/initrd" ]
+}
+boot_image() { # SYSTEM LOG DIRECTORY
+	case $1 in
+	ring1)
+		pinned "$launch" --timeout 300 --until "$image_login" "$bench/ring1" run -m "$memory" --image "$image,cow" --net user >"$2"
+		;;
+	qemu)
+		pinned "$launch" --timeout 900 --until "$image_login" qemu-system-i386 -accel tcg -m "$memory" -smp 1 -nographic -no-reboot \
+			-nic user,model=virtio-net-pci -drive "file=$image,if=virtio,format=raw,cache=writeback,snapshot=on" \
+			-kernel "$3/vmlinuz" -initrd "$3/initrd" -append "console=ttyS0 root=/dev/vda rw" >"$2"
+		;;
+	esac
 }
 
 launch_system() { # SYSTEM LOG PARAMETER...

@@ -198,7 +198,8 @@ test-build: all guests test-guests $(CONFORMANCE_KERNELS) $(KICKED) $(MULTIBOOT)
 test: test-build
 	@FUZZ_SECONDS=5 $(RUN_TESTS) $(filter-out $(RUN_BY_OTHERS),$(UNIT_TESTS)) $(THREAD_TESTS) $(FUZZERS_OR_SKIPS) $(SYSTEM_TESTS)
 
-test-slow: test-build
+# fio comes with what the benchmark fetches.
+test-slow: test-build bench-disks-files
 	@$(RUN_TESTS) -t 1800 $(SLOW_TESTS)
 
 fuzz: $(FUZZERS)

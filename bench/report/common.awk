@@ -47,7 +47,7 @@ function read_summary(    key) {
 function has(item, name) { return (item SUBSEP name) in value }
 
 # The rows that are work, as opposed to facts about a machine or a launch: only they have ratios.
-function is_work(item) { return unit_of[item] == "ns" || item ~ /^macro_/ }
+function is_work(item) { return unit_of[item] == "ns" || item ~ /^(macro|image)_/ }
 
 function ratio(item, name) {
 	if (!is_work(item)) return 0
