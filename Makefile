@@ -24,7 +24,8 @@ CELL_OBJ := $(CELL_SRC:%.c=$(BUILD)/cell/%.o) $(patsubst %.S,$(BUILD)/cell/%.o,$
 ROM_OBJ := $(patsubst %.S,$(BUILD)/%.o,$(wildcard rom/*.S))
 # Of devices/, what plugs functions in: main does that before the machine runs.
 HOST_SRC := $(wildcard main/*.c) $(wildcard backends/*.c) $(wildcard common/*.c) $(wildcard loader/*.c) $(wildcard annotate/*.c) $(wildcard image/*.c) \
-	core/decode.c core/operand.c devices/pci.c devices/virtio_pci.c devices/ide.c devices/ata.c devices/atapi.c
+	core/decode.c core/operand.c devices/pci.c devices/virtio_pci.c devices/ide.c devices/ata.c devices/atapi.c \
+	devices/rtl8139.c devices/eeprom.c
 HOST_OBJ := $(HOST_SRC:%.c=$(BUILD)/host/%.o) $(BUILD)/host/image/programs.o $(BUILD)/host/main/embedded.o $(BUILD)/host/main/option_rom.o $(BUILD)/host/main/rom_image.o
 GENERATED := $(BUILD)/asm_offsets.h $(BUILD)/rom_symbols.h $(BUILD)/cell_filter.h
 

@@ -34,17 +34,27 @@ static void ring_main(struct machine *m)
  * The same protocol as vm_kick(): first the bit, then the question whether the virtual CPU sleeps.
  * It says that it sleeps before it looks at the inbox for the last time.
  */
-static void tell(struct backend *b, uint32_t bits)
+void backend_attention(struct backend *b)
 {
 	struct machine *m = b->machine;
 
-	__atomic_fetch_or(&b->device->completed, bits, __ATOMIC_SEQ_CST);
 	if (__atomic_fetch_or(&m->inbox, INBOX_DEVICE, __ATOMIC_SEQ_CST) & INBOX_DEVICE)
 		return; /* whoever set it has seen to it that the inbox is looked at */
 	if (__atomic_load_n(&m->halted, __ATOMIC_SEQ_CST))
 		futex_wake(&m->inbox);
 	else
 		ring_main(m);
+}
+
+void backend_complete(struct backend *b, uint32_t bits)
+{
+	__atomic_fetch_or(&b->device->completed, bits, __ATOMIC_SEQ_CST);
+}
+
+static void tell(struct backend *b, uint32_t bits)
+{
+	backend_complete(b, bits);
+	backend_attention(b);
 }
 
 void backend_interrupt(struct backend *b, unsigned queue)
@@ -115,6 +125,8 @@ static bool settle(struct backend *b)
 	if (asked == __atomic_load_n(&b->device->settled, __ATOMIC_SEQ_CST))
 		return look_at_queues(b);
 	drain(b);
+	if (b->ops->settle)
+		b->ops->settle(b);
 	__atomic_store_n(&b->device->broken, 0, __ATOMIC_SEQ_CST);
 	any = look_at_queues(b);
 	__atomic_store_n(&b->device->settled, asked, __ATOMIC_SEQ_CST);
@@ -294,6 +306,8 @@ static _Noreturn void backend_loop(struct backend *b)
 			b->ops->requested(b);
 		else if (bits & VIRTIO_BELL_QUEUES)
 			serve_queues(b, bits);
+		if (bits && b->ops->rung)
+			b->ops->rung(b, bits);
 	}
 }
 

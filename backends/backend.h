@@ -83,6 +83,14 @@ struct backend_ops {
 	 */
 	size_t (*save)(struct backend *b, void *to, size_t room);
 	bool (*load)(struct backend *b, const void *from, size_t n);
+	/*
+	 * Of a card that is no virtio device and has no queues: look at its registers. rung(): the
+	 * driver rang for these bits of the bell, or something was settled or resumed
+	 * (VIRTIO_BELL_STATUS). settle(): behind drain(), before the guest goes on, which has
+	 * started or stopped something. Both may be NULL.
+	 */
+	void (*rung)(struct backend *b, uint32_t bits);
+	void (*settle)(struct backend *b);
 	/* Features were settled, or the driver wrote the device's configuration. May be NULL. */
 	void (*changed)(struct backend *b);
 	/*
@@ -131,7 +139,20 @@ void backend_interrupt(struct backend *b, unsigned queue);
 /** backend_done - what was asked for is done: have the virtual CPU look. From requested(). */
 void backend_done(struct backend *b);
 
-/** backend_again - call serve() for @queue as if its driver had notified. From wait() or serve().
+/**
+ * backend_complete, backend_attention - of a card that is no virtio device: set bits in
+ * `completed`; have the virtual CPU look at it now
+ *
+ * Ask behind the first whether the second is wanted: the cell changes what interrupts, and looks at
+ * `completed` behind that.
+ */
+void backend_complete(struct backend *b, uint32_t bits);
+void backend_attention(struct backend *b);
+
+/**
+ * backend_again - call serve() for @queue as if its driver had notified; rung() likewise
+ *
+ * From wait(), serve() or rung().
  */
 void backend_again(struct backend *b, unsigned queue);
 

@@ -89,6 +89,8 @@ static bool deliver_or_listen(struct net *net, const uint8_t *frame, size_t n, b
 {
 	struct virtqueue *q = &net->backend->queue[NET_RECEIVE];
 
+	if (net->model)
+		return net->model->deliver(net, frame, n);
 	if (!q->live || q->broken)
 		return true; /* lost: there is no driver */
 	while (deliver(net, frame, n, checked) == NO_ROOM)
@@ -98,7 +100,7 @@ static bool deliver_or_listen(struct net *net, const uint8_t *frame, size_t n, b
 	return true;
 }
 
-static void drop_waiting(struct net *net)
+void net_drop_waiting(struct net *net)
 {
 	while (net->first) {
 		struct waiting_frame *f = net->first;
@@ -114,11 +116,12 @@ static void wait_for_room(struct net *net, const uint8_t *frame, size_t n, bool 
 {
 	struct waiting_frame *f;
 
-	if (net->waiting_bytes + sizeof *f + n > WAITING_BYTES_MAX)
+	f = net->waiting_bytes + sizeof *f + n > WAITING_BYTES_MAX ? NULL : malloc(sizeof *f + n);
+	if (!f) {
+		if (net->model)
+			net->model->overflow(net);
 		return;
-	f = malloc(sizeof *f + n);
-	if (!f)
-		return;
+	}
 	f->next = NULL;
 	f->n = n;
 	f->checked = checked;
@@ -156,17 +159,18 @@ bool net_has_room(const struct net *net)
 
 void net_tell(struct net *net)
 {
+	if (net->model) {
+		net->model->tell(net);
+		return;
+	}
 	if (!net->received)
 		return;
 	net->received = false;
 	backend_interrupt(net->backend, NET_RECEIVE);
 }
 
-static void give_waiting(struct net *net)
+void net_give_waiting(struct net *net)
 {
-	struct virtqueue *q = &net->backend->queue[NET_RECEIVE];
-
-	virtqueue_hush(q);
 	while (net->first) {
 		struct waiting_frame *f = net->first;
 
@@ -219,11 +223,31 @@ void net_serve(struct backend *b, unsigned queue)
 {
 	struct net *net = b->own;
 
-	if (queue == NET_RECEIVE)
-		give_waiting(net);
-	else
+	if (queue == NET_RECEIVE) {
+		virtqueue_hush(&b->queue[queue]);
+		net_give_waiting(net);
+	} else {
 		take_all(net, &b->queue[queue]);
+	}
 	net_tell(net);
+}
+
+/* ---- other cards ---- */
+
+void net_rung(struct backend *b, uint32_t bits)
+{
+	struct net *net = b->own;
+
+	if (net->model)
+		net->model->rung(net, bits);
+}
+
+void net_settle(struct backend *b)
+{
+	struct net *net = b->own;
+
+	if (net->model)
+		net->model->settle(net);
 }
 
 /* ---- the device ---- */
@@ -239,7 +263,7 @@ void net_changed(struct backend *b)
 	                        ? sizeof(struct virtio_net_hdr_v1)
 	                        : LEGACY_HEADER;
 	net->guest_mtu = f >> VIRTIO_NET_F_MTU & 1 ? net->mtu : NET_STANDARD_MTU;
-	drop_waiting(net);
+	net_drop_waiting(net);
 	virtqueue_hush(&b->queue[NET_RECEIVE]);
 }
 
@@ -250,8 +274,12 @@ void net_look_at_plug(struct net *net)
 	uint8_t is = plugged ? VIRTIO_NET_S_LINK_UP : 0;
 
 	if (plugged != net->plugged)
-		drop_waiting(net);
+		net_drop_waiting(net);
 	net->plugged = plugged;
+	if (net->model) {
+		net->model->show_cable(net, plugged);
+		return;
+	}
 	/* A machine that starts anew, or from a snapshot, may have been told something else. */
 	if (__atomic_exchange_n(status, is, __ATOMIC_SEQ_CST) != is)
 		backend_config_changed(net->backend);
@@ -264,6 +292,8 @@ void net_start(struct net *net, struct backend *b)
 	net->last = &net->first;
 	net->header_bytes = LEGACY_HEADER;
 	net->guest_mtu = NET_STANDARD_MTU;
+	if (net->model)
+		net->model->start(net);
 	net_look_at_plug(net);
 }
 
@@ -275,6 +305,10 @@ void net_describe(const struct net *net, struct virtio_shown *shown, void *confi
 	             1ull << VIRTIO_NET_F_MRG_RXBUF | 1ull << VIRTIO_NET_F_GUEST_CSUM |
 	             1ull << VIRTIO_RING_F_INDIRECT_DESC | 1ull << VIRTIO_RING_F_EVENT_IDX;
 
+	if (net->model) {
+		net->model->describe(net, shown, config);
+		return;
+	}
 	if (net->offloads)
 		f |= 1ull << VIRTIO_NET_F_CSUM | 1ull << VIRTIO_NET_F_HOST_TSO4 |
 		     1ull << VIRTIO_NET_F_HOST_TSO6 | 1ull << VIRTIO_NET_F_HOST_ECN;

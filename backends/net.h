@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Virtio's network device (virtio 1.2, 5.1), with one pair of queues, and what it is plugged into:
- * the user's own network by libslirp (backends/net_user.c), or a tap device (backends/net_tap.c).
+ * A network device, and what it is plugged into: the user's own network by libslirp
+ * (backends/net_user.c), or a tap device (backends/net_tap.c). The guest is shown virtio's (virtio
+ * 1.2, 5.1), with one pair of queues, or for guests without a driver for that another card: a
+ * struct net_model (backends/net_rtl8139.c).
  *
  * One thread does all of it, in the back end's process: no lock is needed.
  */
@@ -22,9 +24,31 @@
 
 struct Slirp;
 struct waiting_frame;
+struct net;
+struct rtl8139;
+
+/* What is different with cards that are not virtio's. */
+struct net_model {
+	void (*describe)(const struct net *net, struct virtio_shown *shown, void *config);
+	void (*start)(struct net *net);
+	/* Give the guest a frame; it is lost if nobody wants it. False: no room; the driver will
+	 * ring. */
+	bool (*deliver)(struct net *net, const uint8_t *frame, size_t n);
+	/* A frame was lost because too many waited for room. */
+	void (*overflow)(struct net *net);
+	/* Tell the guest of what it was given, and what of its frames was sent. */
+	void (*tell)(struct net *net);
+	void (*show_cable)(struct net *net, bool in);
+	/* The members of struct backend_ops. */
+	void (*rung)(struct net *net, uint32_t bits);
+	void (*settle)(struct net *net);
+};
+
+extern const struct net_model net_rtl8139;
 
 struct net {
 	/* Filled in before it is described. */
+	const struct net_model *model; /* NULL: virtio's */
 	uint8_t mac[NET_MAC_BYTES];
 	uint16_t mtu;   /* told to the guest; 0: not */
 	bool offloads;  /* the peer takes packets without checksum, and large segments */
@@ -49,6 +73,10 @@ struct net {
 	size_t waiting_bytes;
 	struct chain chain, head;
 	uint8_t frame[NET_FRAME_MAX];
+	struct {
+		struct rtl8139 *registers; /* shared, hostile */
+		uint32_t receive_epoch, transmit_epoch, settled, at, next, done;
+	} rtl8139;
 };
 
 extern const struct backend_ops net_user_ops, net_tap_ops;
@@ -70,6 +98,10 @@ void net_receive(struct net *net, const uint8_t *frame, size_t n, bool checked);
 bool net_has_room(const struct net *net);
 void net_tell(struct net *net);
 
+/** net_give_waiting - the guest may have room again; net_drop_waiting - it starts afresh */
+void net_give_waiting(struct net *net);
+void net_drop_waiting(struct net *net);
+
 /** net_look_at_plug - the cable may have been taken out or put in: tell the guest */
 void net_look_at_plug(struct net *net);
 
@@ -77,5 +109,7 @@ void net_look_at_plug(struct net *net);
 void net_start(struct net *net, struct backend *b);
 void net_serve(struct backend *b, unsigned queue);
 void net_changed(struct backend *b);
+void net_rung(struct backend *b, uint32_t bits);
+void net_settle(struct backend *b);
 
 #endif

@@ -78,6 +78,8 @@ static const int calls[] = {SCMP_SYS(readv), SCMP_SYS(writev)};
 const struct backend_ops net_tap_ops = {.prepare = prepare,
                                         .serve = net_serve,
                                         .changed = net_changed,
+                                        .rung = net_rung,
+                                        .settle = net_settle,
                                         .wait = wait_for_host,
                                         .listens = true,
                                         .calls = calls,

@@ -314,6 +314,8 @@ static const struct call_rule rules[] = {
 const struct backend_ops net_user_ops = {.prepare = prepare,
                                          .serve = net_serve,
                                          .changed = net_changed,
+                                         .rung = net_rung,
+                                         .settle = net_settle,
                                          .wait = wait_for_host,
                                          .listens = true,
                                          .calls = calls,

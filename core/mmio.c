@@ -2,6 +2,7 @@
 #include "core/mmio.h"
 
 #include "core/alarm.h"
+#include "core/backends.h"
 #include "core/clock.h"
 #include "core/emulate.h"
 #include "core/insn.h"
@@ -12,12 +13,17 @@
 
 static uint32_t device_read(uint64_t pa, unsigned size)
 {
-	return platform_mmio_read(&M->platform, (uint32_t)pa, size, clock_now());
+	uint32_t value = platform_mmio_read(&M->platform, (uint32_t)pa, size, clock_now());
+
+	interrupt_pending_update();
+	return value;
 }
 
 static void device_write(uint64_t pa, unsigned size, uint32_t value)
 {
 	platform_mmio_write(&M->platform, (uint32_t)pa, size, value, clock_now());
+	if (M->platform.virtio.rung)
+		backends_serve();
 	devices_run();
 }
 

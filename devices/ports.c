@@ -102,8 +102,25 @@ static void update_pci_lines(struct platform *platform)
 			set_irq(platform, irq, lines >> irq & 1);
 }
 
+/* ---- the slots of the virtio bus ---- */
+
+static bool is_rtl8139(const struct platform *platform, unsigned number)
+{
+	return platform->virtio.device[number].shown.id == RTL8139_ID;
+}
+
+static void collect_rtl8139(struct platform *platform, unsigned number, uint64_t now)
+{
+	struct rtl8139 *nic = &platform->rtl8139[number];
+	uint64_t deadline = rtl8139_next_deadline(nic);
+
+	rtl8139_collect(&platform->virtio, &platform->pci, nic, number, now);
+	if (rtl8139_next_deadline(nic) != deadline)
+		platform->events |= PLATFORM_TIMER_CHANGED;
+}
+
 /* What back ends have completed, and what became deliverable by a register. */
-static void update_virtio(struct platform *platform)
+static void update_slots(struct platform *platform, uint64_t now)
 {
 	uint32_t plugged = pci_plugged(&platform->pci, VIRTIO_DEVICES);
 
@@ -111,6 +128,10 @@ static void update_virtio(struct platform *platform)
 		unsigned i = (unsigned)__builtin_ctz(left);
 		struct virtio_message message;
 
+		if (is_rtl8139(platform, i)) {
+			collect_rtl8139(platform, i, now);
+			continue;
+		}
 		virtio_collect(&platform->virtio, &platform->pci, i);
 		while (virtio_next_message(&platform->virtio, &platform->pci, i, &message))
 			send_message(platform, message);
@@ -148,7 +169,7 @@ void platform_update_irqs(struct platform *platform, uint64_t now)
 	update_rtc_line(platform, now);
 	update_keyboard_lines(platform);
 	update_sci_line(platform, now);
-	update_virtio(platform);
+	update_slots(platform, now);
 	update_ide(platform);
 	lapic_update(&platform->lapic, now);
 }
@@ -166,8 +187,15 @@ uint64_t platform_next_deadline(const struct platform *platform, uint64_t now)
 	uint64_t local = lapic_next_deadline(&platform->lapic);
 
 	uint64_t power = pm_next_deadline(&platform->pm);
+	uint64_t cards = UINT64_MAX;
 
-	return earlier(earlier(earlier(timer, clock), earlier(uart, local)), power);
+	for (uint32_t left = pci_plugged(&platform->pci, VIRTIO_DEVICES); left; left &= left - 1) {
+		unsigned i = (unsigned)__builtin_ctz(left);
+
+		if (is_rtl8139(platform, i))
+			cards = earlier(cards, rtl8139_next_deadline(&platform->rtl8139[i]));
+	}
+	return earlier(earlier(earlier(timer, clock), earlier(uart, local)), earlier(power, cards));
 }
 
 /* After an access that may have moved the receiver: tell the owner what it has to look at. */
@@ -341,7 +369,7 @@ static bool read_pci_config(struct platform *platform, uint16_t port, unsigned s
 }
 
 static bool write_pci_config(struct platform *platform, uint16_t port, unsigned size,
-                             uint32_t value)
+                             uint32_t value, uint64_t now)
 {
 	struct chipset_target target;
 	int n = config_target(platform, port, &target);
@@ -352,7 +380,7 @@ static bool write_pci_config(struct platform *platform, uint16_t port, unsigned 
 	                 value);
 	if (n < VIRTIO_DEVICES)
 		virtio_config_written(&platform->virtio, &platform->pci, (unsigned)n, target.reg);
-	update_virtio(platform);
+	update_slots(platform, now);
 	update_ide(platform);
 	return true;
 }
@@ -394,7 +422,25 @@ static bool is_ide(const struct platform *platform, uint16_t port)
 	return ide_decodes(port) && ide_plugged(&platform->pci);
 }
 
-static uint32_t read_bar(struct platform *platform, uint16_t port, unsigned size)
+/* The registers of a card: what its back end did shows at once, and what it is asked for reaches
+ * it. */
+static uint32_t read_rtl8139(struct platform *platform, unsigned number, uint32_t offset,
+                             unsigned size, uint64_t now)
+{
+	update_slots(platform, now);
+	return rtl8139_read(&platform->rtl8139[number], offset, size, now);
+}
+
+static void write_rtl8139(struct platform *platform, unsigned number, uint32_t offset,
+                          unsigned size, uint32_t value, uint64_t now)
+{
+	if (rtl8139_write(&platform->virtio, &platform->rtl8139[number], number, offset, size,
+	                  value, now))
+		platform->events |= PLATFORM_TIMER_CHANGED;
+	update_slots(platform, now);
+}
+
+static uint32_t read_bar(struct platform *platform, uint16_t port, unsigned size, uint64_t now)
 {
 	struct pci_target t;
 	uint32_t value = UINT32_MAX;
@@ -404,14 +450,17 @@ static uint32_t read_bar(struct platform *platform, uint16_t port, unsigned size
 	} else if (t.function == IDE_FUNCTION) {
 		value = read_ide_master(platform, t.offset, size);
 	} else if (t.function < VIRTIO_DEVICES) {
+		if (is_rtl8139(platform, t.function))
+			return read_rtl8139(platform, t.function, t.offset, size, now);
 		value =
 		    virtio_in(&platform->virtio, &platform->pci, t.function, t.bar, t.offset, size);
-		update_virtio(platform);
+		update_slots(platform, now);
 	}
 	return size < 4 ? value & ((1u << 8 * size) - 1) : value;
 }
 
-static void write_bar(struct platform *platform, uint16_t port, unsigned size, uint32_t value)
+static void write_bar(struct platform *platform, uint16_t port, unsigned size, uint32_t value,
+                      uint64_t now)
 {
 	struct pci_target t;
 
@@ -421,8 +470,12 @@ static void write_bar(struct platform *platform, uint16_t port, unsigned size, u
 		write_ide_master(platform, t.offset, size, value);
 	if (t.function >= VIRTIO_DEVICES)
 		return;
+	if (is_rtl8139(platform, t.function)) {
+		write_rtl8139(platform, t.function, t.offset, size, value, now);
+		return;
+	}
 	virtio_out(&platform->virtio, &platform->pci, t.function, t.bar, t.offset, size, value);
-	update_virtio(platform);
+	update_slots(platform, now);
 }
 
 static uint8_t in_byte(struct platform *platform, uint16_t port, uint64_t now)
@@ -540,7 +593,7 @@ uint32_t platform_in(struct platform *platform, uint16_t port, unsigned size, ui
 	if (!is_size(size))
 		return UINT32_MAX;
 	if (port >= PCI_IO_FIRST)
-		return read_bar(platform, port, size);
+		return read_bar(platform, port, size, now);
 	if (is_config_port(port) && read_pci_config(platform, port, size, &value))
 		return value;
 	if (size == 1)
@@ -567,8 +620,8 @@ void platform_out(struct platform *platform, uint16_t port, unsigned size, uint3
 	if (!is_size(size))
 		return;
 	if (port >= PCI_IO_FIRST)
-		write_bar(platform, port, size, value);
-	else if (is_config_port(port) && write_pci_config(platform, port, size, value))
+		write_bar(platform, port, size, value, now);
+	else if (is_config_port(port) && write_pci_config(platform, port, size, value, now))
 		return;
 	else if (size == 1)
 		out_byte(platform, port, (uint8_t)value, now);
@@ -600,24 +653,31 @@ static uint32_t read_ioapic(struct platform *platform, uint32_t offset, uint64_t
 	return ioapic_read(&platform->ioapic, offset);
 }
 
-/* A word of a function's memory: all that there is are MSI-X tables. */
-static uint32_t read_memory(const struct platform *platform, uint32_t pa)
+/* A word of a function's memory: an MSI-X table, or the registers of a card. */
+static uint32_t read_memory(struct platform *platform, uint32_t pa, uint64_t now)
 {
 	struct pci_target t;
 
 	if (!pci_decode_memory(&platform->pci, pa, &t) || t.function >= VIRTIO_DEVICES)
 		return UINT32_MAX;
+	if (is_rtl8139(platform, t.function))
+		return read_rtl8139(platform, t.function, t.offset & ~3u, 4, now);
 	return virtio_memory_read(&platform->virtio, t.function, t.offset & ~3u);
 }
 
-static void write_memory(struct platform *platform, uint32_t pa, uint32_t value)
+static void write_memory(struct platform *platform, uint32_t pa, unsigned size, uint32_t value,
+                         uint64_t now)
 {
 	struct pci_target t;
 
 	if (!pci_decode_memory(&platform->pci, pa, &t) || t.function >= VIRTIO_DEVICES)
 		return;
-	virtio_memory_write(&platform->virtio, t.function, t.offset, value);
-	update_virtio(platform);
+	if (is_rtl8139(platform, t.function)) {
+		write_rtl8139(platform, t.function, t.offset, size, value, now);
+	} else if (size == 4 && !(pa & 3)) {
+		virtio_memory_write(&platform->virtio, t.function, t.offset, value);
+		update_slots(platform, now);
+	}
 }
 
 static uint32_t read_device_word(struct platform *platform, uint32_t pa, uint64_t now)
@@ -628,7 +688,7 @@ static uint32_t read_device_word(struct platform *platform, uint32_t pa, uint64_
 	case PLATFORM_IOAPIC_PA:
 		return read_ioapic(platform, pa & 0xffc, now);
 	default:
-		return read_memory(platform, pa);
+		return read_memory(platform, pa, now);
 	}
 }
 
@@ -657,19 +717,17 @@ static void write_lapic(struct platform *platform, uint32_t offset, uint32_t val
 void platform_mmio_write(struct platform *platform, uint32_t pa, unsigned size, uint32_t value,
                          uint64_t now)
 {
-	if (size != 4 || (pa & 3))
+	uint32_t page = pa & ~0xfffu;
+	bool apic = page == PLATFORM_LAPIC_PA || page == PLATFORM_IOAPIC_PA;
+
+	if (!is_size(size) || (pa & 3) + size > 4 || (apic && size != 4))
 		return;
-	switch (pa & ~0xfffu) {
-	case PLATFORM_LAPIC_PA:
+	if (page == PLATFORM_LAPIC_PA)
 		write_lapic(platform, pa & 0xfff, value, now);
-		break;
-	case PLATFORM_IOAPIC_PA:
+	else if (apic)
 		send(platform, ioapic_write(&platform->ioapic, pa & 0xfff, value));
-		break;
-	default:
-		write_memory(platform, pa, value);
-		break;
-	}
+	else
+		write_memory(platform, pa, size, value, now);
 }
 
 bool platform_a20(const struct platform *platform)

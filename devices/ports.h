@@ -23,6 +23,7 @@
 #include "devices/pit.h"
 #include "devices/pm.h"
 #include "devices/rtc.h"
+#include "devices/rtl8139.h"
 #include "devices/uart.h"
 #include "devices/virtio_pci.h"
 #include "devices/vmitimer.h"
@@ -75,6 +76,7 @@ struct platform {
 	struct ide ide;           /* likewise plugged in before */
 	uint32_t events;
 	uint32_t timer_ticks_missed; /* edges of OUT0 that collapsed into later ones; wraps */
+	struct rtl8139 rtl8139[VIRTIO_DEVICES]; /* of the slots that have one */
 };
 
 /*
@@ -114,7 +116,8 @@ static inline bool platform_is_mmio(const struct platform *platform, uint32_t pa
 uint32_t platform_mmio_read(struct platform *platform, uint32_t pa, unsigned size, uint64_t now);
 
 /*
- * Write likewise. Registers take aligned words only; anything else is ignored. May add
+ * Write likewise. The APICs' registers and MSI-X tables take aligned words only; anything else is
+ * ignored there. May add
  * PLATFORM_TIMER_CHANGED to platform->events. An end of interrupt at the local APIC reaches the
  * IO-APIC, an unmasked pin the local APIC, at once: ask platform_intr afterwards.
  */
@@ -166,7 +169,7 @@ void platform_update_vmitimer(struct platform *platform, uint64_t cycles);
 
 /*
  * Carry the devices' interrupt lines of `now` to the controllers: OUT0 edges to IRQ 0, keyboard
- * IRQ 1, UART IRQ 4, RTC IRQ 8, ACPI's SCI IRQ 9, AUX IRQ 12; what virtio's back ends have done to
+ * IRQ 1, UART IRQ 4, RTC IRQ 8, ACPI's SCI IRQ 9, AUX IRQ 12; what back ends have done to
  * the lines of pci_irq() or, as messages, to the local APIC; IRQ 14 and 15 of IDE; and the local
  * APIC's timer to its expiry. Call when a deadline has passed, after uart_receive or uart_transmit,
  * and before deciding that the guest may sleep.

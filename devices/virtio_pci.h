@@ -53,7 +53,7 @@
 
 /* What main says of a device before the machine starts. */
 struct virtio_shown {
-	uint16_t id;             /* VIRTIO_ID_*; 0: no such device */
+	uint16_t id;             /* VIRTIO_ID_*, RTL8139_ID; 0: no such device */
 	uint16_t queues;         /* 1..VIRTIO_QUEUES */
 	uint16_t queue_size;     /* entries of each, a power of two up to VIRTIO_QUEUE_SIZE */
 	uint16_t config_bytes;   /* 0..VIRTIO_CONFIG_BYTES */
@@ -148,7 +148,7 @@ void virtio_config_written(struct virtio_bus *bus, struct pci *pci, unsigned num
 /*
  * Ring the bell of device `number` (bits: VIRTIO_BELL_*, queues); have its back end let go of what
  * it has in hand before the guest goes on. For devices of another kind that have their back end
- * here (devices/ide.h).
+ * here (devices/ide.h, devices/rtl8139.h).
  */
 void virtio_ring(struct virtio_bus *bus, unsigned number, uint32_t bits);
 void virtio_settle(struct virtio_bus *bus, unsigned number);

@@ -4,6 +4,7 @@
 #include "loader/acpi.h"
 #include "loader/mptable.h"
 #include "main/command.h"
+#include "main/devices.h"
 #include "main/vrom.h"
 
 #include <errno.h>
@@ -49,6 +50,14 @@ static const char *acpi_arguments(bool acpi)
 	return acpi ? ACPI_ARGUMENTS : NO_ACPI_ARGUMENTS;
 }
 
+static const char *card_arguments(const struct devices *devices)
+{
+	for (unsigned i = 0; devices && i < devices->count; i++)
+		if (devices->list[i].shown.id == RTL8139_ID)
+			return RTL8139_ARGUMENTS;
+	return "";
+}
+
 int boot_load(struct vm *vm, struct kernel *k, const struct run_options *o)
 {
 	char arguments[8192];
@@ -59,9 +68,10 @@ int boot_load(struct vm *vm, struct kernel *k, const struct run_options *o)
 	struct machine *m = vm->machine;
 	bool tables = !cannot_map_tables(k, !o->no_vmi), acpi = tables && !o->no_acpi;
 	bool is_linux = k->format != KERNEL_MULTIBOOT, bare = o->bare || !is_linux;
-	int n = snprintf(arguments, sizeof arguments, "%s%s%s%s%s%s%s%s%s",
+	int n = snprintf(arguments, sizeof arguments, "%s%s%s%s%s%s%s%s%s%s",
 	                 bare ? "" : DEFAULT_ARGUMENTS, bare || o->kaslr ? "" : NO_KASLR_ARGUMENTS,
 	                 bare ? "" : acpi_arguments(acpi), bare || o->apic ? "" : NO_APIC_ARGUMENTS,
+	                 bare ? "" : card_arguments(vm->devices),
 	                 !bare && copies_instructions(k, !o->no_vmi) ? " noreplace-paravirt" : "",
 	                 o->image && !bare ? " " : "", o->image && !bare ? o->boot.arguments : "",
 	                 bare || !*o->arguments ? "" : " ", o->arguments);

@@ -22,6 +22,8 @@
 #define NO_APIC_ARGUMENTS  " noapic nolapic"
 /* A kernel that lies elsewhere each time is annotated each time, and no System.map fits it. */
 #define NO_KASLR_ARGUMENTS " nokaslr"
+/* Its registers by ports: an access is a far call, and one to device memory a host signal. */
+#define RTL8139_ARGUMENTS  " 8139too.use_io=1"
 
 /**
  * boot_load - put kernel, initial RAM disk, arguments and the firmware's tables into the guest's

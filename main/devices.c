@@ -72,12 +72,15 @@ bool device_make_saved(struct device *d)
 
 static void plug(struct device *d, struct platform *platform, unsigned number)
 {
-	if (!d->shown.drive) {
+	if (d->shown.drive) {
+		d->ide.mailbox = (uint8_t)number;
+		ide_plug(&platform->ide, &platform->pci, (d->shown.drive - 1) % IDE_UNITS, &d->ide);
+	} else if (d->shown.id == RTL8139_ID) {
+		rtl8139_plug(&platform->virtio, &platform->pci, &platform->rtl8139[number], number,
+		             &d->shown, d->config);
+	} else {
 		virtio_plug(&platform->virtio, &platform->pci, number, &d->shown, d->config);
-		return;
 	}
-	d->ide.mailbox = (uint8_t)number;
-	ide_plug(&platform->ide, &platform->pci, (d->shown.drive - 1) % IDE_UNITS, &d->ide);
 }
 
 int devices_start(struct devices *devices, struct vm *vm, bool msix)

@@ -158,6 +158,11 @@ static bool take_common(const char *word, struct net_options *o, bool *taken, ch
 		o->mtu = (uint16_t)n;
 		return true;
 	}
+	if ((value = value_of(word, "model"))) {
+		o->rtl8139 = !strcmp(value, "rtl8139");
+		return o->rtl8139 || !strcmp(value, "virtio") ||
+		       fail(why, size, "is none of model=virtio, model=rtl8139", word);
+	}
 	*taken = false;
 	return true;
 }
@@ -198,7 +203,7 @@ static bool take_user(const char *word, struct net_options *o, const char **dns,
 	}
 	return fail(why, size,
 	            "is none of hostfwd=, restrict=, net=, dns=, hostname=, loopback=, ipv6=, "
-	            "mac=, mtu=",
+	            "model=, mac=, mtu=",
 	            word);
 }
 
@@ -219,7 +224,7 @@ static bool take_tap(const char *word, struct net_options *o, char *why, size_t 
 		o->fd = (int)n;
 		return true;
 	}
-	return fail(why, size, "is none of ifname=, fd=, mac=, mtu=", word);
+	return fail(why, size, "is none of ifname=, fd=, model=, mac=, mtu=", word);
 }
 
 static bool in_network(const struct net_user_options *u, struct in_addr a)
@@ -277,6 +282,10 @@ bool net_options_parse(const char *text, struct net_options *o, char *why, size_
 			continue;
 		if (!(o->tap ? take_tap(word, o, why, size) : take_user(word, o, &dns, why, size)))
 			return false;
+	}
+	if (o->rtl8139 && o->mtu) {
+		snprintf(why, size, "mtu= is of model=virtio: no other can tell the guest");
+		return false;
 	}
 	snprintf(dns_word, sizeof dns_word, "%s", dns ? dns : "dns");
 	if (o->tap && !*o->ifname == (o->fd < 0)) {

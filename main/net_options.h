@@ -15,6 +15,7 @@ struct net_options {
 	bool has_mac;
 	uint8_t mac[NET_MAC_BYTES];
 	uint16_t mtu; /* 0: not said */
+	bool rtl8139; /* the card that the guest is shown; else: virtio's */
 	struct net_user_options user;
 	char ifname[IFNAMSIZ]; /* tap: of the device, or... */
 	int fd;                /* ...one that is open; -1 */

@@ -99,7 +99,8 @@ static int add(struct devices *devices, const char *option, const struct net_opt
 	struct device *device;
 	char name[16], why[200];
 
-	*net = (struct net){.plug = &plugs[nnets], .tap = -1};
+	*net = (struct net){
+	    .plug = &plugs[nnets], .tap = -1, .model = o->rtl8139 ? &net_rtl8139 : NULL};
 	net->poke = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (net->poke < 0)
 		return no_room(option);
@@ -129,9 +130,10 @@ static int add(struct devices *devices, const char *option, const struct net_opt
 	device = devices_add(devices, name, o->tap ? "tap" : "user");
 	if (!device)
 		return EXIT_USAGE;
-	snprintf(told[nnets - 1], sizeof told[0], "%s%s%s, %02x:%02x:%02x:%02x:%02x:%02x",
-	         o->tap ? "tap" : "user", *o->ifname ? " " : "", o->ifname, net->mac[0],
-	         net->mac[1], net->mac[2], net->mac[3], net->mac[4], net->mac[5]);
+	snprintf(told[nnets - 1], sizeof told[0], "%s%s%s%s, %02x:%02x:%02x:%02x:%02x:%02x",
+	         o->tap ? "tap" : "user", *o->ifname ? " " : "", o->ifname,
+	         o->rtl8139 ? ", rtl8139" : "", net->mac[0], net->mac[1], net->mac[2], net->mac[3],
+	         net->mac[4], net->mac[5]);
 	net_describe(net, &device->shown, device->config);
 	device->ops = o->tap ? &net_tap_ops : &net_user_ops;
 	device->own = net;

@@ -19,7 +19,7 @@ cat >"$scratch/root/test" <<'GUEST'
 argument() { tr ' ' '\n' </proc/cmdline | sed -n "s/^test\.$1=//p"; }
 while read -r m file; do
 	options=
-	[ "$m" = virtio_pci ] && options=$(argument pci | tr , ' ')
+	case $m in virtio_pci) options=$(argument pci | tr , ' ') ;; 8139too) options=$(argument card | tr , ' ') ;; esac
 	# shellcheck disable=SC2086
 	insmod "/modules/$file" $options
 done </order
@@ -42,11 +42,12 @@ ip link set eth0 up
 host=10.0.2.2 port=$(argument port)
 GUEST
 
-# net_archive: makes $scratch/archive
+# net_archive [MODULE...]: makes $scratch/archive; the drivers are virtio's unless said
 net_archive() {
+	[ $# != 0 ] || set -- virtio_pci virtio_net
 	echo '"$(argument do)"; complaints; say "the end"' >>"$scratch/root/test"
 	# shellcheck disable=SC2046
-	set -- $(module_files "$kernel" virtio_pci virtio_net)
+	set -- $(module_files "$kernel" "$@")
 	load_order "$@" >"$scratch/root/order"
 	guest_archive "$scratch/archive" "$@"
 }

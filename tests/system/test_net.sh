@@ -94,7 +94,7 @@ tapped() {
 	say "$(peer get $to 16777216), $(peer put $to 16777216), $(peer udp $to 9000)"
 }
 GUEST
-net_archive
+net_archive virtio_pci virtio_net 8139too
 serve
 
 # ---- every way to reach it ----
@@ -287,6 +287,8 @@ export TAP=1
 if [ $own = 0 ] && unshare -rmn "$scratch/own" "$scratch" true 2>/dev/null; then
 	net_guest tapped '' --net tap,ifname=tap0
 	check 'a tap device: TCP both ways, UDP' said '^guest: got 16777216, put 16777216, datagram of 9000'
+	net_guest tapped test.card=use_io=1 --net tap,ifname=tap0,model=rtl8139
+	check '... with an RTL8139' said '^guest: got 16777216, put 16777216, datagram of 9000'
 	WITH='build/test/peer tap tap0'
 	net_guest tapped '' --net tap,fd=7
 	check '... given as a descriptor, without virtio headers' said '^guest: got 16777216, put 16777216, datagram of 9000'

@@ -55,6 +55,18 @@ static void every_word_is_taken(void **state)
 	assert_address(o.user.dhcp, "192.168.9.47");
 }
 
+static void the_guest_is_shown_the_card_that_was_asked_for(void **state)
+{
+	(void)state;
+	assert_true(parses("user") && !o.rtl8139);
+	assert_true(parses("user,model=virtio,mtu=9000") && !o.rtl8139);
+	assert_true(parses("user,model=rtl8139") && o.rtl8139);
+	assert_true(parses("tap,ifname=tap0,model=rtl8139") && o.rtl8139);
+	assert_true(parses("user,model=rtl8139,model=virtio,mtu=9000") && !o.rtl8139);
+	assert_false(parses("user,mtu=1400,model=rtl8139"));
+	assert_non_null(strstr(why, "mtu="));
+}
+
 static void ports_are_forwarded(void **state)
 {
 	(void)state;
@@ -99,6 +111,8 @@ static void nonsense_is_refused_with_its_word(void **state)
 	    "mtu=575",
 	    "mtu=65521",
 	    "mtu=1e3",
+	    "model=ne2k",
+	    "model=",
 	    "mac=01:00:00:00:00:00",
 	    "mac=0:0:0:0:0:1",
 	    "mac=02:00:00",
@@ -165,6 +179,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(a_user_network_is_as_in_qemu),
 	    cmocka_unit_test(every_word_is_taken),
+	    cmocka_unit_test(the_guest_is_shown_the_card_that_was_asked_for),
 	    cmocka_unit_test(ports_are_forwarded),
 	    cmocka_unit_test(a_tap_device_has_a_name_or_a_descriptor),
 	    cmocka_unit_test(nonsense_is_refused_with_its_word),
