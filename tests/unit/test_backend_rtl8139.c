@@ -269,6 +269,21 @@ static void frames_wait_for_room_in_order(void **state)
 	assert_int_equal(header >> 16, 504);
 }
 
+/* Eight such frames are the ring's size: the last would make it look empty. */
+static void the_ring_is_never_full(void **state)
+{
+	(void)state;
+	assert_int_equal(8 * takes(1016), SIZE);
+	for (unsigned i = 0; i < 8; i++)
+		net_receive(&net, frame_to(mine, 1016), 1016, false);
+	assert_int_equal(written(), 7 * takes(1016));
+	assert_false(net_has_room(&net));
+	nic()->read_at = takes(1016) - 16;
+	net_rung(&backend, RTL8139_BELL_ROOM);
+	assert_int_equal(written(), 0);
+	assert_true(net_has_room(&net));
+}
+
 static void too_many_are_lost_and_counted(void **state)
 {
 	(void)state;
@@ -485,6 +500,7 @@ int main(void)
 	    TEST(the_ring_wraps),
 	    TEST(or_goes_on_behind_its_end),
 	    TEST(frames_wait_for_room_in_order),
+	    TEST(the_ring_is_never_full),
 	    TEST(too_many_are_lost_and_counted),
 	    TEST(a_ring_elsewhere_is_an_error),
 	    TEST(positions_of_no_sense_stay_in_the_ring),
