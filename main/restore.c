@@ -243,16 +243,25 @@ static void set_clocks(const struct restore *r, struct vm *vm, int64_t wall_befo
 		m->platform.vmitimer.stolen += tsc - r->config.tsc;
 }
 
+/* As its members are aligned, and what malloc() gives is not; the caller's to free(). */
+static struct machine *aligned_copy(const void *bytes)
+{
+	struct machine *m = aligned_alloc(_Alignof(struct machine), sizeof *m);
+
+	return m ? memcpy(m, bytes, sizeof *m) : NULL;
+}
+
 static int load_state(const struct restore *r, struct vm *vm)
 {
 	char why[200];
 	size_t n;
 	struct vcpu *v =
 	    snapshot_read(&r->file, SNAPSHOT_VCPU, 0, sizeof *v, sizeof *v, &n, why, sizeof why);
-	struct machine *m = v ? snapshot_read(&r->file, SNAPSHOT_MACHINE, 0, sizeof *m, sizeof *m,
-	                                      &n, why, sizeof why)
-	                      : NULL;
-	int status = m ? 0 : refuse(r, why);
+	void *bytes = v ? snapshot_read(&r->file, SNAPSHOT_MACHINE, 0, sizeof(struct machine),
+	                                sizeof(struct machine), &n, why, sizeof why)
+	                : NULL;
+	struct machine *m = bytes ? aligned_copy(bytes) : NULL;
+	int status = m ? 0 : refuse(r, bytes ? strerror(ENOMEM) : why);
 	int64_t wall_before;
 
 	if (m && !xsave_is_sound(m->xsave, vm->machine->xsave_mask))
@@ -270,6 +279,7 @@ static int load_state(const struct restore *r, struct vm *vm)
 	}
 	free(v);
 	free(m);
+	free(bytes);
 	return status;
 }
 
