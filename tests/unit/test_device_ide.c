@@ -825,6 +825,8 @@ static void made_up_requests_are_refused(void **state)
 	    {.operation = IDE_OP_READ, .sectors = 2, .lba = UINT64_MAX},
 	    {.operation = IDE_OP_WRITE, .sectors = UINT32_MAX, .flags = IDE_REQUEST_DMA},
 	    {.operation = IDE_OP_VERIFY, .sectors = SECTORS, .lba = 1},
+	    {.operation = IDE_OP_WRITE, .sectors = 1, .lba = SECTORS},
+	    {.operation = IDE_OP_WRITE, .sectors = 1, .lba = SECTORS, .flags = IDE_REQUEST_DMA},
 	    {.operation = IDE_OP_REPLY, .bytes = IDE_BUFFER + 1},
 	    {.operation = 77, .sectors = 1}};
 	uint8_t *buffer = calloc(1, IDE_BUFFER);
@@ -839,6 +841,7 @@ static void made_up_requests_are_refused(void **state)
 	                             &(struct ide_request){.operation = IDE_OP_WRITE, .sectors = 1},
 	                             buffer, &done),
 	                 IDE_OUTCOME_FAILED);
+	assert_int_equal(lseek(disk.fd, 0, SEEK_END), SECTORS * 512);
 	free(buffer);
 }
 
