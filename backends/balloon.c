@@ -4,6 +4,7 @@
 #include <linux/virtio_balloon.h>
 #include <linux/virtio_ids.h>
 #include <linux/virtio_ring.h>
+#include <seccomp.h>
 #include <stddef.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -283,8 +284,19 @@ static bool load(struct backend *b, const void *from, size_t n)
 	return true;
 }
 
-const struct backend_ops balloon_ops = {
-    .serve = serve, .changed = changed, .listens = true, .save = save, .load = load};
+static const int calls[] = {
+    SCMP_SYS(madvise),       /* madvise(): memory goes back */
+    SCMP_SYS(write),         /* write(): main is told */
+    SCMP_SYS(clock_gettime), /* clock_gettime() on hosts whose clock is not in the vDSO */
+};
+
+const struct backend_ops balloon_ops = {.serve = serve,
+                                        .changed = changed,
+                                        .listens = true,
+                                        .save = save,
+                                        .load = load,
+                                        .calls = calls,
+                                        .ncalls = sizeof calls / sizeof *calls};
 
 void balloon_describe(const struct balloon *balloon, struct virtio_shown *shown, void *config)
 {

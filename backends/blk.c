@@ -327,8 +327,12 @@ static void prepare(struct backend *b)
 	}
 }
 
-static const int calls[] = {SCMP_SYS(preadv2), SCMP_SYS(pwritev2), SCMP_SYS(fdatasync),
-                            SCMP_SYS(fallocate)};
+static const int calls[] = {
+    SCMP_SYS(preadv2),   /* disk_read() */
+    SCMP_SYS(pwritev2),  /* disk_write() */
+    SCMP_SYS(fdatasync), /* disk_flush() */
+    SCMP_SYS(fallocate), /* disk_zero() */
+};
 
 const struct backend_ops blk_ops = {.prepare = prepare,
                                     .serve = serve,
@@ -338,9 +342,21 @@ const struct backend_ops blk_ops = {.prepare = prepare,
                                     .ncalls = sizeof calls / sizeof *calls};
 
 /* With an overlay of its own, perhaps. */
-static const int nbd_calls[] = {SCMP_SYS(preadv2),  SCMP_SYS(pwritev2), SCMP_SYS(fallocate),
-                                SCMP_SYS(recvfrom), SCMP_SYS(sendto),   SCMP_SYS(recvmsg),
-                                SCMP_SYS(sendmsg)};
+static const int nbd_calls[] = {
+    SCMP_SYS(preadv2),   /* preadv2() of an overlay */
+    SCMP_SYS(pwritev2),  /* pwritev2() of an overlay */
+    SCMP_SYS(fallocate), /* fallocate() of an overlay */
+    SCMP_SYS(recvfrom),  /* nbd_pread() */
+    SCMP_SYS(sendto),    /* nbd_pwrite() */
+    SCMP_SYS(close),     /* nbd_pread(): the server has gone */
+    SCMP_SYS(poll),      /* nbd_pread() */
+    SCMP_SYS(mmap),      /* nbd_pread(): malloc of the library, without PROT_EXEC */
+    SCMP_SYS(mprotect),  /* the same */
+    SCMP_SYS(munmap),    /* the same */
+    SCMP_SYS(mremap),    /* the same */
+    SCMP_SYS(madvise),   /* the same */
+    SCMP_SYS(brk),       /* the same */
+};
 
 const struct backend_ops blk_nbd_ops = {.prepare = prepare,
                                         .serve = serve,

@@ -502,8 +502,16 @@ static void prepare(struct backend *b)
 	c.bell = backend_bell_fd(b);
 }
 
-static const int calls[] = {SCMP_SYS(accept4), SCMP_SYS(sendmsg), SCMP_SYS(sendto),
-                            SCMP_SYS(recvmsg), SCMP_SYS(close)};
+static const int calls[] = {
+    SCMP_SYS(read),    /* read() of the bell */
+    SCMP_SYS(write),   /* bell_main() */
+    SCMP_SYS(poll),    /* poll() */
+    SCMP_SYS(accept4), /* accept4() */
+    SCMP_SYS(sendmsg), /* sendmsg() */
+    SCMP_SYS(sendto),  /* send() */
+    SCMP_SYS(recvmsg), /* recvmsg() */
+    SCMP_SYS(close),   /* close() */
+};
 
 const struct backend_ops console_ops = {.prepare = prepare,
                                         .serve = serve,

@@ -280,14 +280,30 @@ static void requested(struct backend *b)
 	backend_done(b);
 }
 
-static const int calls[] = {SCMP_SYS(preadv2), SCMP_SYS(pwritev2), SCMP_SYS(fdatasync)};
+static const int calls[] = {
+    SCMP_SYS(preadv2),   /* disk_read() */
+    SCMP_SYS(pwritev2),  /* disk_write() */
+    SCMP_SYS(fdatasync), /* disk_flush() */
+};
 
 const struct backend_ops ide_ops = {
     .requested = requested, .calls = calls, .ncalls = sizeof calls / sizeof *calls};
 
 /* With an overlay of its own, perhaps. */
-static const int nbd_calls[] = {SCMP_SYS(preadv2), SCMP_SYS(pwritev2), SCMP_SYS(recvfrom),
-                                SCMP_SYS(sendto),  SCMP_SYS(recvmsg),  SCMP_SYS(sendmsg)};
+static const int nbd_calls[] = {
+    SCMP_SYS(preadv2),  /* preadv2() of an overlay */
+    SCMP_SYS(pwritev2), /* pwritev2() of an overlay */
+    SCMP_SYS(recvfrom), /* nbd_pread() */
+    SCMP_SYS(sendto),   /* nbd_pwrite() */
+    SCMP_SYS(close),    /* nbd_pread(): the server has gone */
+    SCMP_SYS(poll),     /* nbd_pread() */
+    SCMP_SYS(mmap),     /* nbd_pread(): malloc of the library, without PROT_EXEC */
+    SCMP_SYS(mprotect), /* the same */
+    SCMP_SYS(munmap),   /* the same */
+    SCMP_SYS(mremap),   /* the same */
+    SCMP_SYS(madvise),  /* the same */
+    SCMP_SYS(brk),      /* the same */
+};
 
 const struct backend_ops ide_nbd_ops = {
     .requested = requested, .calls = nbd_calls, .ncalls = sizeof nbd_calls / sizeof *nbd_calls};

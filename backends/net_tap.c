@@ -73,7 +73,16 @@ static void prepare(struct backend *b)
 	backend_bell_fd(b);
 }
 
-static const int calls[] = {SCMP_SYS(readv), SCMP_SYS(writev)};
+static const int calls[] = {
+    SCMP_SYS(read),   /* read() of the bell */
+    SCMP_SYS(write),  /* bell_main() */
+    SCMP_SYS(poll),   /* poll() */
+    SCMP_SYS(readv),  /* readv() */
+    SCMP_SYS(writev), /* writev() */
+    SCMP_SYS(mmap),   /* malloc() of frames that wait (net.c), without PROT_EXEC */
+    SCMP_SYS(munmap), /* free() */
+    SCMP_SYS(brk),    /* malloc(), free() */
+};
 
 const struct backend_ops net_tap_ops = {.prepare = prepare,
                                         .serve = net_serve,

@@ -277,12 +277,37 @@ static void prepare(struct backend *b)
 }
 
 static const int calls[] = {
-    SCMP_SYS(bind),        SCMP_SYS(listen),     SCMP_SYS(accept),     SCMP_SYS(accept4),
-    SCMP_SYS(connect),     SCMP_SYS(shutdown),   SCMP_SYS(sendto),     SCMP_SYS(recvfrom),
-    SCMP_SYS(sendmsg),     SCMP_SYS(recvmsg),    SCMP_SYS(readv),      SCMP_SYS(writev),
-    SCMP_SYS(getsockname), SCMP_SYS(getsockopt), SCMP_SYS(setsockopt), SCMP_SYS(getpeername),
-    SCMP_SYS(close),       SCMP_SYS(lseek),      SCMP_SYS(fstat),      SCMP_SYS(newfstatat),
-    SCMP_SYS(mremap),
+    SCMP_SYS(read),          /* read() of the bell */
+    SCMP_SYS(write),         /* bell_main() */
+    SCMP_SYS(poll),          /* poll() */
+    SCMP_SYS(clock_gettime), /* clock_gettime() on hosts whose clock is not in the vDSO */
+    SCMP_SYS(rt_sigreturn),  /* resolver_answers_opens(): the end of its handler */
+    SCMP_SYS(bind),          /* slirp_input() */
+    SCMP_SYS(listen),        /* slirp_input() */
+    SCMP_SYS(accept),        /* slirp_pollfds_poll() */
+    SCMP_SYS(accept4),       /* slirp_pollfds_poll() */
+    SCMP_SYS(connect),       /* slirp_input() */
+    SCMP_SYS(shutdown),      /* slirp_input() */
+    SCMP_SYS(sendto),        /* slirp_input() */
+    SCMP_SYS(recvfrom),      /* slirp_pollfds_poll() */
+    SCMP_SYS(sendmsg),       /* slirp_input() */
+    SCMP_SYS(recvmsg),       /* slirp_pollfds_poll() */
+    SCMP_SYS(readv),         /* slirp_pollfds_poll() */
+    SCMP_SYS(writev),        /* slirp_input() */
+    SCMP_SYS(getsockname),   /* slirp_input() */
+    SCMP_SYS(getsockopt),    /* slirp_pollfds_poll() */
+    SCMP_SYS(setsockopt),    /* slirp_input() */
+    SCMP_SYS(getpeername),   /* slirp_input() */
+    SCMP_SYS(close),         /* slirp_input() */
+    SCMP_SYS(lseek),         /* slirp_input() reads resolv.conf, with the next two */
+    SCMP_SYS(fstat),         /* slirp_input() */
+    SCMP_SYS(newfstatat),    /* slirp_input() */
+    SCMP_SYS(mmap),          /* slirp_input(): malloc of the library, without PROT_EXEC */
+    SCMP_SYS(mprotect),      /* the same for the thread of bell_main() */
+    SCMP_SYS(munmap),        /* slirp_input() */
+    SCMP_SYS(mremap),        /* slirp_input() */
+    SCMP_SYS(madvise),       /* slirp_input() */
+    SCMP_SYS(brk),           /* slirp_input() */
 };
 
 #define SOCKET(domain, type)                                                                       \

@@ -1063,19 +1063,53 @@ static void confine(struct backend *b)
 }
 
 static const int reading_calls[] = {
-    SCMP_SYS(openat2), SCMP_SYS(openat),  SCMP_SYS(close),      SCMP_SYS(newfstatat),
-    SCMP_SYS(fstat),   SCMP_SYS(fstatfs), SCMP_SYS(readlinkat), SCMP_SYS(getdents64),
-    SCMP_SYS(lseek),   SCMP_SYS(preadv2), SCMP_SYS(fsync),      SCMP_SYS(fdatasync),
-    SCMP_SYS(fcntl),   SCMP_SYS(flock),
+    SCMP_SYS(openat2),    /* syscall() of share_open() */
+    SCMP_SYS(openat),     /* openat() */
+    SCMP_SYS(close),      /* close() */
+    SCMP_SYS(newfstatat), /* fstatat() */
+    SCMP_SYS(fstat),      /* fstat() of a C library that has it so */
+    SCMP_SYS(fstatfs),    /* fstatfs() */
+    SCMP_SYS(readlinkat), /* readlinkat() */
+    SCMP_SYS(getdents64), /* syscall() */
+    SCMP_SYS(lseek),      /* lseek() */
+    SCMP_SYS(preadv2),    /* preadv2() */
+    SCMP_SYS(fsync),      /* fsync() */
+    SCMP_SYS(fdatasync),  /* fdatasync() */
+    SCMP_SYS(fcntl),      /* fcntl(): locks */
+    SCMP_SYS(flock),      /* flock() */
+    SCMP_SYS(mmap),       /* calloc(), without PROT_EXEC */
+    SCMP_SYS(munmap),     /* free() */
+    SCMP_SYS(brk),        /* calloc(), free() */
 };
 
 static const int changing_calls[] = {
-    SCMP_SYS(openat2),  SCMP_SYS(openat),    SCMP_SYS(close),      SCMP_SYS(newfstatat),
-    SCMP_SYS(fstat),    SCMP_SYS(fstatfs),   SCMP_SYS(readlinkat), SCMP_SYS(getdents64),
-    SCMP_SYS(lseek),    SCMP_SYS(preadv2),   SCMP_SYS(fsync),      SCMP_SYS(fdatasync),
-    SCMP_SYS(fcntl),    SCMP_SYS(flock),     SCMP_SYS(pwritev2),   SCMP_SYS(ftruncate),
-    SCMP_SYS(mkdirat),  SCMP_SYS(symlinkat), SCMP_SYS(linkat),     SCMP_SYS(unlinkat),
-    SCMP_SYS(renameat), SCMP_SYS(fchmodat),  SCMP_SYS(fchownat),   SCMP_SYS(utimensat),
+    SCMP_SYS(openat2),    /* syscall() of share_open() */
+    SCMP_SYS(openat),     /* openat() */
+    SCMP_SYS(close),      /* close() */
+    SCMP_SYS(newfstatat), /* fstatat() */
+    SCMP_SYS(fstat),      /* fstat() of a C library that has it so */
+    SCMP_SYS(fstatfs),    /* fstatfs() */
+    SCMP_SYS(readlinkat), /* readlinkat() */
+    SCMP_SYS(getdents64), /* syscall() */
+    SCMP_SYS(lseek),      /* lseek() */
+    SCMP_SYS(preadv2),    /* preadv2() */
+    SCMP_SYS(fsync),      /* fsync() */
+    SCMP_SYS(fdatasync),  /* fdatasync() */
+    SCMP_SYS(fcntl),      /* fcntl(): locks */
+    SCMP_SYS(flock),      /* flock() */
+    SCMP_SYS(mmap),       /* calloc(), without PROT_EXEC */
+    SCMP_SYS(munmap),     /* free() */
+    SCMP_SYS(brk),        /* calloc(), free() */
+    SCMP_SYS(pwritev2),   /* pwritev2() */
+    SCMP_SYS(ftruncate),  /* ftruncate() */
+    SCMP_SYS(mkdirat),    /* mkdirat() */
+    SCMP_SYS(symlinkat),  /* symlinkat() */
+    SCMP_SYS(linkat),     /* linkat() */
+    SCMP_SYS(unlinkat),   /* unlinkat() */
+    SCMP_SYS(renameat),   /* renameat() */
+    SCMP_SYS(fchmodat),   /* fchmodat() */
+    SCMP_SYS(fchownat),   /* fchownat() */
+    SCMP_SYS(utimensat),  /* utimensat() */
 };
 
 const struct backend_ops p9_ops = {.confine = confine,

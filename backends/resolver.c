@@ -45,8 +45,12 @@ static void answer(int socket, int fd, char error)
 static _Noreturn void open_for_others(int socket, pid_t main_pid)
 {
 	static const int calls[] = {
-	    SCMP_SYS(recvfrom),   SCMP_SYS(sendmsg),      SCMP_SYS(openat),         SCMP_SYS(close),
-	    SCMP_SYS(exit_group), SCMP_SYS(rt_sigreturn), SCMP_SYS(restart_syscall)};
+	    SCMP_SYS(recvfrom),   /* recv() */
+	    SCMP_SYS(sendmsg),    /* answer() */
+	    SCMP_SYS(openat),     /* open() */
+	    SCMP_SYS(close),      /* close() */
+	    SCMP_SYS(exit_group), /* _exit() */
+	};
 	char byte;
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);

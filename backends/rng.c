@@ -36,7 +36,9 @@ static void serve(struct backend *b, unsigned queue)
 	}
 }
 
-static const int calls[] = {SCMP_SYS(getrandom)};
+static const int calls[] = {
+    SCMP_SYS(getrandom), /* getrandom() */
+};
 
 const struct backend_ops rng_ops = {
     .serve = serve, .calls = calls, .ncalls = sizeof calls / sizeof *calls};

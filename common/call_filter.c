@@ -6,14 +6,51 @@
 #include <stdint.h>
 #include <sys/mman.h>
 
+/* New memory is never code. */
+static bool makes_memory(int call)
+{
+	return call == SCMP_SYS(mmap) || call == SCMP_SYS(mprotect);
+}
+
 static int allow(scmp_filter_ctx filter, const int *calls, size_t n)
 {
 	int error = 0;
 
 	for (size_t i = 0; i < n && !error; i++)
-		error = seccomp_rule_add(filter, SCMP_ACT_ALLOW, calls[i], 0);
+		error = makes_memory(calls[i])
+		            ? seccomp_rule_add(filter, SCMP_ACT_ALLOW, calls[i], 1,
+		                               SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0))
+		            : seccomp_rule_add(filter, SCMP_ACT_ALLOW, calls[i], 0);
 	return error;
 }
+
+#if defined __SANITIZE_ADDRESS__ || defined __SANITIZE_THREAD__
+/* What the sanitizers' runtimes do anywhere: their own memory, stacks, locks and reports. */
+static const int of_sanitizers[] = {
+    SCMP_SYS(read),          SCMP_SYS(write),
+    SCMP_SYS(mmap),          SCMP_SYS(mprotect),
+    SCMP_SYS(munmap),        SCMP_SYS(madvise),
+    SCMP_SYS(brk),           SCMP_SYS(mremap),
+    SCMP_SYS(sched_yield),   SCMP_SYS(rt_sigaction),
+    SCMP_SYS(rt_sigreturn),  SCMP_SYS(rt_sigprocmask),
+    SCMP_SYS(sigaltstack),   SCMP_SYS(getpid),
+    SCMP_SYS(gettid),        SCMP_SYS(tgkill),
+    SCMP_SYS(rseq),          SCMP_SYS(set_robust_list),
+    SCMP_SYS(clock_gettime), SCMP_SYS(poll),
+    SCMP_SYS(exit),          SCMP_SYS(clock_nanosleep),
+};
+
+static int allow_sanitizers(scmp_filter_ctx filter)
+{
+	return allow(filter, of_sanitizers, sizeof of_sanitizers / sizeof *of_sanitizers);
+}
+#else
+static int allow_sanitizers(scmp_filter_ctx filter)
+{
+	(void)filter;
+	return 0;
+}
+#endif
 
 static int add_rules(scmp_filter_ctx filter, const struct call_rule *rules, size_t n)
 {
@@ -41,17 +78,8 @@ int call_filter_install_rules(const int *calls, size_t ncalls, const int *more, 
 		error = allow(filter, more, nmore);
 	if (!error)
 		error = add_rules(filter, rules, nrules);
-#ifdef __SANITIZE_ADDRESS__ /* its runtime asks where the stacks are before whatever does not      \
-                               return */
 	if (!error)
-		error = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(sigaltstack), 0);
-#endif
-	if (!error)
-		error = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(mmap), 1,
-		                         SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0));
-	if (!error)
-		error = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(mprotect), 1,
-		                         SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0));
+		error = allow_sanitizers(filter);
 	if (!error)
 		error = seccomp_attr_set(filter, SCMP_FLTATR_CTL_TSYNC, 1);
 	if (!error)

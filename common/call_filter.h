@@ -19,7 +19,7 @@ struct call_rule {
  * @calls, @ncalls: SCMP_SYS() numbers
  * @more, @nmore: further ones; NULL, 0: none
  *
- * Beside these mmap() and mprotect() stay, without PROT_EXEC. What is not allowed fails with EPERM.
+ * mmap() and mprotect() are allowed without PROT_EXEC only. What is not allowed fails with EPERM.
  * Returns 0 or an errno.
  */
 int call_filter_install(const int *calls, size_t ncalls, const int *more, size_t nmore);

@@ -24,16 +24,14 @@
 
 /* What libext2fs, libblkid and the C library do once everything is open. */
 static const int allowed[] = {
-    SCMP_SYS(read),       SCMP_SYS(pread64),        SCMP_SYS(preadv),
-    SCMP_SYS(write),      SCMP_SYS(lseek),          SCMP_SYS(fstat),
-    SCMP_SYS(newfstatat), SCMP_SYS(close),          SCMP_SYS(dup),
-    SCMP_SYS(munmap),     SCMP_SYS(mremap),         SCMP_SYS(brk),
-    SCMP_SYS(madvise),    SCMP_SYS(fadvise64),      SCMP_SYS(fcntl),
-    SCMP_SYS(ioctl),      SCMP_SYS(futex),          SCMP_SYS(getrandom),
-    SCMP_SYS(getpid),     SCMP_SYS(gettid),         SCMP_SYS(getuid),
-    SCMP_SYS(geteuid),    SCMP_SYS(getgid),         SCMP_SYS(getegid),
-    SCMP_SYS(uname),      SCMP_SYS(clock_gettime),  SCMP_SYS(exit),
-    SCMP_SYS(exit_group), SCMP_SYS(rt_sigprocmask),
+    SCMP_SYS(read),   SCMP_SYS(pread64),    SCMP_SYS(preadv),         SCMP_SYS(write),
+    SCMP_SYS(lseek),  SCMP_SYS(fstat),      SCMP_SYS(newfstatat),     SCMP_SYS(close),
+    SCMP_SYS(dup),    SCMP_SYS(mmap),       SCMP_SYS(mprotect),       SCMP_SYS(munmap),
+    SCMP_SYS(mremap), SCMP_SYS(brk),        SCMP_SYS(madvise),        SCMP_SYS(fadvise64),
+    SCMP_SYS(fcntl),  SCMP_SYS(ioctl),      SCMP_SYS(futex),          SCMP_SYS(getrandom),
+    SCMP_SYS(getpid), SCMP_SYS(gettid),     SCMP_SYS(getuid),         SCMP_SYS(geteuid),
+    SCMP_SYS(getgid), SCMP_SYS(getegid),    SCMP_SYS(uname),          SCMP_SYS(clock_gettime),
+    SCMP_SYS(exit),   SCMP_SYS(exit_group), SCMP_SYS(rt_sigprocmask),
 };
 
 static bool confine_reader(void)

@@ -5,50 +5,46 @@
 
 #include <seccomp.h>
 
-/* The event loop, its libraries' memory, and the way out. */
+/*
+ * What the threads of a running machine do, and the way out. Each names a caller (tests/README.md,
+ * "System calls"); those of threads that start are not among them (common/thread.h).
+ */
 static const int allowed[] = {
-    SCMP_SYS(ppoll),
-    SCMP_SYS(poll),
-    SCMP_SYS(read),
-    SCMP_SYS(pread64),
-    SCMP_SYS(write),
-    SCMP_SYS(writev),
-    SCMP_SYS(lseek),
-    SCMP_SYS(fstat),
-    SCMP_SYS(newfstatat),
-    SCMP_SYS(fcntl),
-    SCMP_SYS(ioctl), /* terminal settings */
-    SCMP_SYS(close),
-    SCMP_SYS(sendto),
-    SCMP_SYS(recvfrom),
-    SCMP_SYS(recvmsg), /* the file that a snapshot goes to */
-    SCMP_SYS(accept4), /* the next client of the console's socket */
-    SCMP_SYS(futex),
-    SCMP_SYS(kill), /* kicks; the end of the nursery */
-    SCMP_SYS(wait4),
-    SCMP_SYS(sched_getaffinity),
-    SCMP_SYS(sched_setaffinity), /* main/placement.c */
-    SCMP_SYS(sched_yield),
-    SCMP_SYS(getcpu),
-    SCMP_SYS(clock_gettime), /* of cells, too */
-    SCMP_SYS(clock_getres),
-    SCMP_SYS(clock_nanosleep),
-    SCMP_SYS(restart_syscall),
-    SCMP_SYS(getrandom),
-    SCMP_SYS(munmap),
-    SCMP_SYS(mremap),
-    SCMP_SYS(madvise),
-    SCMP_SYS(brk),
-    SCMP_SYS(rt_sigaction),
-    SCMP_SYS(rt_sigprocmask),
-    SCMP_SYS(rt_sigreturn),
-    SCMP_SYS(rseq), /* a thread that has just been started */
-    SCMP_SYS(set_robust_list),
-    SCMP_SYS(getpid), /* abort() */
-    SCMP_SYS(gettid),
-    SCMP_SYS(tgkill),
-    SCMP_SYS(exit),
-    SCMP_SYS(exit_group),
+    SCMP_SYS(ppoll),             /* ppoll() of the loop */
+    SCMP_SYS(poll),              /* poll() */
+    SCMP_SYS(read),              /* read() */
+    SCMP_SYS(pread64),           /* pread(): a snapshot is copied */
+    SCMP_SYS(write),             /* write(), fprintf() */
+    SCMP_SYS(lseek),             /* lseek() for holes, fflush() */
+    SCMP_SYS(newfstatat),        /* fopen()'s first read: fgets() */
+    SCMP_SYS(fstat),             /* the same of a C library that has it so: fgets() */
+    SCMP_SYS(ioctl),             /* tcsetattr() */
+    SCMP_SYS(close),             /* close() */
+    SCMP_SYS(sendto),            /* send() */
+    SCMP_SYS(recvfrom),          /* recv() */
+    SCMP_SYS(recvmsg),           /* recvmsg(): the file that a snapshot goes to */
+    SCMP_SYS(accept4),           /* accept4(): the next client */
+    SCMP_SYS(futex),             /* vm_wake(), thread_start() */
+    SCMP_SYS(kill),              /* kill(): kicks, and the end of the nursery */
+    SCMP_SYS(wait4),             /* waitpid() */
+    SCMP_SYS(sched_getaffinity), /* sched_getaffinity() */
+    SCMP_SYS(sched_setaffinity), /* sched_setaffinity(): another CPU is idle */
+    SCMP_SYS(clock_gettime),     /* clock_gettime() of cells' clocks */
+    SCMP_SYS(clock_getres),      /* clock_getcpuclockid() */
+    SCMP_SYS(clock_nanosleep),   /* nanosleep() */
+    SCMP_SYS(restart_syscall),   /* poll() and nanosleep() when main was stopped and goes on */
+    SCMP_SYS(mmap),              /* malloc(), without PROT_EXEC */
+    SCMP_SYS(mprotect),          /* the same */
+    SCMP_SYS(munmap),            /* free() */
+    SCMP_SYS(mremap),            /* open_memstream(): a large block grows */
+    SCMP_SYS(madvise),           /* huge_pages_start() */
+    SCMP_SYS(brk),               /* malloc(), free() */
+    SCMP_SYS(rt_sigprocmask),    /* raise(), with the next three, of a signal that nobody expects */
+    SCMP_SYS(getpid),            /* raise() */
+    SCMP_SYS(gettid),            /* raise() */
+    SCMP_SYS(tgkill),            /* raise() */
+    SCMP_SYS(exit),              /* huge_pages_stop(): the end of a thread */
+    SCMP_SYS(exit_group),        /* exit() */
 };
 
 int confine_calls(bool may_remove)

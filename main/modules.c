@@ -46,6 +46,7 @@ static int annotate(struct vm *vm, const struct module_image *m, struct placing 
 
 	options.place = place;
 	options.place_context = p;
+	options.single_thread = true; /* main starts no thread once it is confined */
 	options.stubs_va = HOLE_MODULES;
 	options.stubs_size = sizeof(scratch_stubs);
 	result = annotate_kernel(&m->in, &options, &scratch, scratch_stubs, report, error);

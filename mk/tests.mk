@@ -2,6 +2,7 @@
 #   test         every test of the project; ends with one line "N passed, N failed, N skipped"
 #   test-slow    what takes minutes: the guest self-test with every sensitive instruction trapping
 #   fuzz         each fuzzer for FUZZ_SECONDS (600), from a new seed; `make test` runs them for a few seconds from one
+#   calls        the system tests once more, and then what the lists of system calls were used for
 #   soak         machines of all kinds for SOAK_SECONDS (3600), SOAK_BOOTS (200) boots first; tests/soak/run says what else
 # ONLY=WORD takes only the test programs with WORD in their names, as in `make test ONLY=jail`.
 
@@ -131,8 +132,8 @@ $(TEST)/fuzz/fuzz_core_privileged: FUZZ_LIBS := -lunicorn
 # ---- system tests: build/ring1 with whole guests ----
 
 TEST_TOOLS := $(TEST)/pty $(TEST)/iso $(TEST)/inject $(TEST)/connect $(TEST)/sizes $(TEST)/kick_each $(TEST)/deny $(TEST)/trace_json $(TEST)/peer \
-	$(TEST)/snapshot_edit
-TEST_PRELOADS := $(TEST)/short_memory.so $(TEST)/bad_disk.so
+	$(TEST)/snapshot_edit $(TEST)/calls_seen
+TEST_PRELOADS := $(TEST)/short_memory.so $(TEST)/bad_disk.so $(TEST)/calls_made.so
 TEST_GUESTS := $(TEST)/hostile $(TEST)/counts $(TEST)/files $(TEST)/guest/peer
 TEST_INITRAMFS := $(TEST)/guests.cpio.gz
 SYSTEM_TESTS := $(sort $(wildcard tests/system/test_*.sh))
@@ -208,6 +209,14 @@ fuzz: $(FUZZERS)
 # bench-files for tcc; without it the guests' load is busybox's.
 soak: test-build bench-files
 	@tests/soak/run
+
+# ---- the lists of system calls: which calls of main's and the back ends' are made, and what else is tried ----
+
+.PHONY: calls
+calls: test-build
+	@$(TEST)/calls_seen --new $(TEST)/calls
+	-@CALLS_MADE=$(TEST)/calls LD_PRELOAD=$(CURDIR)/$(TEST)/calls_made.so $(RUN_TESTS) $(SYSTEM_TESTS)
+	@$(TEST)/calls_seen $(TEST)/calls
 
 # ---- docs/vmi-conformance.md: from a run of the suite ----
 
