@@ -1,7 +1,7 @@
 # Tests.
 #   test         every test of the project; ends with one line "N passed, N failed, N skipped"
 #   test-slow    what takes minutes: the guest self-test with every sensitive instruction trapping
-#   fuzz         each fuzzer for FUZZ_SECONDS (600), from a new seed; `make test` runs them for a few seconds from one
+#   fuzz         each fuzzer for FUZZ_SECONDS (600), from a new seed; `make test` runs them for 10000 inputs from one
 #   calls        the system tests once more, and then what the lists of system calls were used for
 #   soak         machines of all kinds for SOAK_SECONDS (3600), SOAK_BOOTS (200) boots first; tests/soak/run says what else
 # ONLY=WORD takes only the test programs with WORD in their names, as in `make test ONLY=jail`.
@@ -197,7 +197,7 @@ FUZZERS_OR_SKIPS := $(if $(strip $(FUZZERS)),$(FUZZERS) $(FUZZERS_LEFT_OUT:%=ski
 test-build: all guests test-guests $(CONFORMANCE_KERNELS) $(KICKED) $(MULTIBOOT) $(DELIVERY_GUEST) $(HOSTILE_KERNEL) $(UNIT_TESTS) $(THREAD_TESTS) $(SANITIZED_RING1) $(FUZZERS) $(TEST_TOOLS) $(TEST_PRELOADS) $(TEST)/vmlinux $(TEST_INITRAMFS)
 
 test: test-build
-	@FUZZ_SECONDS=5 $(RUN_TESTS) $(filter-out $(RUN_BY_OTHERS),$(UNIT_TESTS)) $(THREAD_TESTS) $(FUZZERS_OR_SKIPS) $(SYSTEM_TESTS)
+	@$(RUN_TESTS) $(filter-out $(RUN_BY_OTHERS),$(UNIT_TESTS)) $(THREAD_TESTS) $(FUZZERS_OR_SKIPS) $(SYSTEM_TESTS)
 
 # fio comes with what the benchmark fetches.
 test-slow: test-build bench-disks-files

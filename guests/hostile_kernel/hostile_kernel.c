@@ -212,7 +212,11 @@ static void try_ports(void)
  * often is nearly right, with descriptors of random kinds, requests with random headers; and
  * resets, vectors, configuration, base addresses.
  */
-#define ENTRIES 256u
+#define QUEUE_SIZE_PORT 12 /* the legacy register: entries of the queue that is selected */
+
+#define ENTRIES_MAX 1024u
+
+static uint32_t entries = 1; /* of that queue; the available ring lies behind so many descriptors */
 
 static uint32_t somewhere(void)
 {
@@ -223,7 +227,7 @@ static uint32_t somewhere(void)
 
 static void describe(uint32_t n, uint32_t pa, uint32_t bytes, uint32_t flags, uint32_t next)
 {
-	volatile uint32_t *d = (volatile uint32_t *)(PAGE_OFFSET + RINGS + 16 * (n % ENTRIES));
+	volatile uint32_t *d = (volatile uint32_t *)(PAGE_OFFSET + RINGS + 16 * (n % entries));
 
 	d[0] = pa;
 	d[1] = random32() % 64 ? 0 : random32();
@@ -234,25 +238,25 @@ static void describe(uint32_t n, uint32_t pa, uint32_t bytes, uint32_t flags, ui
 /* One more chain: a request as a disk's driver makes it, or of parts that are random. */
 static void offer_chain(void)
 {
-	volatile uint16_t *available = (volatile uint16_t *)(PAGE_OFFSET + RINGS + 16 * ENTRIES);
-	uint32_t n = random32() % (ENTRIES - 2), pa = RINGS + (random32() & 0xffff0);
+	volatile uint16_t *available = (volatile uint16_t *)(PAGE_OFFSET + RINGS + 16 * entries);
+	uint32_t n = random32() % entries, pa = RINGS + (random32() & 0xffff0);
 	volatile uint32_t *header = (volatile uint32_t *)(PAGE_OFFSET + pa);
 
 	header[0] = random32() % 4 ? random32() % 2 : random32() % 16;
 	header[2] = random32() % 8192;
 	header[3] = random32() % 16 ? 0 : random32();
 	if (random32() % 4) {
-		describe(n, pa, 16, 1, n + 1);
+		describe(n, pa, 16, 1, (n + 1) % entries);
 		describe(n + 1, somewhere(), 512 * (random32() % 16 + 1), 1 | (random32() & 2),
-		         n + 2);
+		         (n + 2) % entries);
 		describe(n + 2, somewhere(), 1, 2, 0);
 	} else {
 		for (unsigned i = 0; i < 3; i++)
 			describe(n + i, somewhere(),
 			         random32() % 4 ? random32() % 8192 : random32(), random32() % 8,
-			         random32() % (ENTRIES + 1));
+			         random32() % (entries + 1));
 	}
-	available[2 + available[1] % ENTRIES] = (uint16_t)n;
+	available[2 + available[1] % entries] = (uint16_t)n;
 	available[1]++;
 	if (!(random32() % 64))
 		available[random32() % 2] = (uint16_t)random32();
@@ -264,11 +268,14 @@ static void try_devices(void)
 	uint32_t slot = 0x80000800u + (number << 11);
 	uint16_t ports = (uint16_t)(0xc000 + number * 0x200);
 
+	entries = inw(ports + QUEUE_SIZE_PORT);
+	if (!entries || entries > ENTRIES_MAX) /* no queue, or no device there any more */
+		entries = ENTRIES_MAX;
 	offer_chain();
 	switch (random32() % 12) {
 	case 0: /* status; most often a reset, and then the rings are new as well */
 		outb(ports + 18, random32() % 3 ? 0 : (uint8_t)random32());
-		((volatile uint32_t *)(PAGE_OFFSET + RINGS))[4 * ENTRIES] = 0;
+		((volatile uint32_t *)(PAGE_OFFSET + RINGS))[4 * entries] = 0;
 		break;
 	case 1: /* place a queue */
 	case 2:

@@ -131,6 +131,32 @@ wait_for_end() {
 	wait "$1" 2>/dev/null || status=$?
 }
 
+# What may go on for ever has so much time, and no more, and is then asked to end by SIGTERM: how far it came by then depends
+# on the host, and nothing else does.
+# end_after PID SECONDS: of a child of this shell; as wait_for_end.
+end_after() {
+	asked=
+	tenths=$(($2 * 10 * patience))
+	while alive "$1"; do
+		if [ $tenths -le 0 ]; then
+			asked=yes
+			kill -TERM "$1"
+			break
+		fi
+		tenths=$((tenths - 1))
+		sleep 0.1
+	done
+	wait_for_end "$1" 60
+	[ -z "$asked" -o "$ended" != itself ] || ended=term
+}
+# given SECONDS OUTPUT COMMAND...: as limited
+given() {
+	time_given=$1 output=$2
+	shift 2
+	"$@" </dev/null >"$output" 2>&1 &
+	end_after $! "$time_given"
+}
+
 # A child that ended stays a zombie until it is waited for.
 alive() { [ -r "/proc/$1/stat" ] && ! grep -q ') [ZX] ' "/proc/$1/stat" 2>/dev/null; }
 

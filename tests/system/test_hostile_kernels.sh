@@ -14,27 +14,13 @@ start_hostile() {
 	"$ring1" run -k "$hostile" -m 64M --no-defaults -a "$*" $devices </dev/null >"$scratch/out" 2>&1 &
 	machine=$!
 }
-# A guest that is still there after its time is asked to end by SIGTERM. How far it came by then depends on the host, and
-# nothing else does.
-has_time() {
-	tenths=$(($1 * 10 * patience))
-	while alive "$machine" && [ $tenths -gt 0 ]; do
-		tenths=$((tenths - 1))
-		sleep 0.1
-	done
-	[ $tenths -gt 0 ] && return
-	kill -TERM "$machine"
-	return 1
-}
 # ends_well NAME [SECONDS]: what it is given, if it may go on for ever. The processes are listed while they run; who is faster
 # than that has left nothing to list.
 ends_well() {
-	what=$1 asked=
+	what=$1
 	appears ' begins' "$scratch/out" 60
 	all=$(family "$machine")
-	[ $# = 1 ] || has_time "$2" || asked=yes
-	wait_for_end "$machine" 60
-	[ -z "$asked" -o "$ended" != itself ] || ended=term
+	if [ $# = 1 ]; then wait_for_end "$machine" 60; else end_after "$machine" "$2"; fi
 	# shellcheck disable=SC2086 # one word a process
 	check "$what: no process is left" all_gone 60 $all
 }

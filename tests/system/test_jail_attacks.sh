@@ -15,7 +15,7 @@ attack() {
 	# The attack's first line is in front of its first deed.
 	appears "hostile: $1, seed" "$scratch/out" 20 || show "$scratch/out"
 	all=$(family "$main")
-	wait_for_end "$main" 4
+	end_after "$main" 4
 	# A log line of the cell's may be unfinished.
 	tr '\r' '\n' <"$scratch/words" >"$scratch/lines"
 }

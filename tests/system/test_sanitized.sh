@@ -94,7 +94,7 @@ for kind in thread address; do
 	find "$XDG_RUNTIME_DIR" -name '*.log' -exec cat {} + >>"$scratch/out" 2>/dev/null
 	finds_nothing "in the background"
 	for mode in talk-hard machine; do
-		limited 20 "$scratch/out" "$ring1" run -k "$kernel" -i "$test_initrd" \
+		given 20 "$scratch/out" "$ring1" run -k "$kernel" -i "$test_initrd" \
 			-a "ring1.init=/bin/hostile hostile.do=$mode hostile.seed=4 quiet"
 		finds_nothing "attacked ($mode)"
 	done
