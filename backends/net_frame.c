@@ -11,7 +11,7 @@
 #define IP_LENGTH     2u
 #define IP_FRAGMENT   6u
 #define IP_PROTOCOL   9u
-#define IPV4_CHECKSUM   10u
+#define IPV4_CHECKSUM 10u
 #define IP_ADDRESSES  12u
 #define IP_MORE       0x2000u
 #define IP_OFFSET     0x1fffu

@@ -7,9 +7,9 @@
 #include <asm/ldt.h>
 #include <asm/unistd.h>
 #include <linux/futex.h>
+#include <linux/ioctl.h>
 #include <linux/mman.h>
 #include <linux/time_types.h>
-#include <linux/ioctl.h>
 #include <linux/userfaultfd.h>
 
 static bool map(uint32_t va, uint32_t n, long prot, long fd, uint64_t offset)

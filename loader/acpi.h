@@ -11,8 +11,8 @@
 #define ACPI_BYTES 0x1000u
 
 /*
- * Writes root pointer (at ACPI_PA), RSDT, XSDT, FADT, FACS, DSDT, an SSDT and, with `apic`, MADT into guest
- * RAM, all below ACPI_PA + ACPI_BYTES. Without `apic` the interrupts are the 8259A pair's.
+ * Writes root pointer (at ACPI_PA), RSDT, XSDT, FADT, FACS, DSDT, an SSDT and, with `apic`, MADT
+ * into guest RAM, all below ACPI_PA + ACPI_BYTES. Without `apic` the interrupts are the 8259A pair's.
  */
 void acpi_write(uint8_t *ram, bool apic);
 

@@ -65,7 +65,6 @@ int decompress_cached(const char *path, const uint8_t *in, size_t n, struct byte
 		return -1;
 	h.elf_hash = cache_hash(MAGIC, out->data, out->size);
 	h.elf_size = out->size;
-	cache_write(file,
-	            (struct cache_piece[]){{&h, sizeof(h)}, {out->data, out->size}}, 2);
+	cache_write(file, (struct cache_piece[]){{&h, sizeof(h)}, {out->data, out->size}}, 2);
 	return 0;
 }

@@ -9,9 +9,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define CLIENT_OUTPUT_MAX                                                                          \
-	262144 /* bytes that wait for a reader; one that lets more come is left                    \
-	        */
+/* Bytes that wait for a reader; one that lets more come is left. */
+#define CLIENT_OUTPUT_MAX 262144
 
 enum client_kind {
 	CLIENT_NONE,

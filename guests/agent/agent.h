@@ -26,12 +26,15 @@ int load_modules(const char *path);
  * that hexadecimal number. The orders:
  *
  *   modules DIRECTORY                   load_modules()
- *   mkdir PATH
- *   mount TYPE SOURCE TARGET OPTIONS    as mount(2) does; OPTIONS: ro, bind, remount, nosuid,
- * nodev, and the file system's own; - for none root PATH                           what is mounted
- * there becomes / directory PATH                      the directory in which programs run
- * environment NAME=VALUE run PROGRAM ARGUMENT...             and wait; it must succeed become
- * PROGRAM ARGUMENT...          instead of this program power-off
+ *   mkdir PATH                          it may be there already
+ *   mount TYPE SOURCE TARGET OPTIONS    as mount(2) does; OPTIONS, between commas: ro, bind, remount,
+ *                                       nosuid, nodev, and the file system's own; - for none
+ *   root PATH                           what is mounted there becomes /
+ *   directory PATH                      the directory in which programs run
+ *   environment NAME=VALUE              for all programs that are started later
+ *   run PROGRAM ARGUMENT...             and wait; it must succeed
+ *   become PROGRAM ARGUMENT...          be this program from now on
+ *   power-off                           of the machine, after sync(2)
  *   serve                               serve(); nothing comes behind it
  *   write PATH TEXT                     a file with that in it
  *   network DEVICE ADDRESS MASK ROUTER  by IPv4, and the loopback device

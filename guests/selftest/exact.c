@@ -20,8 +20,7 @@ static uint8_t *code_page(void)
 	return page;
 }
 
-// --- accesses behind the user half: every way to name an address
-// -------------------------------------------------------------------------------------------
+// ---- accesses behind the user half: every way to name an address ----
 
 // All registers hold the end of the user half but @inside, which names memory of the program.
 static const struct {
@@ -164,8 +163,7 @@ static void jumps_behind(void)
 	}
 }
 
-// --- flags and steps
-// -------------------------------------------------------------------------------------------
+// ---- flags and steps ----
 
 static void undefined(void *argument)
 {

@@ -7,8 +7,7 @@
 #include <asm/ldt.h>
 #include <cpuid.h>
 
-// --- CPUID and /proc/cpuinfo
-// -------------------------------------------------------------------------------------------
+// ---- CPUID and /proc/cpuinfo ----
 
 static const struct {
 	const char *name;
@@ -85,8 +84,7 @@ static void told_alike(void)
 		todo("%u features of the processor whose state this kernel does not know", unknown);
 }
 
-// --- vulnerabilities
-// -------------------------------------------------------------------------------------------
+// ---- vulnerabilities ----
 
 enum { TSA_NO = 6 }; // CPUID 0x80000021 ECX: TSA_SQ_NO, TSA_L1_NO
 
@@ -109,8 +107,7 @@ static void immune(void)
 	expect(!strncmp(line, "Not affected", 12));
 }
 
-// --- the extended state in signal frames
-// -------------------------------------------------------------------------------------------
+// ---- the extended state in signal frames ----
 
 enum { MAGIC1 = 0x46505853, MAGIC2 = 0x46505845, FSAVE = 112, SW_BYTES = 464, HEADER = 512 };
 
@@ -183,8 +180,7 @@ static void state_in_frames(void)
 		todo("this kernel keeps less than programs can use");
 }
 
-// --- where the descriptor tables are
-// -------------------------------------------------------------------------------------------
+// ---- where the descriptor tables are ----
 
 struct table {
 	uint16_t limit;
@@ -245,8 +241,7 @@ static void table_selectors(void)
 	expect_equal(without, 0);
 }
 
-// --- the kernel's memory by other ways than DS
-// -------------------------------------------------------------------------------------------
+// ---- the kernel's memory by other ways than DS ----
 
 static uint16_t area_selector;
 static uint32_t area_base;

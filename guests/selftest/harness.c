@@ -132,8 +132,7 @@ pid_t start(void (*body)(int), int argument)
 	return child;
 }
 
-// --- faults
-// -----------------------------------------------------------------------------------------------
+// ---- faults ----
 
 static sigjmp_buf fault_exit;
 static volatile struct fault caught;
@@ -179,8 +178,7 @@ void diag_fault(const char *what, const struct fault *fault)
 	     fault->error);
 }
 
-// --- small things
-// -----------------------------------------------------------------------------------------
+// ---- small things ----
 
 uint64_t now_ns(void)
 {
@@ -287,8 +285,7 @@ void *guarded_pages(size_t count)
 	return area + PAGE;
 }
 
-// --- the run
-// ----------------------------------------------------------------------------------------------
+// ---- the run ----
 
 static volatile sig_atomic_t seconds_left;
 

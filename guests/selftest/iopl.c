@@ -47,8 +47,7 @@ static void get_ports(void)
 		skip("IOPL is real here: cli would stop the machine");
 }
 
-// --- who goes on meanwhile
-// -----------------------------------------------------------------------------------
+// ---- who goes on meanwhile ----
 
 static struct {
 	volatile uint32_t turns; // of a process that sleeps for a millisecond at a time
@@ -257,8 +256,7 @@ static void nested_masks(void)
 	goes_on_during(nested_loop);
 }
 
-// --- the program of March 2006: iopl(3), cli, a long loop, sti, and asleep for ever
-// ---------------------------------------------------------------------------------
+// ---- the program of March 2006: iopl(3), cli, a long loop, sti, and asleep for ever ----
 
 enum { LOOPING = 1, ASLEEP };
 
@@ -343,8 +341,7 @@ static void program_without_sti(void)
 	the_program(0);
 }
 
-// --- ports
-// ---------------------------------------------------------------------------------------------------------
+// ---- ports ----
 
 // Each with its instruction behind a label; the port is the argument.
 void in_byte(void *port), in_word(void *port), in_long(void *port), out_byte(void *port),
@@ -486,8 +483,7 @@ static void permissions_of_processes(void)
 	expect_allowed(0, SCRATCH);
 }
 
-// --- programs that mask interrupts around ports
-// --------------------------------------------------------------------
+// ---- programs that mask interrupts around ports ----
 
 static uint8_t cmos(uint8_t number)
 {

@@ -317,8 +317,7 @@ static void stack_growth(void)
 	expect_equal(deep(6000), 6000u * 6001 / 2);
 }
 
-// --- the kernel reads and writes the program's memory
-// -------------------------------------------------------------
+// ---- the kernel reads and writes the program's memory ----
 
 static uint8_t *kernel_area;
 

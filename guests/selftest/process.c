@@ -233,8 +233,7 @@ static void clones(void)
 	expect_equal(shared, 1);
 }
 
-// --- dynamic programs
-// -------------------------------------------------------------------------------------------
+// ---- dynamic programs ----
 
 // In the guest they are where they belong; natively SELFTEST_ROOT names the tree they are unpacked
 // in, and its own dynamic loader runs them.

@@ -285,8 +285,7 @@ static void queries(void)
 	}
 }
 
-// --- a stack of 16 bits
-// -------------------------------------------------------------------------------------------
+// ---- a stack of 16 bits ----
 
 struct far_pointer stack_there, stack_back; // named in assembler
 static uint8_t *small_stack;
@@ -362,8 +361,7 @@ static void stack_of_16_bits(void)
 	}
 }
 
-// --- frames that IRET refuses
-// -------------------------------------------------------------------------------------------
+// ---- frames that IRET refuses ----
 
 static greg_t bad_value;
 static int bad_register;

@@ -229,8 +229,7 @@ static void ldt_code(void)
 	expect_equal(value, 0x12345678);
 }
 
-// --- thread areas
-// ---------------------------------------------------------------------------------------------
+// ---- thread areas ----
 
 static uint16_t gdt_selector(unsigned index)
 {

@@ -226,8 +226,7 @@ static void bus_error(void)
 	expect_fault(&fault, SIGBUS, BUS_ADRERR, map + 50, 14);
 }
 
-// --- single step of oneself
-// ---------------------------------------------------------------------------------
+// ---- single step of oneself ----
 
 static volatile uint32_t steps, bad_steps;
 
@@ -295,8 +294,7 @@ static void step_over_calls(void)
 	expect_equal(steps, 0);
 }
 
-// --- handlers
-// -----------------------------------------------------------------------------------------------
+// ---- handlers ----
 
 static volatile sig_atomic_t count, depth, deepest;
 static volatile uintptr_t handler_stack;

@@ -10,8 +10,7 @@
 #include <sched.h>
 #include <sys/time.h>
 
-// --- FPU images: what FXSAVE or XSAVE write
-// -------------------------------------------------------------------
+// ---- FPU images: what FXSAVE or XSAVE write ----
 
 enum { FCW = 0, FTW = 4, MXCSR = 24, ST = 32, XMM = 160, XSTATE_BV = 512 };
 enum { X87_BIT = 1, SSE_BIT = 2, AVX_BIT = 4, OPMASK_BIT = 32, ZMM_BIT = 64, HI16_BIT = 128 };
@@ -173,8 +172,7 @@ bool fpu_same(const struct fpu_image *a, const struct fpu_image *b)
 	return same;
 }
 
-// --- what happens while the state is loaded
-// -----------------------------------------------------------------
+// ---- what happens while the state is loaded ----
 
 // One system call with six argument registers that must come back as they went; true if they did.
 static bool integer_registers_kept(uint32_t seed)

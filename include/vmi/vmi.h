@@ -329,10 +329,8 @@ _Static_assert(sizeof(struct vmi_relocation_info) == 8, "it is returned in EDX:E
 #define VMI_PAGE_PML4 0x08
 
 /* AllocatePage, ReleasePage: and how to shadow it. Bit 4 means something else further down. */
-#define VMI_PAGE_PAE 0x10 /* entries have 64 bits */
-#define VMI_PAGE_CLONE                                                                             \
-	0x20                 /* a range of entries equals another page's: its shadow can be copied \
-	                      */
+#define VMI_PAGE_PAE    0x10 /* entries have 64 bits */
+#define VMI_PAGE_CLONE  0x20 /* entries equal another page's in a range: its shadow can be copied */
 #define VMI_PAGE_ZEROED 0x40 /* the page holds zeros */
 
 /* SetPxE, SetPxELong, UpdatePxE, UpdatePxELong: and where the entry takes effect. */

@@ -519,7 +519,7 @@ static void mp_table_routes_every_interrupt(void **state)
 	assert_int_equal(counts[2], 1);
 	assert_int_equal(routed, 0xfffb & ~PCI_IRQS); /* but the cascade */
 	assert_int_equal(slots, 0xfffffffe);
-	assert_int_equal(local, 3);       /* LINT0: ExtINT, LINT1: NMI */
+	assert_int_equal(local, 3); /* LINT0: ExtINT, LINT1: NMI */
 }
 
 static void mp_table_without_apics_has_no_ioapic(void **state)
