@@ -115,9 +115,9 @@ $(BUILD)/host/main/embedded.o: $(BUILD)/cell.elf
 	@printf '.section .rodata\n.globl cell_program,cell_program_end\n.p2align 12\ncell_program:\n.incbin "%s"\ncell_program_end:\n.section .note.GNU-stack,"",@progbits\n' $(BUILD)/cell.stripped | as --64 -o $@ -
 
 # What ring1 brings into guests and images: its agent, a static i386 program, and scripts.
-AGENT_SRC := $(sort $(wildcard guests/agent/*.c))
+AGENT_SRC := $(sort $(wildcard guests/agent/*.c)) common/whole_io.c
 
-$(BUILD)/agent: $(AGENT_SRC) guests/agent/agent.h guests/agent/protocol.h
+$(BUILD)/agent: $(AGENT_SRC) guests/agent/agent.h guests/agent/protocol.h common/whole_io.h
 	@mkdir -p $(@D)
 	@echo "  CC (guest)  $@"
 	@$(CC) -m32 -std=gnu11 $(WARN) -O2 -static -s -I. -D_GNU_SOURCE -o $@ $(AGENT_SRC)

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* One command for the host: guests/agent/protocol.h. */
+#include "common/whole_io.h"
 #include "guests/agent/agent.h"
 #include "guests/agent/protocol.h"
 
@@ -39,25 +40,7 @@ static uint8_t payload[AGENT_PAYLOAD_MAX + 1];
 
 /* ---- frames ---- */
 
-/* Waits as long as the host takes nothing. */
-static bool write_all(const void *bytes, size_t n)
-{
-	const uint8_t *at = bytes;
-
-	while (n) {
-		ssize_t done = write(port, at, n);
-
-		if (done < 0 && errno == EINTR)
-			continue;
-		if (done <= 0)
-			return false;
-		at += done;
-		n -= (size_t)done;
-	}
-	return true;
-}
-
-/* At once, so that no other frame comes in between; @bytes has room for a header before it. */
+/* At once, so that no other frame comes in between; waits as long as the host takes nothing. */
 static bool send_frame(enum agent_type type, const void *bytes, size_t n)
 {
 	static uint8_t frame[sizeof(struct agent_header) + CHUNK];
@@ -66,7 +49,7 @@ static bool send_frame(enum agent_type type, const void *bytes, size_t n)
 	memcpy(frame, &h, sizeof h);
 	if (n)
 		memcpy(frame + sizeof h, bytes, n);
-	return write_all(frame, sizeof h + n);
+	return write_all(port, frame, sizeof h + n);
 }
 
 static bool send_number(enum agent_type type, uint32_t number)
@@ -74,27 +57,11 @@ static bool send_number(enum agent_type type, uint32_t number)
 	return send_frame(type, &number, sizeof number);
 }
 
-/* 0 at the end: nobody is there any longer. */
-static bool read_all(void *bytes, size_t n)
-{
-	uint8_t *at = bytes;
-
-	while (n) {
-		ssize_t done = read(port, at, n);
-
-		if (done < 0 && errno == EINTR)
-			continue;
-		if (done <= 0)
-			return false;
-		at += done;
-		n -= (size_t)done;
-	}
-	return true;
-}
-
+/* False at the end: nobody is there any longer. */
 static bool read_frame(struct agent_header *h)
 {
-	if (!read_all(h, sizeof *h) || h->size > AGENT_PAYLOAD_MAX || !read_all(payload, h->size))
+	if (!read_all(port, h, sizeof *h) || h->size > AGENT_PAYLOAD_MAX ||
+	    !read_all(port, payload, h->size))
 		return false;
 	payload[h->size] = 0;
 	return true;
@@ -434,7 +401,7 @@ int session(const char *device)
 		return 1;
 	if (run_command())
 		/* The port is the next one's when the host has let go. */
-		while (read_all(&byte, 1))
+		while (read_all(port, &byte, 1))
 			;
 	return 0;
 }
