@@ -16,11 +16,12 @@
 /* An entry of 4 or 8 bytes, read once; 0, not present, when it does not lie in RAM. */
 static uint64_t entry(const struct guest_view *v, uint64_t pa, bool wide)
 {
+	unsigned n = wide ? 8 : 4;
 	uint32_t words[2] = {0};
 
-	if (pa >= v->ram_size || v->ram_size - pa < 8 || !lazy_memory_need(&v->lazy, pa, 8))
+	if (pa >= v->ram_size || v->ram_size - pa < n || !lazy_memory_need(&v->lazy, pa, n))
 		return 0;
-	memcpy(words, v->ram + pa, wide ? 8 : 4);
+	memcpy(words, v->ram + pa, n);
 	return words[0] | (uint64_t)words[1] << 32;
 }
 
