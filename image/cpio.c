@@ -10,10 +10,13 @@
 
 #define LARGEST_FILE (1u << 30) /* bytes */
 
-static void fail(struct cpio *c)
+/* Keeps the first reason: errno, and @source if it is a file of the host that cannot be read. */
+static void fail(struct cpio *c, const char *source)
 {
-	if (!c->failed)
-		c->error = errno ? errno : EIO;
+	if (c->failed)
+		return;
+	c->error = errno ? errno : EIO;
+	snprintf(c->source, sizeof c->source, "%s", source);
 	c->failed = true;
 }
 
@@ -21,7 +24,7 @@ static void put(struct cpio *c, const void *bytes, size_t n)
 {
 	errno = 0;
 	if (!c->failed && fwrite(bytes, 1, n, c->to) != n)
-		fail(c);
+		fail(c, "");
 }
 
 static void pad(struct cpio *c, size_t written)
@@ -68,18 +71,17 @@ void cpio_file(struct cpio *c, const char *path, unsigned mode, const char *sour
 	void *bytes = MAP_FAILED;
 	struct stat st;
 
-	errno = 0;
 	if (fd < 0 || fstat(fd, &st) < 0) {
-		fail(c);
+		fail(c, source);
 	} else if (!S_ISREG(st.st_mode) || st.st_size > LARGEST_FILE) {
 		errno = S_ISREG(st.st_mode) ? EFBIG : EINVAL;
-		fail(c);
+		fail(c, source);
 	} else if (!st.st_size) {
 		cpio_bytes(c, path, mode, NULL, 0);
 	} else {
 		bytes = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
 		if (bytes == MAP_FAILED)
-			fail(c);
+			fail(c, source);
 		else
 			cpio_bytes(c, path, mode, bytes, (size_t)st.st_size);
 	}
@@ -99,6 +101,6 @@ bool cpio_end(struct cpio *c)
 	entry(c, "TRAILER!!!", 0, 0, 0, NULL, 0);
 	errno = 0;
 	if (!c->failed && fflush(c->to))
-		fail(c);
+		fail(c, "");
 	return !c->failed;
 }

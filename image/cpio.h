@@ -13,8 +13,10 @@
 struct cpio {
 	FILE *to;
 	unsigned entries;
-	bool failed; /* a write failed, or a file could not be read; errno of that is in error */
-	int error;
+	bool failed; /* a write failed, or a file could not be read */
+	int error;   /* errno of that */
+	char source
+	    [512]; /* the file that could not be read, cut if need be; empty: it was a write */
 };
 
 /** cpio_begin - an archive that is written to @to */

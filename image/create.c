@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "image/create.h"
 
+#include "common/whole_io.h"
 #include "image/initramfs.h"
 #include "image/progress.h"
 #include "main/report.h"
@@ -70,7 +71,7 @@ static bool write_file(const struct work *w, const char *name, const char *bytes
 
 	path_in(w, name, path);
 	fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode);
-	ok = fd >= 0 && write(fd, bytes, size) == (ssize_t)size;
+	ok = fd >= 0 && write_all(fd, bytes, size);
 	if (fd >= 0)
 		ok = !close(fd) && ok;
 	if (!ok)
@@ -89,15 +90,23 @@ static bool make_directory(const struct work *w, const char *name)
 	return false;
 }
 
-/* Runs a program with its output shown as progress. Returns its exit status, 128 and more for a
- * signal. */
+static int not_started(const char *program, int error)
+{
+	complain("cannot start %s: %s", program, strerror(error));
+	return 127;
+}
+
+/*
+ * Runs a program with its output shown as progress. Returns its exit status, 128 and more for a
+ * signal; 127, said, when it was not started.
+ */
 static int run(struct work *w, char *const argv[])
 {
-	int ends[2], status;
+	int ends[2], status, error;
 	pid_t pid;
 
 	if (pipe2(ends, O_CLOEXEC) < 0)
-		return 127;
+		return not_started(argv[0], errno);
 	pid = fork();
 	if (pid == 0) {
 		int nothing = open("/dev/null", O_RDONLY);
@@ -107,14 +116,15 @@ static int run(struct work *w, char *const argv[])
 		dup2(ends[1], STDOUT_FILENO);
 		dup2(ends[1], STDERR_FILENO);
 		execv(argv[0], argv);
-		_exit(127);
+		_exit(not_started(argv[0], errno));
 	}
+	error = errno;
 	close(ends[1]);
 	if (pid > 0)
 		progress_read(&w->progress, ends[0], &interrupted);
 	close(ends[0]);
 	if (pid < 0)
-		return 127;
+		return not_started(argv[0], error);
 	if (interrupted)
 		kill(pid, SIGTERM);
 	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
@@ -169,7 +179,7 @@ static bool unpack_packages(struct work *w)
 static bool write_initramfs(struct work *w, char path[4096])
 {
 	const struct image_request *r = w->request;
-	char orders[2048], kernel[4096];
+	char orders[2048], kernel[4096], source[512] = "";
 	struct initramfs i = {.modules_below = kernel, .modules = stage_modules, .orders = orders};
 	FILE *file;
 	int error;
@@ -195,11 +205,11 @@ static bool write_initramfs(struct work *w, char path[4096])
 	path_in(w, "kernel", kernel);
 	path_in(w, "initramfs", path);
 	file = fopen(path, "wxe");
-	error = file ? initramfs_write(&i, file) : errno;
+	error = file ? initramfs_write(&i, file, source) : errno;
 	if (file && fclose(file) && !error)
 		error = errno;
 	if (error)
-		complain("%s: %s", path, strerror(error));
+		complain("%s: %s", *source ? source : path, strerror(error));
 	return !error;
 }
 

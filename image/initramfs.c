@@ -39,7 +39,7 @@ static int look_at(const char *path, const struct stat *st, int type, struct FTW
 	return 0;
 }
 
-int initramfs_write(const struct initramfs *i, FILE *to)
+int initramfs_write(const struct initramfs *i, FILE *to, char source[512])
 {
 	static const char *const directories[] = {"dev", "proc", "sys", "root", "modules", "tmp"};
 
@@ -53,5 +53,8 @@ int initramfs_write(const struct initramfs *i, FILE *to)
 	cpio_bytes(&archive, "orders", 0644, i->orders, strlen(i->orders));
 	wanted = i->modules;
 	nftw(i->modules_below, look_at, 32, FTW_PHYS);
-	return cpio_end(&archive) ? 0 : archive.error;
+	if (cpio_end(&archive))
+		return 0;
+	snprintf(source, sizeof archive.source, "%s", archive.source);
+	return archive.error;
 }

@@ -19,7 +19,13 @@ struct initramfs {
 	const char *orders;         /* see guests/agent/agent.h */
 };
 
-/** initramfs_write - writes it to @to; Return: 0, or an errno */
-int initramfs_write(const struct initramfs *i, FILE *to);
+/**
+ * initramfs_write - writes it to @to
+ * @source: receives the name of the module's file that could not be read; empty: it was a write
+ *          that failed
+ *
+ * Return: 0, or an errno
+ */
+int initramfs_write(const struct initramfs *i, FILE *to, char source[512]);
 
 #endif

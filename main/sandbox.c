@@ -16,6 +16,7 @@
 #include <fcntl.h>
 #include <getopt.h>
 #include <glob.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -93,13 +94,17 @@ static void usage(FILE *to)
 
 /* ---- what it boots ---- */
 
+/* By GNU's rule for versions: 6.1.0-9 is older than 6.1.0-10. */
 static bool newest(const char *pattern, char path[4096])
 {
 	glob_t found = {0};
 	bool ok = !glob(pattern, 0, NULL, &found);
+	size_t last = 0;
 
-	if (ok)
-		ok = snprintf(path, 4096, "%s", found.gl_pathv[found.gl_pathc - 1]) < 4096;
+	for (size_t i = 1; ok && i < found.gl_pathc; i++)
+		if (strverscmp(found.gl_pathv[i], found.gl_pathv[last]) > 0)
+			last = i;
+	ok = ok && snprintf(path, 4096, "%s", found.gl_pathv[last]) < 4096;
 	globfree(&found);
 	return ok;
 }
@@ -140,8 +145,12 @@ static bool find_modules(struct sandbox *s)
 	}
 	snprintf(version, sizeof version, "%.*s", (int)strcspn(k.version, " "), k.version);
 	kernel_close(&k);
-	if (s->modules)
-		return true;
+	if (s->modules) {
+		if (is_directory("%s%s", s->modules, "", s->found_modules))
+			return true;
+		complain("--modules %s: is no directory", s->modules);
+		return false;
+	}
 	snprintf(beside, sizeof beside, "%s", s->kernel);
 	slash = strrchr(beside, '/');
 	if (slash)
@@ -225,24 +234,27 @@ static void write_orders(FILE *to, const struct sandbox *s)
 static bool write_initrd(struct sandbox *s)
 {
 	struct initramfs i = {.modules_below = s->modules, .modules = modules};
-	char *orders = NULL;
+	char *orders = NULL, source[512] = "";
 	size_t n = 0;
-	FILE *text = open_memstream(&orders, &n), *file;
-	int error;
+	FILE *text = open_memstream(&orders, &n), *file = NULL;
+	int error = 0;
 
-	if (!text)
-		return false;
-	write_orders(text, s);
-	fclose(text);
+	if (text)
+		write_orders(text, s);
+	if (!text || fclose(text))
+		error = errno;
 	i.orders = orders;
-	s->initrd = memfd_create("initrd", 0);
-	file = s->initrd < 0 ? NULL : fdopen(dup(s->initrd), "w");
-	error = file ? initramfs_write(&i, file) : errno;
+	s->initrd = error ? -1 : memfd_create("initrd", 0);
+	if (s->initrd >= 0)
+		file = fdopen(dup(s->initrd), "w");
+	if (!error)
+		error = file ? initramfs_write(&i, file, source) : errno;
 	if (file && fclose(file) && !error)
 		error = errno;
 	free(orders);
 	if (error)
-		complain("cannot make the guest's RAM disk: %s", strerror(error));
+		complain("cannot make the guest's RAM disk: %s%s%s", source, *source ? ": " : "",
+		         strerror(error));
 	return !error;
 }
 
@@ -251,7 +263,7 @@ static bool write_initrd(struct sandbox *s)
 /* It dies with this process, whatever ends that. */
 static _Noreturn void become_machine(const struct sandbox *s, pid_t parent)
 {
-	char initrd[40], root[4200];
+	char initrd[40], root[2 * PATH_MAX + 64]; /* a comma is written twice */
 	const char *argv[24 + 2 * SHARES_MAX];
 	unsigned n = 0;
 

@@ -82,6 +82,12 @@ check '... with its path' refused -- /bin/true64
 check 'a root that is not there' refused --root /nowhere -- true
 check 'a kernel that is none' refused -k "$root/etc/file" -- true
 check 'a root without a kernel' [ "$("$ring1" sandbox --root "$root" -- true 2>&1 | grep -c 'has no vmlinuz')" = 1 ]
+mkdir "$root/boot"
+: >"$root/boot/vmlinuz-6.1.0-9-686" >"$root/boot/vmlinuz-6.1.0-10-686"
+check 'the newest of its kernels, by version' \
+	[ "$("$ring1" sandbox --root "$root" -- true 2>&1 | grep -c 'vmlinuz-6.1.0-10-686: is empty')" = 1 ]
+check 'modules that are no directory' refused --modules "$root/etc/file" -- true
+check '... with the reason' grep -q -- '--modules .*/etc/file: is no directory' "$scratch/err"
 check 'a share of a bad name' refused --share "../a=$scratch/shared" -- true
 check 'a share that is not there' refused --share "a=/nowhere" -- true
 check '... whose reason is shown' grep -q '/nowhere: No such file' "$scratch/err"
