@@ -14,7 +14,9 @@
 
 #include <errno.h>
 #include <getopt.h>
+#include <limits.h>
 #include <sched.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -203,12 +205,114 @@ enum {
 	OPTION_TRACE
 };
 
+static const struct option options[] = {
+    {"kernel", required_argument, NULL, 'k'},
+    {"initrd", required_argument, NULL, 'i'},
+    {"append", required_argument, NULL, 'a'},
+    {"memory", required_argument, NULL, 'm'},
+    {"stats", optional_argument, NULL, OPTION_STATS},
+    {"no-defaults", no_argument, NULL, OPTION_NO_DEFAULTS},
+    {"count", required_argument, NULL, OPTION_COUNT},
+    {"cpu", required_argument, NULL, OPTION_CPU},
+    {"vmi", required_argument, NULL, OPTION_VMI},
+    {"delivery", required_argument, NULL, OPTION_DELIVERY},
+    {"acpi", required_argument, NULL, OPTION_ACPI},
+    {"apic", required_argument, NULL, OPTION_APIC},
+    {"kaslr", required_argument, NULL, OPTION_KASLR},
+    {"reboot", required_argument, NULL, OPTION_REBOOT},
+    {"low-memory", required_argument, NULL, OPTION_LOW_MEMORY},
+    {"userfaultfd", required_argument, NULL, OPTION_USERFAULTFD},
+    {"huge-pages", required_argument, NULL, OPTION_HUGE_PAGES},
+    {"traps-only", no_argument, NULL, OPTION_TRAPS_ONLY},
+    {"console", required_argument, NULL, OPTION_CONSOLE},
+    {"disk", required_argument, NULL, OPTION_DISK},
+    {"cdrom", required_argument, NULL, OPTION_CDROM},
+    {"share", required_argument, NULL, OPTION_SHARE},
+    {"port", required_argument, NULL, OPTION_PORT},
+    {"agent", required_argument, NULL, OPTION_AGENT},
+    {"image", required_argument, NULL, OPTION_IMAGE},
+    {"restore", required_argument, NULL, OPTION_RESTORE},
+    {"rng", no_argument, NULL, OPTION_RNG},
+    {"balloon", optional_argument, NULL, OPTION_BALLOON},
+    {"net", required_argument, NULL, OPTION_NET},
+    {"name", required_argument, NULL, 'n'},
+    {"detach", no_argument, NULL, OPTION_DETACH},
+    {"paused", no_argument, NULL, OPTION_PAUSED},
+    {"control", required_argument, NULL, OPTION_CONTROL},
+    {"gdb", required_argument, NULL, OPTION_GDB},
+    {"trace", required_argument, NULL, OPTION_TRACE},
+    {"help", no_argument, NULL, 'h'},
+    {0}};
+static const char *name_of(int option)
+{
+	const struct option *at = options;
+
+	while (at->val != option)
+		at++;
+	return at->name;
+}
+
+/* Options of which each sets one field of struct run_options. */
+
+/* To the text behind it. */
+static const struct {
+	int option;
+	size_t field; /* const char * */
+} texts[] = {
+    {'k', offsetof(struct run_options, kernel)},
+    {'i', offsetof(struct run_options, initrd)},
+    {'a', offsetof(struct run_options, arguments)},
+    {OPTION_IMAGE, offsetof(struct run_options, image)},
+    {OPTION_CONSOLE, offsetof(struct run_options, console)},
+    {OPTION_TRACE, offsetof(struct run_options, trace)},
+    {OPTION_GDB, offsetof(struct run_options, gdb)},
+};
+
+/* To true. */
+static const struct {
+	int option;
+	size_t field; /* bool */
+} flags[] = {
+    {OPTION_NO_DEFAULTS, offsetof(struct run_options, bare)},
+    {OPTION_DETACH, offsetof(struct run_options, detach)},
+    {OPTION_PAUSED, offsetof(struct run_options, paused)},
+    {OPTION_TRAPS_ONLY, offsetof(struct run_options, traps_only)},
+};
+
+/* To whether it is the second of two words. */
+static const struct {
+	int option;
+	const char *first, *second;
+	size_t field; /* bool */
+} choices[] = {
+    {OPTION_CONTROL, "on", "off", offsetof(struct run_options, no_control)},
+    {OPTION_VMI, "on", "off", offsetof(struct run_options, no_vmi)},
+    {OPTION_ACPI, "on", "off", offsetof(struct run_options, no_acpi)},
+    {OPTION_APIC, "off", "on", offsetof(struct run_options, apic)},
+    {OPTION_KASLR, "off", "on", offsetof(struct run_options, kaslr)},
+    {OPTION_REBOOT, "exit", "restart", offsetof(struct run_options, restart)},
+    {OPTION_DELIVERY, "immediate", "deferred", offsetof(struct run_options, deferred)},
+    {OPTION_LOW_MEMORY, "auto", "moved", offsetof(struct run_options, low_moved)},
+    {OPTION_USERFAULTFD, "on", "off", offsetof(struct run_options, no_userfaultfd)},
+    {OPTION_HUGE_PAGES, "on", "off", offsetof(struct run_options, no_huge_pages)},
+};
+
+/* Options that plug in a device. */
+static const struct {
+	int option;
+	int (*add)(struct devices *, const char *);
+} plugs[] = {
+    {OPTION_PORT, channels_add},     {OPTION_SHARE, shares_add}, {OPTION_DISK, disks_add},
+    {OPTION_CDROM, disks_add_cdrom}, {OPTION_RNG, rng_add},      {OPTION_BALLOON, balloon_add},
+};
+
+#define COUNT_OF(table) (sizeof(table) / sizeof *(table))
+
 /* An option that is one of two words: *second tells which. */
-static int parse_choice(const char *name, const char *text, const char *no, const char *yes,
-                        bool *second)
+static int parse_choice(int option, const char *text, const char *no, const char *yes, bool *second)
 {
 	if (strcmp(text, no) && strcmp(text, yes)) {
-		complain("--%s=%s: say %s or %s", name, text, no, yes);
+		complain("--%s=%s: say %s or %s", name_of(option), text, no, yes);
 		return EXIT_USAGE;
 	}
 	*second = !strcmp(text, yes);
@@ -216,28 +320,21 @@ static int parse_choice(const char *name, const char *text, const char *no, cons
 }
 
 /* FILE[,WORD]...; a comma in a name is written twice, as with disks. */
-static int parse_restore(struct run_options *o, char *text)
+static int parse_restore(struct run_options *o, const char *text)
 {
-	char *to = text, *from = text, *word;
+	static char file[PATH_MAX];
+	char word[32];
 
-	for (; *from && (*from != ',' || from[1] == ','); from++) {
-		if (*from == ',')
-			from++;
-		*to++ = *from;
-	}
-	word = *from ? from + 1 : NULL;
-	*to = 0;
-	o->restore = text;
-	for (; word; word = from) {
-		from = strchr(word, ',');
-		if (from)
-			*from++ = 0;
-		if (!strcmp(word, "disks=changed"))
+	text = option_part(text, file, sizeof file);
+	o->restore = file;
+	while (text) {
+		text = option_part(text, word, sizeof word);
+		if (!strcmp(word, "disks=changed")) {
 			o->disks_changed = true;
-		else if (!strcmp(word, "verify=off"))
+		} else if (!strcmp(word, "verify=off")) {
 			o->unverified = true;
-		else {
-			complain("--restore %s: '%s' is none of disks=changed, verify=off", text,
+		} else {
+			complain("--restore %s: '%s' is none of disks=changed, verify=off", file,
 			         word);
 			return EXIT_USAGE;
 		}
@@ -309,22 +406,26 @@ static bool is_said_again(int option)
 }
 
 /* "--name" or "--name=text". Without a directory: it cannot be said. */
-static void say_again(struct run_options *o, const struct option *options, int c, const char *text)
+static void say_again(struct run_options *o, int c, const char *text)
 {
 	char *word = NULL;
 
 	if (!is_said_again(c) || (c == OPTION_CONSOLE && !strcmp(text, "stdio")))
 		return;
-	while (options->name && options->val != c)
-		options++;
 	if (o->nagain < AGAIN_MAX &&
-	    asprintf(&word, "--%s%s%s", options->name, text ? "=" : "", text ? text : "") > 0)
+	    asprintf(&word, "--%s%s%s", name_of(c), text ? "=" : "", text ? text : "") > 0)
 		o->again[o->nagain++] = word;
 	else
 		o->directory = NULL;
 }
 
 enum { NETS_DEFAULT, NETS_GIVEN, NETS_NONE };
+
+/* What is only known when all options are. */
+struct said {
+	bool exits_only, agent;
+	int nets; /* NETS_* */
+};
 
 static int ask_for_net(struct run_options *o, const char *text, int *nets)
 {
@@ -338,238 +439,121 @@ static int ask_for_net(struct run_options *o, const char *text, int *nets)
 	return kind == NETS_NONE ? 0 : ask_for(o, "net", nets_add, text);
 }
 
-int run_options_parse(int argc, char **argv, struct run_options *o)
+/* Options that do what a table says; *known: this was one. Returns 0 or an exit status. */
+static int take_by_table(struct run_options *o, int c, const char *text, bool *known)
 {
-	static const struct option options[] = {
-	    {"kernel", required_argument, NULL, 'k'},
-	    {"initrd", required_argument, NULL, 'i'},
-	    {"append", required_argument, NULL, 'a'},
-	    {"memory", required_argument, NULL, 'm'},
-	    {"stats", optional_argument, NULL, OPTION_STATS},
-	    {"no-defaults", no_argument, NULL, OPTION_NO_DEFAULTS},
-	    {"count", required_argument, NULL, OPTION_COUNT},
-	    {"cpu", required_argument, NULL, OPTION_CPU},
-	    {"vmi", required_argument, NULL, OPTION_VMI},
-	    {"delivery", required_argument, NULL, OPTION_DELIVERY},
-	    {"acpi", required_argument, NULL, OPTION_ACPI},
-	    {"apic", required_argument, NULL, OPTION_APIC},
-	    {"kaslr", required_argument, NULL, OPTION_KASLR},
-	    {"reboot", required_argument, NULL, OPTION_REBOOT},
-	    {"low-memory", required_argument, NULL, OPTION_LOW_MEMORY},
-	    {"userfaultfd", required_argument, NULL, OPTION_USERFAULTFD},
-	    {"huge-pages", required_argument, NULL, OPTION_HUGE_PAGES},
-	    {"traps-only", no_argument, NULL, OPTION_TRAPS_ONLY},
-	    {"console", required_argument, NULL, OPTION_CONSOLE},
-	    {"disk", required_argument, NULL, OPTION_DISK},
-	    {"cdrom", required_argument, NULL, OPTION_CDROM},
-	    {"share", required_argument, NULL, OPTION_SHARE},
-	    {"port", required_argument, NULL, OPTION_PORT},
-	    {"agent", required_argument, NULL, OPTION_AGENT},
-	    {"image", required_argument, NULL, OPTION_IMAGE},
-	    {"restore", required_argument, NULL, OPTION_RESTORE},
-	    {"rng", no_argument, NULL, OPTION_RNG},
-	    {"balloon", optional_argument, NULL, OPTION_BALLOON},
-	    {"net", required_argument, NULL, OPTION_NET},
-	    {"name", required_argument, NULL, 'n'},
-	    {"detach", no_argument, NULL, OPTION_DETACH},
-	    {"paused", no_argument, NULL, OPTION_PAUSED},
-	    {"control", required_argument, NULL, OPTION_CONTROL},
-	    {"gdb", required_argument, NULL, OPTION_GDB},
-	    {"trace", required_argument, NULL, OPTION_TRACE},
-	    {"help", no_argument, NULL, 'h'},
-	    {0}};
-	bool exits_only = false, agent_said = false;
-	int c, status, nets = NETS_DEFAULT;
-
-	*o = (struct run_options){
-	    .arguments = "", .cpu = -1, .apic = true, .directory = getcwd(NULL, 0)};
-	while ((c = getopt_long(argc, argv, "k:i:a:m:n:h", options, NULL)) != -1) {
-		switch (c) {
-		case 'k':
-			o->kernel = optarg;
-			break;
-		case 'i':
-			o->initrd = optarg;
-			break;
-		case 'a':
-			o->arguments = optarg;
-			break;
-		case 'n':
-			if (!is_name(optarg))
-				return EXIT_USAGE;
-			o->name = optarg;
-			break;
-		case OPTION_PORT:
-			if ((status = ask_for(o, "port", channels_add, optarg)))
-				return status;
-			break;
-		case OPTION_AGENT:
-			if ((status = parse_choice("agent", optarg, "off", "on", &o->agent)))
-				return status;
-			agent_said = true;
-			break;
-		case OPTION_SHARE:
-			if ((status = ask_for(o, "share", shares_add, optarg)))
-				return status;
-			break;
-		case OPTION_DISK:
-			if ((status = ask_for(o, "disk", disks_add, optarg)))
-				return status;
-			break;
-		case OPTION_CDROM:
-			if ((status = ask_for(o, "cdrom", disks_add_cdrom, optarg)))
-				return status;
-			break;
-		case OPTION_IMAGE:
-			o->image = optarg;
-			break;
-		case OPTION_RESTORE:
-			if ((status = parse_restore(o, optarg)))
-				return status;
-			break;
-		case OPTION_RNG:
-			if ((status = ask_for(o, "rng", rng_add, "")))
-				return status;
-			break;
-		case OPTION_BALLOON:
-			/* Nothing but options stands for itself: this is what belongs to it. */
-			if (!optarg && optind < argc && *argv[optind] != '-')
-				optarg = argv[optind++];
-			if ((status = ask_for(o, "balloon", balloon_add, optarg ? optarg : "")))
-				return status;
-			break;
-		case OPTION_NET:
-			if ((status = ask_for_net(o, optarg, &nets)))
-				return status;
-			break;
-		case OPTION_CONSOLE:
-			o->console = optarg;
-			break;
-		case OPTION_DETACH:
-			o->detach = true;
-			break;
-		case OPTION_PAUSED:
-			o->paused = true;
-			break;
-		case OPTION_TRACE:
-			o->trace = optarg;
-			break;
-		case OPTION_GDB:
-			o->gdb = optarg;
-			break;
-		case OPTION_CONTROL:
-			if ((status = parse_choice("control", optarg, "on", "off", &o->no_control)))
-				return status;
-			break;
-		case 'm':
-			if ((status = parse_memory(optarg, &o->memory)))
-				return status;
-			break;
-		case OPTION_STATS:
-			o->stats = true;
-			o->stats_path = optarg;
-			break;
-		case OPTION_NO_DEFAULTS:
-			o->bare = true;
-			break;
-		case OPTION_CPU:
-			if ((status = parse_cpu(optarg, &o->cpu)))
-				return status;
-			break;
-		case OPTION_VMI:
-			if ((status = parse_choice("vmi", optarg, "on", "off", &o->no_vmi)))
-				return status;
-			break;
-		case OPTION_ACPI:
-			if ((status = parse_choice("acpi", optarg, "on", "off", &o->no_acpi)))
-				return status;
-			break;
-		case OPTION_APIC:
-			if ((status = parse_choice("apic", optarg, "off", "on", &o->apic)))
-				return status;
-			break;
-		case OPTION_KASLR:
-			if ((status = parse_choice("kaslr", optarg, "off", "on", &o->kaslr)))
-				return status;
-			break;
-		case OPTION_REBOOT:
-			if ((status =
-			         parse_choice("reboot", optarg, "exit", "restart", &o->restart)))
-				return status;
-			break;
-		case OPTION_COUNT:
-			if (strcmp(optarg, "calls") && strcmp(optarg, "exits")) {
-				complain("--count=%s: say calls or exits", optarg);
-				return EXIT_USAGE;
-			}
-			exits_only = !strcmp(optarg, "exits");
-			break;
-		case OPTION_DELIVERY:
-			if ((status = parse_choice("delivery", optarg, "immediate", "deferred",
-			                           &o->deferred)))
-				return status;
-			break;
-		case OPTION_LOW_MEMORY:
-			if ((status = parse_choice("low-memory", optarg, "auto", "moved",
-			                           &o->low_moved)))
-				return status;
-			break;
-		case OPTION_USERFAULTFD:
-			if ((status = parse_choice("userfaultfd", optarg, "on", "off",
-			                           &o->no_userfaultfd)))
-				return status;
-			break;
-		case OPTION_HUGE_PAGES:
-			if ((status = parse_choice("huge-pages", optarg, "on", "off",
-			                           &o->no_huge_pages)))
-				return status;
-			break;
-		case OPTION_TRAPS_ONLY:
-			o->traps_only = true;
-			break;
-		case 'h':
-			usage(stdout);
-			exit(EXIT_OK);
-		default:
-			fprintf(stderr, "'ring1 run --help' lists the options.\n");
-			return EXIT_USAGE;
+	*known = true;
+	for (size_t i = 0; i < COUNT_OF(texts); i++)
+		if (texts[i].option == c) {
+			*(const char **)((char *)o + texts[i].field) = text;
+			return 0;
 		}
-		say_again(o, options, c, optarg);
-	}
-	if (optind < argc) {
-		complain("'%s' is not an option; kernel arguments go behind -a", argv[optind]);
+	for (size_t i = 0; i < COUNT_OF(flags); i++)
+		if (flags[i].option == c) {
+			*(bool *)((char *)o + flags[i].field) = true;
+			return 0;
+		}
+	for (size_t i = 0; i < COUNT_OF(choices); i++)
+		if (choices[i].option == c)
+			return parse_choice(c, text, choices[i].first, choices[i].second,
+			                    (bool *)((char *)o + choices[i].field));
+	for (size_t i = 0; i < COUNT_OF(plugs); i++)
+		if (plugs[i].option == c)
+			return ask_for(o, name_of(c), plugs[i].add, text ? text : "");
+	*known = false;
+	return 0;
+}
+
+/* Returns 0 or an exit status, with the reason printed. */
+static int take_option(struct run_options *o, int c, const char *text, struct said *said)
+{
+	bool known;
+	int status = take_by_table(o, c, text, &known);
+
+	if (known)
+		return status;
+	switch (c) {
+	case 'm':
+		return parse_memory(text, &o->memory);
+	case 'n':
+		o->name = text;
+		return is_name(text) ? 0 : EXIT_USAGE;
+	case OPTION_AGENT:
+		said->agent = true;
+		return parse_choice(c, text, "off", "on", &o->agent);
+	case OPTION_COUNT:
+		return parse_choice(c, text, "calls", "exits", &said->exits_only);
+	case OPTION_CPU:
+		return parse_cpu(text, &o->cpu);
+	case OPTION_NET:
+		return ask_for_net(o, text, &said->nets);
+	case OPTION_RESTORE:
+		return parse_restore(o, text);
+	case OPTION_STATS:
+		o->stats = true;
+		o->stats_path = text;
+		return 0;
+	case 'h':
+		usage(stdout);
+		exit(EXIT_OK);
+	default:
+		fprintf(stderr, "'ring1 run --help' lists the options.\n");
 		return EXIT_USAGE;
 	}
-	if (!agent_said)
-		o->agent = o->image;
-	else if (o->agent && o->no_control) {
+}
+
+/* What options say of one another. Returns 0 or an exit status, with the reason printed. */
+static int check_together(const struct run_options *o, const struct said *said)
+{
+	if (said->agent && o->agent && o->no_control) {
 		complain("--agent: without a control socket nobody could speak to it");
 		return EXIT_USAGE;
 	}
-	o->count_calls = o->stats && !exits_only;
-	/* A kernel and an initial RAM disk have no driver for it, mostly; a system expects one. */
-	if (o->image && nets == NETS_DEFAULT && (status = ask_for(o, "net", nets_add, "user")))
-		return status;
 	if (o->detach && (o->no_control || (o->console && !strcmp(o->console, "stdio")))) {
 		complain("--detach: a machine in the background has no console on standard input, "
-		         "and is "
-		         "reached by its control socket");
+		         "and is reached by its control socket");
 		return EXIT_USAGE;
 	}
 	if (o->paused && o->no_control && !o->gdb) {
 		complain("--paused: without a control socket or --gdb nobody could resume it");
 		return EXIT_USAGE;
 	}
-	if (!o->console)
-		o->console = o->detach ? "socket" : "stdio";
-	if ((status = check_restore(o)))
-		return status;
-	if (!o->memory && !o->restore)
-		o->memory = DEFAULT_MEMORY;
 	if (!o->kernel && !o->image && !o->restore) {
 		complain("which kernel? say -k FILE, or --image FILE; 'ring1 run --help' lists the "
 		         "options");
 		return EXIT_USAGE;
 	}
-	return 0;
+	return check_restore(o);
+}
+
+int run_options_parse(int argc, char **argv, struct run_options *o)
+{
+	struct said said = {.nets = NETS_DEFAULT};
+	int c, status;
+
+	*o = (struct run_options){
+	    .arguments = "", .cpu = -1, .apic = true, .directory = getcwd(NULL, 0)};
+	while ((c = getopt_long(argc, argv, "k:i:a:m:n:h", options, NULL)) != -1) {
+		/* Nothing but options stands for itself: this is what belongs to it. */
+		if (c == OPTION_BALLOON && !optarg && optind < argc && *argv[optind] != '-')
+			optarg = argv[optind++];
+		if ((status = take_option(o, c, optarg, &said)))
+			return status;
+		say_again(o, c, optarg);
+	}
+	if (optind < argc) {
+		complain("'%s' is not an option; kernel arguments go behind -a", argv[optind]);
+		return EXIT_USAGE;
+	}
+	if ((status = check_together(o, &said)))
+		return status;
+	if (!said.agent)
+		o->agent = o->image;
+	o->count_calls = o->stats && !said.exits_only;
+	if (!o->console)
+		o->console = o->detach ? "socket" : "stdio";
+	if (!o->memory && !o->restore)
+		o->memory = DEFAULT_MEMORY;
+	/* A kernel and an initial RAM disk have no driver for it, mostly; a system expects one. */
+	return o->image && said.nets == NETS_DEFAULT ? ask_for(o, "net", nets_add, "user") : 0;
 }
