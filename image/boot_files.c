@@ -3,6 +3,7 @@
 
 #include "common/call_filter.h"
 #include "common/landlock.h"
+#include "common/whole_io.h"
 #include "image/reader.h"
 #include "loader/internal.h"
 
@@ -45,7 +46,6 @@ static bool confine_reader(void)
 static _Noreturn void reader_main(int image, int kernel, int initrd, int pipe_end)
 {
 	struct reader_answer a = {0};
-	ssize_t n;
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	confine_files(-1);
@@ -55,8 +55,7 @@ static _Noreturn void reader_main(int image, int kernel, int initrd, int pipe_en
 		a.status = LOADER_EHOST;
 		strcpy(a.text, "the host refuses the reader of images its system-call filter");
 	}
-	n = write(pipe_end, &a, sizeof a);
-	_exit(n != sizeof a);
+	_exit(!write_all(pipe_end, &a, sizeof a));
 }
 
 static void make_printable(char *text, size_t size)
@@ -69,17 +68,8 @@ static void make_printable(char *text, size_t size)
 
 static bool take_answer(int from, struct reader_answer *a)
 {
-	size_t got = 0;
-	ssize_t n;
-
-	while (got < sizeof *a) {
-		n = read(from, (char *)a + got, sizeof *a - got);
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			return false;
-		got += (size_t)n;
-	}
+	if (!read_all(from, a, sizeof *a))
+		return false;
 	make_printable(a->text, sizeof a->text);
 	make_printable(a->kernel_path, sizeof a->kernel_path);
 	make_printable(a->initrd_path, sizeof a->initrd_path);

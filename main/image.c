@@ -41,12 +41,16 @@ static bool is_plain(const char *text, const char *more)
 	return true;
 }
 
-static bool check_word(const char *option, const char *text, const char *more)
+#define NAME_MOST 63 /* characters of a suite's or a host's name (RFC 1123, 2.1) */
+#define TEXT_MOST 2047
+
+static bool check_word(const char *option, const char *text, const char *more, size_t most)
 {
-	if (is_plain(text, more) && strlen(text) < 2048)
+	if (is_plain(text, more) && strlen(text) <= most)
 		return true;
-	complain("%s %.100s: letters, digits and %s only, and a letter or digit first", option,
-	         text, more);
+	complain("%s %.100s: letters, digits and %s only, a letter or digit first, and at most %zu "
+	         "characters",
+	         option, text, more, most);
 	return false;
 }
 
@@ -92,23 +96,22 @@ static int create(int argc, char **argv)
 	while (ok && (c = getopt_long(argc, argv, "h", options, NULL)) != -1) {
 		switch (c) {
 		case 's':
-			ok = check_word("--suite", r.suite = optarg, "-");
+			ok = check_word("--suite", r.suite = optarg, "-", NAME_MOST);
 			break;
 		case 'S':
 			ok = parse_size(optarg, &r.size);
 			break;
 		case 'p':
-			ok = check_word("--packages", r.packages = optarg, "+-.,");
+			ok = check_word("--packages", r.packages = optarg, "+-.,", TEXT_MOST);
 			break;
 		case 'k':
-			ok = check_word("--kernel", r.kernel = optarg, "+-.");
+			ok = check_word("--kernel", r.kernel = optarg, "+-.", TEXT_MOST);
 			break;
 		case 'n':
-			ok = check_word("--hostname", r.host_name = optarg, "-") &&
-			     strlen(optarg) < 64;
+			ok = check_word("--hostname", r.host_name = optarg, "-", NAME_MOST);
 			break;
 		case 'm':
-			ok = check_word("--mirror", r.mirror = optarg, ":/.-_~+@");
+			ok = check_word("--mirror", r.mirror = optarg, ":/.-_~+@", TEXT_MOST);
 			break;
 		case 'f':
 			r.replace = true;

@@ -107,13 +107,13 @@ bool machine_name_is_valid(const char *name)
 
 bool machine_exists(const char *name)
 {
-	char socket[MACHINE_NAME_MAX + 8];
+	char socket[MACHINE_NAME_MAX + sizeof "." SOCKET_KIND];
 	int directory = machine_name_is_valid(name) ? machines_open() : -1;
 	bool there;
 
 	if (directory < 0)
 		return false;
-	snprintf(socket, sizeof socket, "%s.sock", name);
+	snprintf(socket, sizeof socket, "%s.%s", name, SOCKET_KIND);
 	there = !faccessat(directory, socket, F_OK, AT_SYMLINK_NOFOLLOW);
 	close(directory);
 	return there;
@@ -140,6 +140,7 @@ static int listen_alone(int directory, const struct sockaddr_un *address)
 int machines_claim(struct machine_claim *c, const char *name)
 {
 	struct sockaddr_un address;
+	int error;
 
 	*c = (struct machine_claim){.directory = -1, .listener = -1};
 	if (name)
@@ -155,16 +156,17 @@ int machines_claim(struct machine_claim *c, const char *name)
 		c->listener = listen_alone(c->directory, &address);
 	if (c->listener >= 0)
 		return 0;
-	if (errno == EADDRINUSE)
+	error = errno;
+	if (error == EADDRINUSE)
 		complain("a machine called %s is running already; 'ring1 ls' lists them", c->name);
 	else
-		complain("cannot make the control socket %s: %s", c->name, strerror(errno));
-	return errno == EADDRINUSE ? EXIT_USAGE : EXIT_HOST;
+		complain("cannot make the control socket %s: %s", c->name, strerror(error));
+	return error == EADDRINUSE ? EXIT_USAGE : EXIT_HOST;
 }
 
 void machines_release(struct machine_claim *c)
 {
-	char file[MACHINE_NAME_MAX + 8];
+	char file[MACHINE_NAME_MAX + sizeof "." SOCKET_KIND];
 
 	if (c->listener >= 0) {
 		snprintf(file, sizeof file, "%s.%s", c->name, SOCKET_KIND);

@@ -27,8 +27,13 @@ static int load(const char *path)
 	struct stat st;
 	void *bytes;
 
-	if (fd < 0 || fstat(fd, &st) < 0)
+	if (fd < 0)
 		return errno;
+	if (fstat(fd, &st) < 0) {
+		error = errno;
+		close(fd);
+		return error;
+	}
 	bytes = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
 	if (bytes == MAP_FAILED)
 		error = errno;
@@ -50,9 +55,14 @@ static int list(const char *path, struct module *modules)
 		say("%s: %s", path, strerror(errno));
 		return -1;
 	}
-	while ((entry = readdir(directory)) && n < MODULES_MAX) {
+	while ((entry = readdir(directory))) {
 		if (entry->d_name[0] == '.')
 			continue;
+		if (n == MODULES_MAX) {
+			say("%s: more than %d modules", path, MODULES_MAX);
+			closedir(directory);
+			return -1;
+		}
 		snprintf(modules[n].path, sizeof modules[n].path, "%s/%s", path, entry->d_name);
 		modules[n++].error = ENOENT;
 	}

@@ -18,6 +18,7 @@
 struct order {
 	char *word[WORDS_MAX + 1]; /* NULL behind the last */
 	int n;
+	bool cut; /* there were more */
 };
 
 static int failed(const struct order *o)
@@ -68,7 +69,10 @@ static int order_mount(struct order *o)
 	char options[4096];
 	unsigned long flags;
 
-	snprintf(options, sizeof options, "%s", o->word[4]);
+	if ((size_t)snprintf(options, sizeof options, "%s", o->word[4]) >= sizeof options) {
+		errno = ENAMETOOLONG;
+		return failed(o);
+	}
 	flags = take_flags(options);
 	if (mount(o->word[2], o->word[3], o->word[1], flags, options)) {
 		say("mount %s at %s: %s", o->word[2], o->word[3], strerror(errno));
@@ -92,7 +96,9 @@ static int order_directory(struct order *o)
 
 static int order_environment(struct order *o)
 {
-	return putenv(strdup(o->word[1])) ? failed(o) : 0;
+	char *variable = strdup(o->word[1]);
+
+	return !variable || putenv(variable) ? failed(o) : 0;
 }
 
 static int order_run(struct order *o)
@@ -201,6 +207,7 @@ static struct order split(char *line)
 		unescape(word);
 		o.word[o.n++] = word;
 	}
+	o.cut = line;
 	return o;
 }
 
@@ -208,6 +215,10 @@ static int follow(char *line)
 {
 	struct order o = split(line);
 
+	if (o.cut) {
+		say("%s: more than %d words", o.word[0], WORDS_MAX);
+		return -1;
+	}
 	for (size_t i = 0; i < sizeof orders / sizeof *orders; i++)
 		if (!strcmp(o.word[0], orders[i].name) && o.n >= orders[i].words)
 			return orders[i].follow(&o);

@@ -196,4 +196,13 @@ survives() {
 }
 check "a damaged file system does no harm" survives
 
+# ---- names that could not be a guest's ----
+
+long=$(printf '%064d' 0)
+check 'a host name that is too long is refused, and why' \
+	[ "$("$ring1" image create "$scratch/new.img" --hostname "$long" 2>&1 | grep -c -- '--hostname 0.*at most 63 characters')" = 1 ]
+check '... and the name of a suite' \
+	[ "$("$ring1" image create "$scratch/new.img" --suite "$long" 2>&1 | grep -c -- '--suite 0.*at most 63 characters')" = 1 ]
+check '... and nothing is made' [ ! -e "$scratch/new.img" ]
+
 done_testing
