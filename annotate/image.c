@@ -225,3 +225,58 @@ bool image_sites_add(struct sites *s, uint32_t at, uint8_t length, uint8_t kind)
 	s->v[s->n++] = (struct site){.at = at, .length = length, .kind = kind};
 	return true;
 }
+
+/* ---- instruction by instruction ---- */
+
+#define LENGTH_MAX 15 /* bytes of an instruction (SDM volume 2, 2.3.11) */
+
+size_t image_site_index(const struct image *im, uint32_t at)
+{
+	size_t low = 0, high = im->sites.n;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (im->sites.v[middle].at < at)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
+}
+
+struct site *image_site_at(const struct image *im, uint32_t at)
+{
+	size_t i = image_site_index(im, at);
+
+	return i < im->sites.n && im->sites.v[i].at == at ? &im->sites.v[i] : NULL;
+}
+
+uint32_t image_length_at(const struct image *im, uint32_t at)
+{
+	const struct site *s = im->map[at] & BYTE_SITE ? image_site_at(im, at) : NULL;
+
+	return s ? s->length : im->length[at];
+}
+
+bool image_instruction_before(const struct image *im, uint32_t at, uint32_t *before)
+{
+	for (uint32_t d = 1; d <= LENGTH_MAX && d <= at; d++)
+		if ((im->map[at - d] & BYTE_START) && image_length_at(im, at - d) == d) {
+			*before = at - d;
+			/* the hlt of sti; hlt belongs to the sti */
+			if (d == 1 && at >= 2 && (im->map[at - 2] & BYTE_SITE) &&
+			    image_length_at(im, at - 2) == 2 && im->length[at - 2] == 1)
+				*before = at - 2;
+			return true;
+		}
+	return false;
+}
+
+bool image_any_byte(const struct image *im, uint32_t from, uint32_t to, uint8_t what)
+{
+	for (uint32_t i = from; i < to; i++)
+		if (im->map[i] & what)
+			return true;
+	return false;
+}

@@ -146,4 +146,19 @@ const struct annotate_section *image_section(const struct image *im, const char 
 bool image_branches_add(struct branches *b, uint32_t from, uint32_t to);
 bool image_sites_add(struct sites *s, uint32_t at, uint8_t length, uint8_t kind);
 
+/* image_site_index() - index of the first site at or behind @at; the number of sites: none is */
+size_t image_site_index(const struct image *im, uint32_t at);
+
+/* image_site_at() - the site at @at, or NULL */
+struct site *image_site_at(const struct image *im, uint32_t at);
+
+/* image_length_at() - bytes of the instruction that starts at @at; of a site, all of it (sti; hlt) */
+uint32_t image_length_at(const struct image *im, uint32_t at);
+
+/* image_instruction_before() - is there an instruction that ends at @at? Then *before is where */
+bool image_instruction_before(const struct image *im, uint32_t at, uint32_t *before);
+
+/* image_any_byte() - is one of [@from, @to) marked as one of @what (BYTE_*)? */
+bool image_any_byte(const struct image *im, uint32_t from, uint32_t to, uint8_t what);
+
 #endif

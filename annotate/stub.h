@@ -40,9 +40,15 @@ enum stub_form {
 	STUB_IRET,     /* sensitive, too */
 };
 
+/* Control does not go on behind it. */
 static inline bool stub_form_ends(enum stub_form form)
 {
 	return form == STUB_JMP || form == STUB_LEAVE || form == STUB_IRET;
+}
+
+static inline bool stub_form_is_call(enum stub_form form)
+{
+	return form == STUB_CALL || form == STUB_CALL_ANY;
 }
 
 /* stub_form() - classify the instruction at an offset; what special tables name is STUB_NEVER */
