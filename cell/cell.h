@@ -3,6 +3,7 @@
 #ifndef CELL_CELL_H
 #define CELL_CELL_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "cell/gate.h"
@@ -36,6 +37,12 @@ void install_signals(void);
  * stack is used, and what the kernel is told stands in read-only memory. Ends in core_start().
  */
 _Noreturn void enter_jail(void);
+
+/**
+ * core_recover - is the instruction at *@rip one that knows where to go on when it faults
+ * (core/recover.h)? Then *@rip is that place.
+ */
+bool core_recover(uint64_t *rip);
 
 /** core_fault_inside - the core itself faulted: end the guest with a named reason */
 void core_fault_inside(uint32_t signal, uint64_t vector, uint64_t error, uint64_t rip,

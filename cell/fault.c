@@ -3,8 +3,21 @@
 #include "cell/cell.h"
 
 #include "core/core.h"
+#include "core/recover.h"
 
 #include <asm/signal.h>
+
+extern const struct recovery recover_table[], recover_table_end[];
+
+bool core_recover(uint64_t *rip)
+{
+	for (const struct recovery *r = recover_table; r < recover_table_end; r++)
+		if (*rip == (uint64_t)((intptr_t)&r->at + r->at)) {
+			*rip = (uint64_t)((intptr_t)&r->to + r->to);
+			return true;
+		}
+	return false;
+}
 
 static char *put_text(char *p, const char *s)
 {

@@ -99,9 +99,20 @@ void core_signal(uint32_t signal, const struct siginfo *info, const struct ucont
 	}
 }
 
+static bool recover(struct sigcontext_64 *c)
+{
+	uint64_t rip = c->ip;
+
+	if (!core_recover(&rip))
+		return false;
+	c->ip = rip;
+	return true;
+}
+
 /*
  * A signal while the core or the gate ran. A kick has said all in the inbox, which is looked
- * at before the guest goes on; the last instructions before that are run again.
+ * at before the guest goes on; the last instructions before that are run again. An access to
+ * memory at the guest's addresses goes on where it says.
  */
 void core_nested(uint32_t signal, const struct siginfo *info, struct ucontext *uc)
 {
@@ -120,6 +131,8 @@ void core_nested(uint32_t signal, const struct siginfo *info, struct ucontext *u
 		V->gate_tf = 1;
 		return;
 	}
+	if ((signal == SIGSEGV || signal == SIGBUS) && c->trapno == VECTOR_PF && recover(c))
+		return;
 	core_fault_inside(signal, c->trapno, c->err, c->ip, c->cr2);
 }
 

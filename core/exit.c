@@ -23,6 +23,7 @@
 #include "core/nmi.h"
 #include "core/paging.h"
 #include "core/probes.h"
+#include "core/recover.h"
 #include "core/segment.h"
 #include "core/shadow.h"
 #include "core/spaces.h"
@@ -112,15 +113,65 @@ void core_again(void)
 
 /* ---- exits by far call ---- */
 
-/* The far call pushed CS:EIP on the guest's stack, which the guest's own push made present. */
-static uint32_t stack_word(unsigned n)
+/*
+ * Word @n of the stack, which is flat in kernel mode: 0 and 1 are the far pointer, what was pushed
+ * for the core lies behind it.
+ */
+static uint32_t *stack_at(unsigned n)
 {
-	return ((volatile uint32_t *)(uintptr_t)V->gpr[R_ESP])[n];
+	return (uint32_t *)(uintptr_t)V->gpr[R_ESP] + n;
 }
 
-static void set_stack_word(unsigned n, uint32_t v)
+/* Where nothing is mapped at stack_at(), or nothing any more: by the guest's tables. */
+static bool stack_transfer(unsigned n, uint32_t *word, bool write, struct exception *x)
 {
-	((volatile uint32_t *)(uintptr_t)V->gpr[R_ESP])[n] = v;
+	uint32_t va = V->gpr[R_ESP] + n * 4;
+
+	return write ? guest_write(va, word, 4, false, x) : guest_read(va, word, 4, false, x);
+}
+
+/*
+ * A page of the stack is gone from the guest's tables as well, since it was pushed to: the far call
+ * is made again when the guest's handler has seen to it.
+ */
+static _Noreturn void repeat_far_call(const struct exception *x)
+{
+	struct exception other;
+	uint32_t next;
+
+	if (!native_read(stack_at(0), &next) && !stack_transfer(0, &next, false, &other))
+		stop_guest(STOP_INTERNAL,
+		           "the guest kernel calls the monitor on a stack that cannot be read");
+	V->eip = next - GATE_CALL_LENGTH;
+	V->gpr[R_ESP] += 8;
+	deliver_exception(x);
+	leave();
+}
+
+/* Out of the way of the many exits that never come here. */
+__attribute__((cold)) static uint32_t find_stack_word(unsigned n)
+{
+	struct exception x;
+	uint32_t word;
+
+	if (!stack_transfer(n, &word, false, &x))
+		repeat_far_call(&x);
+	return word;
+}
+
+__attribute__((always_inline)) static inline uint32_t stack_word(unsigned n)
+{
+	uint32_t word;
+
+	return native_read(stack_at(n), &word) ? word : find_stack_word(n);
+}
+
+static void set_stack_word(unsigned n, uint32_t word)
+{
+	struct exception x;
+
+	if (!native_write(stack_at(n), word) && !stack_transfer(n, &word, true, &x))
+		repeat_far_call(&x);
 }
 
 #define INT_BYTES 2
@@ -158,6 +209,15 @@ static void gate_promise(void)
 	gate_return();
 }
 
+/* The frame at ESP is one of kernel mode with interrupts off. */
+static bool returns_disabled(void)
+{
+	uint32_t frame[3];
+
+	return guest_peek(V->gpr[R_ESP], frame, sizeof frame) && (frame[1] & 3) != 3 &&
+	       !(frame[2] & EFLAGS_IF);
+}
+
 static void gate_iret(void)
 {
 	struct exception x;
@@ -168,8 +228,7 @@ static void gate_iret(void)
 	V->eip = V->iret_site;
 	/* Where a VMI kernel's call of IRET starts is not known for sure; the ROM's own place is.
 	 */
-	if (promised() && M->vmi_active && (stack_word(1) & 3) != 3 &&
-	    !(stack_word(2) & EFLAGS_IF)) {
+	if (promised() && M->vmi_active && returns_disabled()) {
 		V->eip = ROM_IRET;
 		keep_promise();
 		return;
@@ -268,7 +327,7 @@ void core_gate(uint32_t gate)
 		gate_popf();
 		break;
 	case GATE_SYSCALL:
-		syscall_finish(stack_word(2));
+		syscall_finish(stack_word(2), stack_word(3), stack_word(4), stack_word(6));
 		break;
 	case GATE_LOAD_ES:
 		gate_load(SEG_ES);

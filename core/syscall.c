@@ -8,12 +8,6 @@
 
 #define SYSCALL_VECTOR 0x80u
 
-/* The ROM has just pushed there. */
-static uint32_t stack_word_at(uint32_t va)
-{
-	return *(volatile uint32_t *)(uintptr_t)va;
-}
-
 static void use_fast_path(bool on)
 {
 	V->syscall_slot = on ? ROM_SYSCALL : ROM_SYSCALL_SLOW;
@@ -52,16 +46,16 @@ void syscall_gate_changed(void)
 	use_fast_path(fast(FAST_ROM_SYSCALL) && learn_gate());
 }
 
-void syscall_finish(uint32_t eip)
+void syscall_finish(uint32_t eip, uint32_t cs, uint32_t eflags, uint32_t ss)
 {
 	uint32_t saved[3], user_esp = V->gpr[R_EBP];
 	struct exception x;
 
 	/* Undo the ROM's frame and let the slow, whole delivery do it again. */
 	COUNT(exit_gate_syscall);
-	V->vsel[SEG_CS] = stack_word_at(V->gpr[R_ESP] + 12);
-	V->vsel[SEG_SS] = stack_word_at(V->gpr[R_ESP] + 24);
-	V->eflags = stack_word_at(V->gpr[R_ESP] + 16);
+	V->vsel[SEG_CS] = cs;
+	V->vsel[SEG_SS] = ss;
+	V->eflags = eflags;
 	V->rsel[SEG_SS] = V->real_uss;
 	V->rsel[SEG_CS] = REAL_CS;
 	if (guest_read(user_esp, saved, 12, true, &x)) {

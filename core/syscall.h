@@ -5,8 +5,11 @@
 
 #include "core/core.h"
 
-/** syscall_finish - the ROM built the frame but the IDT entry is not what it knew */
-void syscall_finish(uint32_t eip);
+/**
+ * syscall_finish - the ROM built the frame but the IDT entry is not what it knew
+ * @eip, @cs, @eflags, @ss: that frame's
+ */
+void syscall_finish(uint32_t eip, uint32_t cs, uint32_t eflags, uint32_t ss);
 
 /**
  * rom_user_fixup - user code was interrupted in the ROM, of which it must not know

@@ -23,18 +23,8 @@
 #define PIT_HZ       1193182
 #define TICKS        1000
 
-struct gate {
-	uint16_t low, selector, type, high;
-};
-struct table_register {
-	uint16_t limit;
-	uint32_t base;
-} __attribute__((packed));
-
-extern uint32_t page_root[1024], boot_info;
-extern uint64_t gdt[16], tss_descriptor;
-extern struct gate idt[256];
-extern struct table_register gdt_register, idt_register;
+extern uint32_t boot_info;
+extern uint64_t tss_descriptor;
 extern uint8_t vector_entries[][16], stack_top[];
 extern const uint8_t start[];
 void hostile_main(void);
@@ -639,6 +629,10 @@ static _Noreturn void at_once(void)
 
 	if (is("share")) {
 		share_checks();
+		end();
+	}
+	if (is("lost-stack")) {
+		stack_checks();
 		end();
 	}
 	if (is("nowhere"))

@@ -8,6 +8,20 @@
 #define PAGE_OFFSET 0xc0000000u
 #define RINGS       (16u << 20) /* physical; 1 MiB of which descriptors point into */
 
+struct gate {
+	uint16_t low, selector, type, high;
+};
+struct table_register {
+	uint16_t limit;
+	uint32_t base;
+} __attribute__((packed));
+
+/* Of start.S. */
+extern uint32_t page_root[1024];
+extern uint64_t gdt[16];
+extern struct gate idt[256];
+extern struct table_register gdt_register, idt_register;
+
 static inline void outb(uint16_t port, uint8_t v)
 {
 	__asm__ volatile("outb %0, %1" : : "a"(v), "Nd"(port));
@@ -48,5 +62,8 @@ void share_checks(void);
 
 /** try_share - one message, nearly right, to the same */
 void try_share(void);
+
+/** stack_checks - pages of the stack that go while an instruction is carried out */
+void stack_checks(void);
 
 #endif

@@ -93,6 +93,12 @@ check "the disk is as large as it was" [ "$(stat -c %s "$scratch/disk")" = 41943
 check "the kernel did write to it" [ "$(tr -d '\0' <"$scratch/disk" | wc -c)" -gt 0 ]
 check "and nothing came through to the base of the other" [ "$before" = "$(sha256sum <"$scratch/base")" ]
 
+start_hostile "do=lost-stack"
+ends_well "a stack that goes"
+check "a stack that goes: the guest goes on to its end (status $status, $ended)" [ "$status:$ended" = 0:itself ]
+check "an instruction that uses none means the same" [ "$(tr -d '\r' <"$scratch/out" | grep -c '^stack: ok')" = 4 ]
+says '^stack: bad' && show "$scratch/out"
+
 for mode in nowhere triple stack; do
 	start_hostile "do=$mode"
 	ends_well "$mode"
