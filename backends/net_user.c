@@ -316,24 +316,17 @@ static const int calls[] = {
 		.arg = { {0, SCMP_CMP_EQ, domain, 0},                                              \
 			 {1, SCMP_CMP_MASKED_EQ, 0xff, type} }                                     \
 	}
-#define SECOND(number, value)                                                                      \
-	{                                                                                          \
-		.call = SCMP_SYS(number), .nargs = 1, .arg = { {1, SCMP_CMP_EQ, value, 0} }        \
-	}
 
 /* No sockets but of the Internet: not those in the file system, where a user's session listens. */
 static const struct call_rule rules[] = {
-    SOCKET(AF_INET, SOCK_STREAM),
+    SOCKET(AF_INET, SOCK_STREAM), /* slirp_input() */
     SOCKET(AF_INET, SOCK_DGRAM),
     SOCKET(AF_INET6, SOCK_STREAM),
     SOCKET(AF_INET6, SOCK_DGRAM),
-    SECOND(ioctl, FIONREAD),
-    SECOND(ioctl, FIONBIO),
-    SECOND(fcntl, F_GETFL),
-    SECOND(fcntl, F_SETFL),
-    SECOND(fcntl, F_GETFD),
-    SECOND(fcntl, F_SETFD),
-    {.call = SCMP_SYS(openat), .trap = true},
+    CALL_WITH(ioctl, 1, FIONREAD), /* slirp_pollfds_poll(): how long is the datagram? */
+    CALL_WITH(fcntl, 1, F_GETFL),  /* slirp_input() makes a socket non-blocking */
+    CALL_WITH(fcntl, 1, F_SETFL),  /* the same */
+    TRAPPED(openat),               /* resolver_answers_opens() */
 };
 
 const struct backend_ops net_user_ops = {.prepare = prepare,

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <seccomp.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/mman.h>
 
@@ -54,12 +55,14 @@ static int allow_sanitizers(scmp_filter_ctx filter)
 
 static int add_rules(scmp_filter_ctx filter, const struct call_rule *rules, size_t n)
 {
+	static const uint32_t action[] = {[CALL_MADE] = SCMP_ACT_ALLOW,
+	                                  [CALL_TRAPPED] = SCMP_ACT_TRAP,
+	                                  [CALL_ABSENT] = SCMP_ACT_ERRNO(ENOSYS)};
 	int error = 0;
 
 	for (size_t i = 0; i < n && !error; i++)
-		error =
-		    seccomp_rule_add_array(filter, rules[i].trap ? SCMP_ACT_TRAP : SCMP_ACT_ALLOW,
-		                           rules[i].call, rules[i].nargs, rules[i].arg);
+		error = seccomp_rule_add_array(filter, action[rules[i].answer], rules[i].call,
+		                               rules[i].nargs, rules[i].arg);
 	return error;
 }
 

@@ -1,15 +1,16 @@
 #!/bin/sh
-# The lists of system calls that main and the processes behind devices keep (main/confine.c, backends/): each call in them
-# names a function that makes it, and the sources have that function. A guest with devices makes no other call.
+# The lists of system calls that main, the processes behind devices and the reader of images keep (main/confine.c,
+# backends/, image/boot_files.c): each call in them names a function that makes it, and the sources have that function. A
+# guest with devices and an image make no other call.
 # shellcheck source=tests/system/lib.sh
 . "$(dirname "$0")/lib.sh"
 
-# Lines "FILE CALL COMMENT" of the lists.
+# Lines "FILE CALL COMMENT" of the lists, and of the rules for calls with certain arguments (common/call_filter.h).
 entries() {
-	sed -n 's/^[[:space:]]*SCMP_SYS(\([a-z0-9_]*\)),[[:space:]]*\(.*\)$/\1 \2/p' "$1" | sed "s|^|$1 |"
+	sed -nE 's/^[[:space:]]*(SCMP_SYS|CALL_WITH|TRAPPED|ABSENT)\(([a-z0-9_]*)(, [^()]*)?\),[[:space:]]*(.*)$/\2 \4/p' "$1" | sed "s|^|$1 |"
 }
 # Is there a call or a definition of this function, in code?
-in_sources() { grep -rhE --include='*.c' "(^|[^a-z0-9_])$1\\(" main backends common annotate image | grep -qv '^ *SCMP_SYS'; }
+in_sources() { grep -rhE --include='*.c' "(^|[^a-z0-9_])$1\\(" main backends common annotate image | grep -qvE '^ *(SCMP_SYS|CALL_WITH|TRAPPED|ABSENT)\('; }
 
 # has_caller "FILE CALL COMMENT": "the same" is that of the line before
 has_caller() {
@@ -23,8 +24,8 @@ has_caller() {
 		in_sources "$name" || return 1
 	done
 }
-for file in main/confine.c backends/*.c; do
-	grep -q 'SCMP_SYS(' "$file" || continue
+for file in main/confine.c backends/*.c image/*.c; do
+	grep -q '^[[:space:]]*SCMP_SYS(' "$file" || continue
 	entries "$file" >"$scratch/entries"
 	check "$file lists calls" [ -s "$scratch/entries" ]
 	nobodys=
@@ -37,10 +38,12 @@ check "the test can tell: a caller that does not exist" sh -c "! grep -rq 'no_su
 has_caller 'x.c read /* no_such_caller() */'
 check "  is found out" [ $? = 1 ]
 
-# What is tried beside the lists, while a guest uses its devices.
+# ---- what is tried beside the lists: by a guest that uses its devices, by the reader of an image ----
+
+PATH=$PATH:/usr/sbin:/sbin
 build/test/calls_seen --new "$scratch/calls"
 truncate -s 4M "$scratch/disk"
-mkdir "$scratch/share"
+mkdir -p "$scratch/share" "$scratch/tree/boot"
 CALLS_MADE=$scratch/calls
 LD_PRELOAD=$PWD/build/test/calls_made.so
 export CALLS_MADE LD_PRELOAD
@@ -58,8 +61,24 @@ check "a guest with devices works while its calls are counted" appears 'done' "$
 wait_for_end "$machine" 60
 exec 9>&-
 check "and powers off, status 0 (it was $status, $ended)" [ "$status" = 0 -a "$ended" = itself ]
+mkdir -p "$scratch/tree/boot"
+cp "$kernel" "$scratch/tree/boot/vmlinuz-1"
+cp "$initrd" "$scratch/tree/boot/initrd.img-1"
+# So large that the descriptors of its groups are memory of their own for malloc().
+if mke2fs -q -t ext4 -O '^has_journal,^resize_inode' -b 4096 -d "$scratch/tree" "$scratch/image" 1T >"$scratch/mke2fs" 2>&1; then
+	export LD_PRELOAD="$PWD/build/test/calls_made.so"
+	limited 60 "$scratch/out" "$ring1" run --image "$scratch/image,ro" -a 'quiet ring1.init=/bin/true'
+	unset LD_PRELOAD
+	check "an image of 1 TiB boots while its reader's calls are counted" grep -aq '/bin/true exited with status 0' "$scratch/out"
+	image=image
+else
+	skip "an image of 1 TiB" "no mke2fs, or no room for it: $(head -n 1 "$scratch/mke2fs")"
+	image=
+fi
 build/test/calls_seen "$scratch/calls" >"$scratch/seen"
-check "calls were counted" grep -q '^ring1 made ppoll [1-9]' "$scratch/seen"
+for made in ' ppoll' ${image:+':image pread64'} ${image:+':image mmap'}; do
+	check "calls of ring1${made%% *} were counted: ${made#* }" grep -q "^ring1${made%% *} made ${made#* } [1-9]" "$scratch/seen"
+done
 check "none was tried that is not listed" [ "$(grep -c ' refused ' "$scratch/seen")" = 0 ]
 grep ' refused ' "$scratch/seen" | sed 's/^/# /'
 done_testing

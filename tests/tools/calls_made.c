@@ -34,6 +34,7 @@
 
 static struct calls_file *file;
 static uint8_t listed[CALLS_NUMBERS]; /* by the filter that is being built */
+static int lists;                     /* it does: one that forbids some calls only is let be */
 
 __attribute__((constructor)) static void open_file(void)
 {
@@ -54,7 +55,8 @@ scmp_filter_ctx seccomp_init(uint32_t otherwise)
 	    (scmp_filter_ctx(*)(uint32_t))dlsym(RTLD_NEXT, "seccomp_init");
 
 	memset(listed, 0, sizeof listed);
-	return real(file ? SCMP_ACT_NOTIFY : otherwise);
+	lists = file && otherwise != SCMP_ACT_ALLOW;
+	return real(lists ? SCMP_ACT_NOTIFY : otherwise);
 }
 
 int seccomp_rule_add_array(scmp_filter_ctx filter, uint32_t action, int call, unsigned n,
@@ -64,7 +66,7 @@ int seccomp_rule_add_array(scmp_filter_ctx filter, uint32_t action, int call, un
 	    (int (*)(scmp_filter_ctx, uint32_t, int, unsigned, const struct scmp_arg_cmp *))dlsym(
 	        RTLD_NEXT, "seccomp_rule_add_array");
 
-	if (!file || action != SCMP_ACT_ALLOW || call < 0 || call >= CALLS_NUMBERS)
+	if (!lists || action != SCMP_ACT_ALLOW || call < 0 || call >= CALLS_NUMBERS)
 		return real(filter, action, call, n, arg);
 	listed[call] = 1;
 	return 0;
@@ -152,7 +154,7 @@ int seccomp_load(const scmp_filter_ctx filter)
 {
 	int (*real)(const scmp_filter_ctx) =
 	    (int (*)(const scmp_filter_ctx))dlsym(RTLD_NEXT, "seccomp_load");
-	struct calls_list *l = file ? find_list() : NULL;
+	struct calls_list *l = lists ? find_list() : NULL;
 	int fd, status;
 	pid_t pid;
 
