@@ -23,6 +23,7 @@
 #define NET_MAC_BYTES  6u
 
 struct Slirp;
+struct net_reassembly;
 struct waiting_frame;
 struct net;
 struct rtl8139;
@@ -55,6 +56,7 @@ struct net {
 	uint32_t *plug; /* 1: the cable is in; main's, in memory that no guest has */
 	int poke;       /* eventfd: look at the plug */
 	struct Slirp *slirp;
+	struct net_reassembly *parts; /* what libslirp is not given */
 	int tap;
 	bool tap_headers; /* the tap device takes and gives virtio headers */
 	/* To the peer. @frame has room for NET_FRAME_MAX bytes and may be changed. */

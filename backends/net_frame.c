@@ -61,15 +61,20 @@ static uint16_t fold(uint64_t sum)
 	return (uint16_t)~sum;
 }
 
-static void put_sum(uint8_t *at, uint16_t sum)
+void net_frame_put_sum(uint8_t *at, uint16_t sum)
 {
 	memcpy(at, &sum, sizeof sum);
+}
+
+uint16_t net_frame_sum(const uint8_t *bytes, size_t n)
+{
+	return fold(add(0, bytes, n));
 }
 
 static void sum_ip_header(uint8_t *ip, unsigned bytes)
 {
 	put16(ip + IPV4_CHECKSUM, 0);
-	put_sum(ip + IPV4_CHECKSUM, fold(add(0, ip, bytes)));
+	net_frame_put_sum(ip + IPV4_CHECKSUM, net_frame_sum(ip, bytes));
 }
 
 /* TCP with its pseudo header: addresses, protocol, length. */
@@ -79,7 +84,7 @@ static void sum_tcp(uint8_t *tcp, size_t n, const uint8_t *addresses, size_t add
 	uint64_t sum = add(add(0, addresses, address_bytes), pseudo, sizeof pseudo);
 
 	put16(tcp + TCP_CHECKSUM, 0);
-	put_sum(tcp + TCP_CHECKSUM, fold(add(sum, tcp, n)));
+	net_frame_put_sum(tcp + TCP_CHECKSUM, fold(add(sum, tcp, n)));
 }
 
 /* ---- what a driver leaves ---- */
@@ -94,7 +99,7 @@ static bool fill_checksum(uint8_t *frame, size_t n, const struct virtio_net_hdr_
 		return false;
 	sum = fold(add(0, frame + start, n - start));
 	/* To UDP no checksum and zero are the same. */
-	put_sum(frame + at, !sum && h->csum_offset == UDP_CHECKSUM ? 0xffff : sum);
+	net_frame_put_sum(frame + at, !sum && h->csum_offset == UDP_CHECKSUM ? 0xffff : sum);
 	return true;
 }
 

@@ -27,6 +27,14 @@
  */
 bool net_frame_complete(uint8_t *frame, size_t n, const struct virtio_net_hdr_v1 *h);
 
+/**
+ * net_frame_sum - the Internet checksum (RFC 1071), as net_frame_put_sum() stores it
+ *
+ * 0: the bytes have their checksum among them, and it is right.
+ */
+uint16_t net_frame_sum(const uint8_t *bytes, size_t n);
+void net_frame_put_sum(uint8_t *at, uint16_t sum);
+
 /** net_frame_checked - is this a whole TCP or UDP packet, whose checksum a device can vouch for? */
 bool net_frame_checked(const uint8_t *frame, size_t n);
 

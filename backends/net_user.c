@@ -6,6 +6,7 @@
  */
 #include "backends/net_user.h"
 
+#include "backends/net_reassembly.h"
 #include "backends/resolver.h"
 
 #include <arpa/inet.h>
@@ -232,9 +233,12 @@ static void wait_for_host(struct backend *b)
 
 /* ---- from the guest ---- */
 
-static void send_frame(struct net *net, const struct virtio_net_hdr_v1 *h, uint8_t *frame, size_t n)
+void net_user_send(struct net *net, const struct virtio_net_hdr_v1 *h, uint8_t *frame, size_t n)
 {
-	if (net_frame_complete(frame, n, h))
+	if (!net_frame_complete(frame, n, h))
+		return;
+	frame = net_reassemble(net->parts, frame, &n, now_ns(NULL) / NS_MS);
+	if (frame)
 		slirp_input(net->slirp, frame, (int)n);
 }
 
@@ -270,7 +274,7 @@ static void prepare(struct backend *b)
 
 	keep_standard_numbers();
 	limit_connections();
-	net->send = send_frame;
+	net->send = net_user_send;
 	net_start(net, b);
 	resolver_answers_opens();
 	backend_bell_fd(b);
@@ -384,9 +388,15 @@ int net_user_open(struct net *net, const struct net_user_options *o, int *fds, u
 	dns6.s6_addr[15] = 3;
 	config.vhost6 = host6;
 	config.vnameserver6 = dns6;
+	net->parts = net_reassembly_new();
+	if (!net->parts) {
+		snprintf(why, size, "out of memory");
+		return -1;
+	}
 	net->slirp = slirp_new(&config, &callbacks, net);
 	if (!net->slirp) {
 		snprintf(why, size, "libslirp cannot have such a network");
+		net_user_close(net);
 		return -1;
 	}
 	for (unsigned i = 0; i < o->nforwards; i++)
@@ -407,4 +417,6 @@ void net_user_close(struct net *net)
 	if (net->slirp)
 		slirp_cleanup(net->slirp);
 	net->slirp = NULL;
+	net_reassembly_free(net->parts);
+	net->parts = NULL;
 }

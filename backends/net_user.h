@@ -37,6 +37,9 @@ struct net_user_options {
 int net_user_open(struct net *net, const struct net_user_options *o, int *fds, unsigned max,
                   char *why, size_t size);
 
+/** net_user_send - what the guest has sent, to libslirp: the send() of struct net */
+void net_user_send(struct net *net, const struct virtio_net_hdr_v1 *h, uint8_t *frame, size_t n);
+
 /** net_user_close - free what net_user_open() made, and close its ports */
 void net_user_close(struct net *net);
 

@@ -3,16 +3,13 @@
  * A hostile guest against a network device and the user's network behind it: rings, buffers,
  * headers and frames are the input's. Frames that come are written to guest memory only (ASan: a
  * heap block of its size), what libslirp is given is as long as is said, and all of it ends.
- * Libslirp itself runs, but restricted: no packet leaves. It is not given fragments of IPv4: what
- * it makes of hostile ones (seen with 4.7.0) is the reason why it has a process of its own, and not
- * what is looked for here.
+ * Libslirp itself runs, but restricted: no packet leaves.
  *
  * The input: a byte of flags, registers of both queues, then memory, repeated until it is full.
  */
 #include "backends/net_user.h"
 
 #include <arpa/inet.h>
-#include <slirp/libslirp.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -26,24 +23,12 @@ static struct net net;
 static uint32_t plug = 1;
 static bool with_slirp;
 
-static bool is_fragment(const uint8_t *frame, size_t bytes)
-{
-	const uint8_t *ip = frame + NET_ETHERNET_BYTES;
-
-	return bytes >= NET_ETHERNET_BYTES + 8 && frame[12] == 8 && frame[13] == 0 &&
-	       ((ip[6] & 0x3f) | ip[7]);
-}
-
 static void send_frame(struct net *n, const struct virtio_net_hdr_v1 *h, uint8_t *frame,
                        size_t bytes)
 {
-	if (!net_frame_complete(frame, bytes, h))
-		return;
-	if (with_slirp && is_fragment(frame, bytes))
-		return;
 	if (with_slirp)
-		slirp_input(n->slirp, frame, (int)bytes);
-	else
+		net_user_send(n, h, frame, bytes);
+	else if (net_frame_complete(frame, bytes, h))
 		net_receive(n, frame, bytes, true); /* a mirror: frames of any kind and size */
 }
 

@@ -26,7 +26,10 @@ all() {
 	until_so ping6 -c 1 -W 5 fec0::2 >/dev/null && say 'IPv6 answers'
 	fails peer get $host 1 1
 }
-parts() { lease && say "$(peer udp $host $port 9000), mtu $(cat /sys/class/net/eth0/mtu)"; }
+parts() {
+	lease && say "$(peer udp $host $port 9000), mtu $(cat /sys/class/net/eth0/mtu)"
+	say "$(peer parts $host $port 4000), $(peer parts $host $port 65507)"
+}
 serves() {
 	lease >/dev/null
 	peer serve 0.0.0.0 9000 >/tmp/served &
@@ -129,6 +132,7 @@ check '... with that MTU and address' said '^guest: mtu 65520, 02:00:00:00:00:07
 net=
 net_guest parts '' --net user
 check 'a datagram in parts' said '^guest: datagram of 9000, mtu 1500'
+check '... the last of them first, of any size' said '^guest: parts of 4000, parts of 65507'
 net_guest two '' --net user,hostname=guest-one --net user,net=192.168.5.0/24,dns=192.168.5.9
 check 'two networks, each with its own addresses' [ "$(grep -cE '^guest: lease (10.0.2.15/.* router 10.0.2.2 dns 10.0.2.3 name guest-one|192.168.5.15/.* router 192.168.5.2 dns 192.168.5.9)' "$scratch/said")" = 2 ]
 check '... and devices' said '^guest: 52:54:00:12:34:56 52:54:00:12:34:57'

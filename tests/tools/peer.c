@@ -9,6 +9,7 @@
  *   peer put ADDRESS PORT BYTES   send one, and have the server look at it
  *   peer many ADDRESS PORT COUNT  so many connections at a time, with an echo on each
  *   peer udp ADDRESS PORT BYTES   a datagram and its echo
+ *   peer parts ADDRESS PORT BYTES the same; its parts leave in an order of our own, the last first
  *   peer count ADDRESS PORT       how often this server was asked so
  *   peer dns ADDRESS              a name server: every name has the address 192.0.2.N, N the last
  *                                 byte of its own
@@ -21,6 +22,8 @@
 #include <fcntl.h>
 #include <linux/if.h>
 #include <linux/if_tun.h>
+#include <netinet/ip.h>
+#include <netinet/udp.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdbool.h>
@@ -361,8 +364,51 @@ static int many(const char *address, const char *port, unsigned n)
 	return good != n;
 }
 
+/* A connected socket's datagram, in parts of a network with an MTU of 1500, the last first. */
+static bool send_parts(int fd, const uint8_t *bytes, size_t n)
+{
+	static uint8_t whole[sizeof(struct udphdr) + UDP_MOST];
+	static uint16_t id = 1;
+	const size_t step = 1480, total = sizeof(struct udphdr) + n;
+	struct sockaddr_in from, to;
+	socklen_t size = sizeof from;
+	int raw = socket(AF_INET, SOCK_RAW, IPPROTO_RAW);
+	bool good = raw >= 0;
+
+	getsockname(fd, (struct sockaddr *)&from, &size);
+	getpeername(fd, (struct sockaddr *)&to, &size);
+	memcpy(whole,
+	       &(struct udphdr){
+	           .source = from.sin_port, .dest = to.sin_port, .len = htons((uint16_t)total)},
+	       sizeof(struct udphdr));
+	memcpy(whole + sizeof(struct udphdr), bytes, n);
+	id++;
+	for (size_t at = (total - 1) / step * step; good; at -= step) {
+		size_t take = total - at < step ? total - at : step;
+		struct iphdr ip = {.version = 4,
+		                   .ihl = 5,
+		                   .id = htons(id),
+		                   .frag_off =
+		                       htons((uint16_t)(at / 8 | (at + take < total ? IP_MF : 0))),
+		                   .ttl = 64,
+		                   .protocol = IPPROTO_UDP,
+		                   .saddr = from.sin_addr.s_addr,
+		                   .daddr = to.sin_addr.s_addr};
+		uint8_t packet[sizeof ip + 1480];
+
+		memcpy(packet, &ip, sizeof ip);
+		memcpy(packet + sizeof ip, whole + at, take);
+		good =
+		    sendto(raw, packet, sizeof ip + take, 0, (struct sockaddr *)&to, sizeof to) > 0;
+		if (!at)
+			break;
+	}
+	close(raw);
+	return good;
+}
+
 /* Datagrams may be lost. */
-static int udp(const char *address, const char *port, size_t n)
+static int udp(const char *address, const char *port, size_t n, bool parts)
 {
 	static uint8_t bytes[UDP_MOST], back[UDP_MOST];
 	struct sockaddr_in a = place(address, port);
@@ -374,10 +420,10 @@ static int udp(const char *address, const char *port, size_t n)
 	fill(bytes, 0, n);
 	for (int i = 0; i < TRIES; i++) {
 		/* Nobody there is told by the next call. */
-		if (send(fd, bytes, n, 0) != (ssize_t)n)
+		if (parts ? !send_parts(fd, bytes, n) : send(fd, bytes, n, 0) != (ssize_t)n)
 			continue;
 		if (recv(fd, back, sizeof back, 0) == (ssize_t)n && same(back, 0, n)) {
-			printf("datagram of %zu\n", n);
+			printf("%s of %zu\n", parts ? "parts" : "datagram", n);
 			return 0;
 		}
 	}
@@ -423,6 +469,8 @@ int main(int argc, char **argv)
 	if (!strcmp(what, "many"))
 		return many(argv[2], argv[3], (unsigned)atoi(argv[4]));
 	if (!strcmp(what, "udp"))
-		return udp(argv[2], argv[3], (size_t)atoi(argv[4]));
+		return udp(argv[2], argv[3], (size_t)atoi(argv[4]), false);
+	if (!strcmp(what, "parts"))
+		return udp(argv[2], argv[3], (size_t)atoi(argv[4]), true);
 	return 2;
 }
