@@ -42,7 +42,7 @@ void backend_attention(struct backend *b)
 		return; /* whoever set it has seen to it that the inbox is looked at */
 	if (__atomic_load_n(&m->halted, __ATOMIC_SEQ_CST))
 		futex_wake(&m->inbox);
-	else
+	else if (!__atomic_load_n(&m->attentive, __ATOMIC_SEQ_CST))
 		ring_main(m);
 }
 

@@ -16,7 +16,8 @@
  *   cell:   sets the queue's bit in the bell, wakes this process if it sleeps (core/backends.c)
  *   here:   backend_loop() calls serve(); virtqueue_pop(), the work, virtqueue_push(),
  *           backend_interrupt(): sets the queue's bit in `completed`, and makes the virtual CPU
- * look: by its futex if it sleeps in HLT, else by main's doorbell, whose thread kicks the cell
+ *           look: by its futex if it sleeps in HLT, else by main's doorbell, whose thread kicks
+ *           the cell; it looks by itself if it is yet waking this process
  *   cell:   takes the bits: ISR and INTx, or MSI-X messages (devices/virtio_pci.c)
  *
  * TRUST. Guest memory and struct machine are the guest's to write. Nothing that is read from them

@@ -19,10 +19,16 @@
 /* How late main may look after a deadline that it was not told of, in ns. */
 #define IDLE_SLACK_NS 20000000u
 
+static void ring_for_deadline(void)
+{
+	__atomic_store_n(&M->deadline_rung, M->deadline, __ATOMIC_SEQ_CST);
+	ring_doorbell(DOORBELL_DEADLINE);
+}
+
 void deadline_moved(void)
 {
 	if (M->deadline < __atomic_load_n(&M->main_wake, __ATOMIC_SEQ_CST))
-		ring_doorbell(DOORBELL_DEADLINE);
+		ring_for_deadline();
 }
 
 /*
@@ -69,7 +75,7 @@ static void publish_deadline(uint64_t now)
 		leave_idle();
 	else if (next < UINT64_MAX - IDLE_SLACK_NS &&
 	         next + IDLE_SLACK_NS < __atomic_load_n(&M->main_wake, __ATOMIC_SEQ_CST))
-		ring_doorbell(DOORBELL_DEADLINE);
+		ring_for_deadline();
 }
 
 void devices_run(void)

@@ -2,11 +2,23 @@
 #include "core/backends.h"
 
 #include "cell/host.h"
+#include "core/alarm.h"
 
+/*
+ * On a processor that both share, the back end often runs before the host's call returns, and is
+ * done by then. It need not have the virtual CPU kicked: here it looks by itself.
+ */
 static void wake(struct virtio_device *d)
 {
-	if (__atomic_exchange_n(&d->sleeping, 0, __ATOMIC_SEQ_CST))
-		host_futex_wake(&d->sleeping);
+	if (!__atomic_exchange_n(&d->sleeping, 0, __ATOMIC_SEQ_CST))
+		return;
+	__atomic_store_n(&M->attentive, 1, __ATOMIC_SEQ_CST);
+	host_futex_wake(&d->sleeping);
+	__atomic_store_n(&M->attentive, 0, __ATOMIC_SEQ_CST);
+	if (__atomic_load_n(&M->inbox, __ATOMIC_SEQ_CST) & INBOX_DEVICE) {
+		__atomic_fetch_and(&M->inbox, ~INBOX_DEVICE, __ATOMIC_SEQ_CST);
+		devices_run();
+	}
 }
 
 /* Main ends the machine when a back end dies, so this does not last. */

@@ -578,25 +578,41 @@ static void close_loop(struct loop *l)
 }
 
 /*
+ * Until the deadline that the core rang for, if it is to come, though the guest sleeps again: one
+ * that waits for a disk computes for moments between two ticks, each with the same next tick, and
+ * rings only for what main would sleep beyond.
+ */
+static uint64_t stay_up(struct loop *l, uint64_t now, uint64_t ns)
+{
+	uint64_t rung = __atomic_load_n(&l->vm->machine->deadline_rung, __ATOMIC_SEQ_CST);
+
+	return rung > now && rung - now < ns ? rung - now : ns;
+}
+
+/*
  * How long to sleep, in ns. The core is told until when, so that it rings only for a deadline
  * before that; one that changed while main was deciding is looked at again.
  */
 static uint64_t plan_sleep(struct loop *l)
 {
 	struct machine *m = l->vm->machine;
-	uint64_t ns, deadline;
+	uint64_t now, ns, deadline;
 	unsigned tries = 0;
 
 	do {
+		/* Before the deadline is looked at: what main sleeps until is no later than that.
+		 */
+		now = vm_clock(l->vm);
 		deadline = __atomic_load_n(&m->deadline, __ATOMIC_SEQ_CST);
 		ns = l->vm->paused ? LONGEST_SLEEP_NS : serve_deadline(l, deadline);
 		if (l->panic_at && ns > REKICK_NS)
 			ns = REKICK_NS;
 		if (ns > LONGEST_SLEEP_NS)
 			ns = LONGEST_SLEEP_NS;
+		ns = stay_up(l, now, ns);
 		if (snapshot_state() == SNAPSHOT_WRITING)
 			ns = 0;
-		__atomic_store_n(&m->main_wake, vm_clock(l->vm) + ns, __ATOMIC_SEQ_CST);
+		__atomic_store_n(&m->main_wake, now + ns, __ATOMIC_SEQ_CST);
 	} while (__atomic_load_n(&m->deadline, __ATOMIC_SEQ_CST) != deadline && ++tries < 4);
 	return ns;
 }

@@ -189,8 +189,8 @@ static void keep_own(struct machine *m, const struct machine *fresh,
 	m->inbox = (m->inbox & (INBOX_BREAK | INBOX_POWER | INBOX_NMI)) | INBOX_CONSOLE |
 	           INBOX_TIMER | INBOX_DEVICE;
 	m->doorbell = DOORBELL_CONSOLE | DOORBELL_LOG;
-	m->halted = m->running = m->next_cell = m->main_waits = 0;
-	m->main_wake = 0;
+	m->halted = m->attentive = m->running = m->next_cell = m->main_waits = 0;
+	m->main_wake = m->deadline_rung = 0;
 	m->pause = m->paused = m->debugged = 0;
 	memset(&m->debugger, 0, sizeof m->debugger);
 	m->module_answer = m->module_asked;

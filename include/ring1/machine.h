@@ -209,6 +209,7 @@ struct machine {
 
 	/* Talk between main and the running cell. */
 	uint32_t inbox __attribute__((aligned(64)));
+	uint32_t attentive; /* the virtual CPU looks for INBOX_DEVICE before the guest goes on */
 	uint32_t halted;    /* the virtual CPU sleeps on inbox */
 	uint32_t running;   /* the cell that runs */
 	uint32_t next_cell; /* the cell that is to run after this exit */
@@ -216,6 +217,7 @@ struct machine {
 	uint32_t was_idle;  /* HLT ended, and nothing but its tick was seen to run since */
 	uint64_t woken_at;  /* guest ns at which it ended */
 	uint64_t main_wake; /* guest ns until which main sleeps unless rung for */
+	uint64_t deadline_rung; /* the deadline it was last rung for */
 
 	/* An interrupt that waits, and what is about to let it in (core/interrupt.c). */
 	uint32_t cause;         /* enum statistic: one of STAT_deliver_*, 0: STAT_deliver_exit */

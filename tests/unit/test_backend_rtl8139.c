@@ -354,6 +354,16 @@ static void the_guest_is_kicked_only_for_what_it_has_not_seen(void **state)
 	net_receive(&net, frame_to(mine, 100), 100, false);
 	net_tell(&net);
 	assert_int_equal(machine->inbox & INBOX_DEVICE, INBOX_DEVICE);
+	assert_int_equal(machine->doorbell, DOORBELL_DEVICE);
+	/* A virtual CPU that is about to look need not be kicked. */
+	machine->inbox = machine->doorbell = 0;
+	machine->attentive = 1;
+	nic()->status = 0;
+	net_receive(&net, frame_to(mine, 100), 100, false);
+	net_tell(&net);
+	machine->attentive = 0;
+	assert_int_equal(machine->inbox, INBOX_DEVICE);
+	assert_int_equal(machine->doorbell, 0);
 }
 
 /* ---- from the guest ---- */
