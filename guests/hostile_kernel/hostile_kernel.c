@@ -32,6 +32,8 @@ void caught(uint32_t vector);
 void run_user(const uint32_t frame[5]);
 void call_rom(uint32_t entry, const uint32_t r[8]);
 
+uint32_t answers;
+
 static uint32_t state, seed = 1, rounds = 1000;
 static char mode[16];
 static uint32_t tss[26];
@@ -598,13 +600,14 @@ static const struct {
     {"devices", try_devices}, {"resets", try_resets},
     {"console", try_console}, {"messages", try_share},
     {"drives", try_drives},   {"drive-resets", try_drive_resets},
+    {"balloon", try_balloon}, {"nic", try_nic},
 };
 
 static _Noreturn void end(void)
 {
 	print("hostile: ");
 	print(mode);
-	print(" ends\n");
+	print(answers ? " ends, having been answered\n" : " ends\n");
 	for (;;)
 		outb(0x64, 0xfe);
 }

@@ -5,8 +5,10 @@
 
 #include <stdint.h>
 
-#define PAGE_OFFSET 0xc0000000u
-#define RINGS       (16u << 20) /* physical; 1 MiB of which descriptors point into */
+#define PAGE_OFFSET  0xc0000000u
+#define RINGS        (16u << 20) /* physical; 1 MiB of which descriptors point into */
+/* Of the machine (-m 64M): the upper half is nobody's. */
+#define MEMORY_BYTES (64u << 20)
 
 struct gate {
 	uint16_t low, selector, type, high;
@@ -62,6 +64,15 @@ void share_checks(void);
 
 /** try_share - one message, nearly right, to the same */
 void try_share(void);
+
+/** try_balloon - one chain, nearly right, for the balloon that is the first device */
+void try_balloon(void);
+
+/** try_nic - one frame, or register, of the RTL8139 that is the first device */
+void try_nic(void);
+
+/* What the last two have counted of their device's doing what it was asked for. */
+extern uint32_t answers;
 
 /** stack_checks - pages of the stack that go while an instruction is carried out */
 void stack_checks(void);

@@ -88,6 +88,23 @@ for seed in 1 2 3 4; do
 	ends_well "drive-resets, seed $seed"
 	check "drive-resets, seed $seed: no ring is lost (status $status, $ended)" [ "$status:$ended" = 0:itself ]
 done
+# A balloon, and a network card without virtio: rings, lengths, addresses, page numbers, registers. Each of the random sequences is
+# answered for a while, or the test would try nothing.
+for mode in balloon nic; do
+	devices='--balloon free-page-reporting=on'
+	[ $mode = balloon ] || devices='--net user,restrict=on,model=rtl8139'
+	seed=1 answered=0
+	while [ $seed -le "${HOSTILE_SEEDS:-10}" ]; do
+		start_hostile "do=$mode seed=$seed rounds=5000"
+		ends_well "$mode, seed $seed" 8
+		check "$mode, seed $seed: a named end (status $status, $ended)" named_end
+		check "$mode, seed $seed: no process behind it died of it" sh -c "! grep -q 'the process of ' '$scratch/out'"
+		named_end || show "$scratch/out"
+		! says ' ends, having been answered' || answered=$((answered + 1))
+		seed=$((seed + 1))
+	done
+	check "$mode: most got to the end, and were answered ($answered)" [ $((2 * answered)) -ge "${HOSTILE_SEEDS:-10}" ]
+done
 devices=
 check "the disk is as large as it was" [ "$(stat -c %s "$scratch/disk")" = 4194304 ]
 check "the kernel did write to it" [ "$(tr -d '\0' <"$scratch/disk" | wc -c)" -gt 0 ]
