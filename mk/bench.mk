@@ -102,7 +102,7 @@ delivery: all delivery-files
 
 delivery-files: $(DELIVERY_GUEST) $(DELIVERY_INITRAMFS) $(GUEST_KERNELS)
 
-$(DELIVERY_LOAD): guests/load/load.c mk/bench.mk
+$(DELIVERY_LOAD): guests/load/load.c guests/parameter.h mk/bench.mk
 	@mkdir -p $(@D)
 	@echo "  CC (guest)  $<"
 	@$(CC) $(BENCH_WORKLOAD_CFLAGS) -static -no-pie -o $@ $< -lm

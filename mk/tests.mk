@@ -161,7 +161,7 @@ $(TEST)/hostile: guests/hostile/hostile.c guests/hostile/long_mode.S $(TEST)/siz
 	@echo "  CC (guest)  $<"
 	@$(CC) $(SELFTEST_CFLAGS) -D_GNU_SOURCE -Iinclude -I$(TEST) -static -no-pie -o $@ $(filter %.c %.S,$^)
 
-$(TEST)/counts: guests/counts/counts.c
+$(TEST)/counts: guests/counts/counts.c guests/parameter.h
 $(TEST)/files: guests/files/files.c
 $(TEST)/counts $(TEST)/files:
 	@mkdir -p $(@D)

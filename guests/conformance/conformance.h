@@ -165,6 +165,9 @@ extern bool expecting;
 /* call_trapping - call_with() that must trap; true if it did, with registers as before the call */
 bool call_trapping(unsigned number, uint32_t vector);
 
+/* check_registers - all general ones but ESP are what call_in had */
+void check_registers(const struct frame *f);
+
 /* check_at_call - the trap is reported at the call, on the caller's stack (vmi.h, "at call") */
 void check_at_call(uint32_t vector, uint32_t error);
 

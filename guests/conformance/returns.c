@@ -55,13 +55,7 @@ static void check_user(uint32_t cs, uint32_t ss)
 	check_equal(f->cs & 0xffff, cs);
 	check_equal(f->ss & 0xffff, ss);
 	check_equal(f->esp, USER_STACK + 4096);
-	check_equal(f->eax, call_in.eax);
-	check_equal(f->ecx, call_in.ecx);
-	check_equal(f->edx, call_in.edx);
-	check_equal(f->ebx, call_in.ebx);
-	check_equal(f->ebp, call_in.ebp);
-	check_equal(f->esi, call_in.esi);
-	check_equal(f->edi, call_in.edi);
+	check_registers(f);
 }
 
 TEST(IRET, "goes to user mode with every register as it was")

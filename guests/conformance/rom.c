@@ -224,6 +224,17 @@ bool call_trapping(unsigned number, uint32_t vector)
 	return check(trapped.happened) && check_equal(trapped.vector, vector);
 }
 
+void check_registers(const struct frame *f)
+{
+	check_equal(f->eax, call_in.eax);
+	check_equal(f->ecx, call_in.ecx);
+	check_equal(f->edx, call_in.edx);
+	check_equal(f->ebx, call_in.ebx);
+	check_equal(f->ebp, call_in.ebp);
+	check_equal(f->esi, call_in.esi);
+	check_equal(f->edi, call_in.edi);
+}
+
 void check_at_call(uint32_t vector, uint32_t error)
 {
 	const struct frame *f = &trapped.frame;
@@ -234,13 +245,7 @@ void check_at_call(uint32_t vector, uint32_t error)
 	check_equal(trapped.error, error);
 	check_equal(f->eip, (uint32_t)call_site);
 	check_equal(trapped.esp, call_in.esp);
-	check_equal(f->eax, call_in.eax);
-	check_equal(f->ecx, call_in.ecx);
-	check_equal(f->edx, call_in.edx);
-	check_equal(f->ebx, call_in.ebx);
-	check_equal(f->ebp, call_in.ebp);
-	check_equal(f->esi, call_in.esi);
-	check_equal(f->edi, call_in.edi);
+	check_registers(f);
 	check_equal(f->eflags & EFLAGS_IF, call_in.eflags & EFLAGS_IF);
 	check_equal(f->cs & 0xffff, call_in.cs & 0xffff);
 }

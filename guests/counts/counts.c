@@ -3,6 +3,8 @@
 // Does one thing many times, so that the difference of two runs' statistics is the cost of one.
 // The kernel's command line says what: counts.do=MODE counts.n=N (modes: the table below).
 
+#include "../parameter.h"
+
 #include <fcntl.h>
 #include <sched.h>
 #include <signal.h>
@@ -191,24 +193,9 @@ static const struct {
              {"protect", do_protect}, {"fork", do_fork},       {"scatter", do_scatter},
              {"pipe", do_pipe},       {"sixteen", do_sixteen}, {"programs", do_programs}};
 
-// The value of NAME=value on the kernel's command line, or an empty string.
-static void parameter(const char *name, char *value, size_t size)
-{
-	char line[4096], *word;
-	FILE *f = fopen("/proc/cmdline", "r");
-
-	*value = 0;
-	if (!f || !fgets(line, sizeof(line), f))
-		die("/proc/cmdline");
-	fclose(f);
-	for (word = strtok(line, " \n"); word; word = strtok(NULL, " \n"))
-		if (!strncmp(word, name, strlen(name)) && word[strlen(name)] == '=')
-			snprintf(value, size, "%s", word + strlen(name) + 1);
-}
-
 int main(int argc, char **argv)
 {
-	char mode[32], count[32];
+	char mode[32] = "", count[32] = "";
 
 	if (argc == 2 && !strcmp(argv[1], "pause"))
 		return pause();

@@ -10,6 +10,8 @@
 //   NAME  late  P50 P90 P99 MAX     how much later than asked for a sleeper ran, in ns
 //   NAME  bucket  N  COUNT          of that, between 2^(N/4) and 2^((N+1)/4) ns
 
+#include "../parameter.h"
+
 #include <arpa/inet.h>
 #include <errno.h>
 #include <math.h>
@@ -279,20 +281,6 @@ static void timer(const char *name, bool busy, long periods)
 }
 
 /* ---- what to do ---- */
-
-/* The value of NAME=value on the kernel's command line, or the default. */
-static void parameter(const char *name, char *value, size_t size)
-{
-	char line[4096], *word;
-	FILE *f = fopen("/proc/cmdline", "r");
-
-	if (!f || !fgets(line, sizeof(line), f))
-		die("/proc/cmdline");
-	fclose(f);
-	for (word = strtok(line, " \n"); word; word = strtok(NULL, " \n"))
-		if (!strncmp(word, name, strlen(name)) && word[strlen(name)] == '=')
-			snprintf(value, size, "%s", word + strlen(name) + 1);
-}
 
 static bool wanted(const char *items, const char *name)
 {

@@ -11,21 +11,8 @@
 #include <sys/time.h>
 #include <time.h>
 
-enum { EFLAGS_IF = 0x200, EFLAGS_IOPL = 0x3000, EFLAGS_ARITHMETIC = 0x8d5 };
+enum { EFLAGS_ARITHMETIC = 0x8d5 };
 enum { SCRATCH = 0x3ff /* of the first serial port: keeps what is written */, NEIGHBOUR = 0x3fe };
-
-static uint32_t read_flags(void)
-{
-	uint32_t flags;
-
-	__asm__ volatile("pushf; popl %0" : "=r"(flags));
-	return flags;
-}
-
-static void write_flags(uint32_t flags)
-{
-	__asm__ volatile("pushl %0; popf" ::"r"(flags) : "cc", "memory");
-}
 
 static void disable(void)
 {

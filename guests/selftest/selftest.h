@@ -99,6 +99,21 @@ uint8_t *move_break(intptr_t by);
 // Writable memory with a page at each end that is not.
 void *guarded_pages(size_t count);
 
+enum { EFLAGS_IF = 0x200, EFLAGS_IOPL = 0x3000 };
+
+static inline uint32_t read_flags(void)
+{
+	uint32_t flags;
+
+	__asm__ volatile("pushf; popl %0" : "=r"(flags));
+	return flags;
+}
+
+static inline void write_flags(uint32_t flags)
+{
+	__asm__ volatile("pushl %0; popf" ::"r"(flags) : "cc", "memory");
+}
+
 // state.c: the whole FPU state (x87, SSE, AVX, AVX-512: what CPU and kernel offer), filled with a
 // pattern.
 #define FPU_IMAGE_SIZE 4096

@@ -213,17 +213,20 @@ static void fault_seen(void)
 	require(WIFSIGNALED(wait_stop(child)));
 }
 
-static void fpu_body(int unused)
+enum { PATTERN = 321, OTHER_PATTERN = 322 };
+
+// Loads PATTERN and stops; what it has when it goes on must be the pattern @after.
+static void fpu_body(int after)
 {
 	static struct fpu_image want, got;
 
-	(void)unused;
 	require(ptrace(PTRACE_TRACEME, 0, NULL, NULL) == 0);
-	fpu_pattern(&want, 321);
+	fpu_pattern(&want, PATTERN);
 	fpu_load(&want);
 	__asm__ volatile("int3");
 	fpu_store(&got);
 	fpu_reset();
+	fpu_pattern(&want, (uint32_t)after);
 	require(fpu_same(&want, &got));
 }
 
@@ -233,8 +236,8 @@ static void fpu_seen(void)
 	struct user_fpxregs_struct seen;
 	pid_t child;
 
-	fpu_pattern(&want, 321); // takes a signal the first time, which would stop the child
-	child = start(fpu_body, 0);
+	fpu_pattern(&want, PATTERN); // takes a signal the first time, which would stop the child
+	child = start(fpu_body, PATTERN);
 	expect_stop(child, SIGTRAP);
 	require(ptrace(PTRACE_GETFPXREGS, child, NULL, &seen) == 0);
 	expect(!memcmp(seen.xmm_space, want.bytes + 160, 8 * 16));
@@ -245,22 +248,7 @@ static void fpu_seen(void)
 	run_to_end(child);
 }
 
-enum { XSTATE_FEATURES = 464, XSTATE_LEAST = 512 + 64, OTHER_PATTERN = 322 };
-
-static void fpu_replaced_body(int unused)
-{
-	static struct fpu_image want, got;
-
-	(void)unused;
-	require(ptrace(PTRACE_TRACEME, 0, NULL, NULL) == 0);
-	fpu_pattern(&want, 321);
-	fpu_load(&want);
-	__asm__ volatile("int3");
-	fpu_store(&got);
-	fpu_reset();
-	fpu_pattern(&want, OTHER_PATTERN);
-	require(fpu_same(&want, &got));
-}
+enum { XSTATE_FEATURES = 464, XSTATE_LEAST = 512 + 64 };
 
 // The whole XSAVE area, of whatever size the processor's is.
 static void xstate_seen(void)
@@ -270,9 +258,9 @@ static void xstate_seen(void)
 	struct iovec seen = {area, sizeof(area)};
 	pid_t child;
 
-	fpu_pattern(&want, 321);
+	fpu_pattern(&want, PATTERN);
 	fpu_pattern(&other, OTHER_PATTERN);
-	child = start(fpu_replaced_body, 0);
+	child = start(fpu_body, OTHER_PATTERN);
 	expect_stop(child, SIGTRAP);
 	if (ptrace(PTRACE_GETREGSET, child, NT_X86_XSTATE, &seen) != 0) {
 		kill(child, SIGKILL);

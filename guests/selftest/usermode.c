@@ -6,21 +6,6 @@
 
 #include <sys/io.h>
 
-enum { EFLAGS_IF = 0x200, EFLAGS_IOPL = 0x3000 };
-
-static uint32_t read_flags(void)
-{
-	uint32_t flags;
-
-	__asm__ volatile("pushf; popl %0" : "=r"(flags));
-	return flags;
-}
-
-static void write_flags(uint32_t flags)
-{
-	__asm__ volatile("pushl %0; popf" ::"r"(flags) : "cc", "memory");
-}
-
 static void interrupt_flag(void)
 {
 	expect(read_flags() & EFLAGS_IF);
