@@ -6,6 +6,8 @@
  */
 #include "annotate/annotate.h"
 
+#include "tests/fuzz/fuzz.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -20,12 +22,6 @@ static const char *const names[] = {
     ".altinstructions", "__ex_table", ".smp_locks",         ".parainstructions", ".data",
     ".rodata",          "__ksymtab",  ".static_call_sites",
 };
-
-static void require(bool condition)
-{
-	if (!condition)
-		abort();
-}
 
 static void check(const struct annotations *a, uint32_t text_size)
 {

@@ -7,6 +7,8 @@
 #include "annotate/module.h"
 #include "annotate/parts.h"
 
+#include "tests/fuzz/fuzz.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -15,20 +17,6 @@
 
 static struct annotations all, one;
 static uint8_t area[HOLE_MODULES_SIZE], stubs[HOLE_MODULES_SIZE];
-
-static void require(bool condition)
-{
-	if (!condition)
-		abort();
-}
-
-static uint32_t u32(const uint8_t *p)
-{
-	uint32_t v;
-
-	memcpy(&v, p, 4);
-	return v;
-}
 
 static bool place(void *context, const struct annotate_need *need, uint32_t *first_site,
                   uint32_t *stubs_va)

@@ -35,15 +35,8 @@ static uint8_t native_memory[MEMORY];
 /* Prefixes and an opcode; how many bytes. */
 static unsigned begin_instruction(uint8_t *to, uint8_t prefixes, uint8_t choice)
 {
-	static const uint8_t segments[8] = {0, 0, 0x26, 0x2e, 0x36, 0x3e, 0x64, 0x65};
-	unsigned i = choice % (sizeof opcodes / sizeof *opcodes), n = 0;
+	unsigned i = choice % (sizeof opcodes / sizeof *opcodes), n = input_prefixes(to, prefixes);
 
-	if (segments[prefixes & 7])
-		to[n++] = segments[prefixes & 7];
-	if ((prefixes & 0x18) == 0x18)
-		to[n++] = 0x66;
-	if ((prefixes & 0x60) == 0x60)
-		to[n++] = 0x67;
 	memcpy(to + n, opcodes[i].bytes, opcodes[i].n);
 	return n + opcodes[i].n;
 }

@@ -943,16 +943,9 @@ static void put_frame(struct input *in, uint32_t esp)
 
 static unsigned put_instruction(struct input *in, uint8_t *to)
 {
-	static const uint8_t segments[8] = {0, 0, 0x26, 0x2e, 0x36, 0x3e, 0x64, 0x65};
-	uint8_t prefixes = input_byte(in);
-	unsigned i = input_byte(in) % (sizeof opcodes / sizeof *opcodes), n = 0;
+	unsigned n = input_prefixes(to, input_byte(in));
+	unsigned i = input_byte(in) % (sizeof opcodes / sizeof *opcodes);
 
-	if (segments[prefixes & 7])
-		to[n++] = segments[prefixes & 7];
-	if ((prefixes & 0x18) == 0x18)
-		to[n++] = 0x66;
-	if ((prefixes & 0x60) == 0x60)
-		to[n++] = 0x67;
 	memcpy(to + n, opcodes[i].bytes, opcodes[i].n);
 	n += opcodes[i].n;
 	for (unsigned k = 0; k < 7; k++)

@@ -6,6 +6,8 @@
  */
 #include "loader/loader.h"
 
+#include "tests/fuzz/fuzz.h"
+
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -14,12 +16,6 @@
 #define REQUEST  6u
 
 static uint8_t *ram_end;
-
-static void require(bool condition)
-{
-	if (!condition)
-		abort();
-}
 
 int LLVMFuzzerInitialize(int *argc, char ***argv)
 {

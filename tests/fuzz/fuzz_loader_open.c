@@ -2,16 +2,12 @@
 /* The input is a kernel file; what opens must be safe to read as struct kernel promises. */
 #include "loader/loader.h"
 
+#include "tests/fuzz/fuzz.h"
+
 #include <stdlib.h>
 #include <string.h>
 
 static volatile uint8_t sink;
-
-static void require(bool condition)
-{
-	if (!condition)
-		abort();
-}
 
 /* Reads both ends: ASan reports what is outside of the file. */
 static void touch(const uint8_t *data, size_t n)

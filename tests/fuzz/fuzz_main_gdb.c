@@ -11,22 +11,19 @@
 #include "main/gdb_packet.h"
 #include "main/pause.h"
 
+#include "tests/fuzz/fuzz.h"
+
 #include <errno.h>
 #include <linux/futex.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/un.h>
 #include <unistd.h>
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 #define RAM       0x20000u
 #define MAX_STEPS 64
@@ -40,30 +37,6 @@ static socklen_t address_length;
 /* What the core writes into the mailbox at its next answers, 8 bytes each. */
 static uint8_t answers[256];
 static uint32_t nanswers;
-
-static void must(bool so, const char *what)
-{
-	if (so)
-		return;
-	fprintf(stderr, "%s\n", what);
-	abort();
-}
-
-static void *shared(size_t bytes)
-{
-	void *p = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-
-	must(p != MAP_FAILED, "no memory");
-	return p;
-}
-
-static uint32_t u32(const uint8_t *p)
-{
-	uint32_t v;
-
-	memcpy(&v, p, 4);
-	return v;
-}
 
 /* Over the mailbox, but for what tells main that it was answered. */
 static void scribble_mailbox(uint32_t where, uint32_t value)
@@ -95,19 +68,6 @@ static void *play_core(void *unused)
 	return NULL;
 }
 
-/* What is kicked: a process that does not mind. */
-static pid_t somebody(void)
-{
-	pid_t pid = fork();
-
-	if (pid)
-		return pid;
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	signal(SIGUSR1, SIG_IGN);
-	for (;;)
-		pause();
-}
-
 static void kill_machine(void *of, const char *why)
 {
 	(void)of;
@@ -123,8 +83,8 @@ static void open_vm(void)
 	if (vm.machine)
 		return;
 	pid = somebody();
-	vm.machine = shared(sizeof *vm.machine);
-	vm.vcpu = shared(sizeof *vm.vcpu);
+	vm.machine = shared_memory(sizeof *vm.machine);
+	vm.vcpu = shared_memory(sizeof *vm.vcpu);
 	vm.annotations = calloc(1, sizeof *vm.annotations);
 	vm.ram = calloc(1, RAM);
 	vm.ram_size = RAM;

@@ -9,13 +9,9 @@
 #include "annotate/parts.h"
 #include "main/modules.h"
 
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/mman.h>
-#include <unistd.h>
+#include "tests/fuzz/fuzz.h"
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+#include <string.h>
 
 #define RAM        0x40000u
 #define HEAD       18u /* flags, header, sections, cr3, memory, steps */
@@ -26,40 +22,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 static struct vm vm;
 static struct annotations *before;
 
-static void must(bool so, const char *what)
-{
-	if (so)
-		return;
-	fprintf(stderr, "%s\n", what);
-	abort();
-}
-
-static void *memory(size_t bytes)
-{
-	void *p = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
-	               MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-
-	must(p != MAP_FAILED, "no memory");
-	return p;
-}
-
-static uint32_t u32(const uint8_t *p)
-{
-	uint32_t v;
-
-	memcpy(&v, p, 4);
-	return v;
-}
-
 static void open_vm(void)
 {
 	if (vm.machine)
 		return;
-	vm.machine = memory(sizeof *vm.machine);
-	vm.vcpu = memory(sizeof *vm.vcpu);
-	vm.annotations = memory(sizeof *vm.annotations);
-	vm.module_stubs = memory(HOLE_MODULES_SIZE);
-	before = memory(sizeof *before);
+	vm.machine = shared_memory(sizeof *vm.machine);
+	vm.vcpu = shared_memory(sizeof *vm.vcpu);
+	vm.annotations = shared_memory(sizeof *vm.annotations);
+	vm.module_stubs = shared_memory(HOLE_MODULES_SIZE);
+	before = shared_memory(sizeof *before);
 	for (uint32_t i = 0; i < SITES; i++)
 		before->sites[i] = (struct annot_site){.va = 0xc1000000 + i, .length = 1};
 	before->nsites = SITES;

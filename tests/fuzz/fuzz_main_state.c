@@ -10,19 +10,16 @@
 #include "main/stats.h"
 #include "main/trace.h"
 
+#include "tests/fuzz/fuzz.h"
+
 #include <sanitizer/common_interface_defs.h>
 
 #include <fcntl.h>
-#include <signal.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <sys/prctl.h>
 #include <unistd.h>
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 #define CELLS      8
 #define MAX_STEPS  64
@@ -30,31 +27,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static struct vm vm;
 static struct monitor line;
-static int errors, nowhere;
-
-/* What is kicked: a process that does not mind. */
-static pid_t somebody(void)
-{
-	pid_t pid = fork();
-
-	if (pid)
-		return pid;
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	signal(SIGUSR1, SIG_IGN);
-	for (;;)
-		pause();
-}
-
-static void *shared(size_t bytes)
-{
-	void *p = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-
-	if (p == MAP_FAILED) {
-		perror("mmap");
-		exit(1);
-	}
-	return p;
-}
+static int nowhere;
 
 static void open_vm(void)
 {
@@ -64,12 +37,12 @@ static void open_vm(void)
 		return;
 	pid = somebody();
 	/* Monitor lines go to standard error, and so does what the sanitizers find. */
-	errors = dup(STDERR_FILENO);
+	fuzz_errors = dup(STDERR_FILENO);
 	nowhere = open("/dev/null", O_WRONLY | O_CLOEXEC);
-	__sanitizer_set_report_fd((void *)(intptr_t)errors);
-	vm.machine = shared(sizeof *vm.machine);
-	vm.vcpu = shared(sizeof *vm.vcpu);
-	vm.annotations = shared(sizeof *vm.annotations);
+	__sanitizer_set_report_fd((void *)(intptr_t)fuzz_errors);
+	vm.machine = shared_memory(sizeof *vm.machine);
+	vm.vcpu = shared_memory(sizeof *vm.vcpu);
+	vm.annotations = shared_memory(sizeof *vm.annotations);
 	vm.ncells = CELLS;
 	for (unsigned i = 0; i < CELLS; i++)
 		vm.cell_pid[i] = pid;
@@ -96,14 +69,6 @@ static void scribble(uint32_t where, uint32_t value)
 		memcpy((uint8_t *)vm.vcpu + at % (sizeof *vm.vcpu - 4), &value, 4);
 	else
 		memcpy((uint8_t *)vm.machine + at % (sizeof *vm.machine - 4), &value, 4);
-}
-
-static void must(bool so, const char *what)
-{
-	if (so)
-		return;
-	dprintf(errors, "%s\n", what);
-	abort();
 }
 
 static void look_at_answer(const char *question)
@@ -198,6 +163,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	for (; size; size--)
 		monitor_type(&line, &vm, *data++);
 	monitor_type(&line, &vm, '\r');
-	dup2(errors, STDERR_FILENO);
+	dup2(fuzz_errors, STDERR_FILENO);
 	return 0;
 }

@@ -8,6 +8,7 @@
 #include <cmocka.h>
 
 #include "devices/ports.h"
+#include "tests/unit/test_device_pic_set_up.h"
 
 #define SECOND   1000000000ull
 #define BOOT     (7 * SECOND)
@@ -45,19 +46,12 @@ static uint32_t routed(struct platform *platform, unsigned pin, uint64_t now)
 	return platform_mmio_read(platform, pa + IOAPIC_WINDOW, 4, now);
 }
 
-/* The 8259A pair as Linux's init_8259A has it, vectors 0x30..0x3f, with nothing masked. */
 static struct platform platform_with_pic(void)
 {
-	const uint8_t master[] = {0x30, 0x04, 0x01, 0x00}, slave[] = {0x38, 0x02, 0x01, 0x00};
 	struct platform platform = {0};
 
 	platform_reset(&platform, 0, 64ull << 20, BOOT);
-	out(&platform, 0x20, 0x11, BOOT);
-	out(&platform, 0xa0, 0x11, BOOT);
-	for (unsigned i = 0; i < 4; i++) {
-		out(&platform, 0x21, master[i], BOOT);
-		out(&platform, 0xa1, slave[i], BOOT);
-	}
+	set_up_pic(&platform, BOOT);
 	return platform;
 }
 

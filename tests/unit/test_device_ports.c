@@ -8,6 +8,7 @@
 #include <cmocka.h>
 
 #include "devices/ports.h"
+#include "tests/unit/test_device_pic_set_up.h"
 
 #define SECOND 1000000000ull
 #define BOOT   (7 * SECOND)
@@ -31,18 +32,11 @@ static uint8_t in(struct platform *platform, uint16_t port, uint64_t now)
 	return (uint8_t)platform_in(platform, port, 1, now);
 }
 
-/* As Linux's init_8259A: vectors 0x30..0x3f, then everything unmasked. */
 static struct platform platform_with_pic(void)
 {
 	struct platform platform = new_platform();
-	const uint8_t master[] = {0x30, 0x04, 0x01, 0x00}, slave[] = {0x38, 0x02, 0x01, 0x00};
 
-	out(&platform, 0x20, 0x11, BOOT);
-	out(&platform, 0xa0, 0x11, BOOT);
-	for (unsigned i = 0; i < 4; i++) {
-		out(&platform, 0x21, master[i], BOOT);
-		out(&platform, 0xa1, slave[i], BOOT);
-	}
+	set_up_pic(&platform, BOOT);
 	return platform;
 }
 

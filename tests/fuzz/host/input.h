@@ -110,6 +110,21 @@ static inline void input_code(struct input *in, uint32_t *eip)
 		to[i] = input_byte(in);
 }
 
+/* Legacy prefixes that a byte chooses, to @to: a segment, operand and address size. How many. */
+static inline unsigned input_prefixes(uint8_t *to, uint8_t choice)
+{
+	static const uint8_t segments[8] = {0, 0, 0x26, 0x2e, 0x36, 0x3e, 0x64, 0x65};
+	unsigned n = 0;
+
+	if (segments[choice & 7])
+		to[n++] = segments[choice & 7];
+	if ((choice & 0x18) == 0x18)
+		to[n++] = 0x66;
+	if ((choice & 0x60) == 0x60)
+		to[n++] = 0x67;
+	return n;
+}
+
 static inline void input_code_undo(uint32_t eip)
 {
 	memset(host_code() + (eip - HOST_CODE), HLT,
