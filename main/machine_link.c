@@ -260,6 +260,8 @@ static int choose_only(struct machine_link *l, int directory, char **names, int 
 		error = link_open_named(l, directory, names[0]);
 		return error ? link_complain(l, error) : 0;
 	}
+	if (n < 0)
+		return EXIT_HOST;
 	if (!n) {
 		complain("no machine is running");
 		return EXIT_NO_MACHINE;

@@ -210,6 +210,7 @@ int machines_list(int directory, char ***names)
 
 	*names = NULL;
 	if (!d) {
+		complain("cannot read the directory of control sockets: %s", strerror(errno));
 		if (again >= 0)
 			close(again);
 		return -1;

@@ -51,7 +51,7 @@ bool machines_path(char *to, size_t size, int directory, const char *name, const
  * machines_list - the names of all sockets, sorted; those of machines that are gone are removed
  * @names: receives an array; each name and the array are the caller's to free()
  *
- * Returns how many, or -1 with errno.
+ * Returns how many, or -1 with the reason printed.
  */
 int machines_list(int directory, char ***names);
 

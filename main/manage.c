@@ -107,12 +107,17 @@ static void print_table(const json_t *machines)
 static int list_machines(bool as_json)
 {
 	int directory = machines_open(), n;
-	json_t *machines = json_array(), *info;
+	json_t *machines, *info;
 	char **names;
 
 	if (directory < 0)
 		return EXIT_DENIED;
 	n = machines_list(directory, &names);
+	if (n < 0) {
+		close(directory);
+		return EXIT_HOST;
+	}
+	machines = json_array();
 	for (int i = 0; i < n; i++) {
 		if ((info = info_of(directory, names[i])))
 			json_array_append_new(machines, info);

@@ -313,4 +313,17 @@ check "  with the reason" says "not this user's alone"
 ring run -k "$kernel" -n eta
 check "nor by a machine that has a name" [ "$status" = 3 ]
 chmod 700 "$sockets"
+
+# ends_itself COMMAND: whatever the limit of descriptors is; one of these limits leaves it none to list the sockets by
+ends_itself() {
+	told=
+	for limit in 4 5 6 7 8 9 10 11 12; do
+		prlimit --nofile="$limit" "$ring1" "$1" </dev/null >"$out" 2>&1
+		[ $? -lt 128 ] || return 1
+		! says 'cannot read the directory of control sockets' || told=yes
+	done
+	[ -n "$told" ]
+}
+check "ls: says when it has too few descriptors" ends_itself ls
+check "stop: and so does what looks for the only machine" ends_itself stop
 done_testing
