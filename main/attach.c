@@ -189,8 +189,7 @@ int command_console(int argc, char **argv)
 			usage(stdout);
 			return EXIT_OK;
 		default:
-			fprintf(stderr, "'ring1 console --help' lists the options.\n");
-			return EXIT_USAGE;
+			return usage_error("console", NULL);
 		}
 	}
 	if (argc - optind > 1 || (watch && force)) {

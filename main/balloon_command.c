@@ -107,8 +107,7 @@ int command_balloon(int argc, char **argv)
 			    "started with --balloon.\n");
 			return EXIT_OK;
 		default:
-			fprintf(stderr, "'ring1 balloon --help' tells how to use it.\n");
-			return EXIT_USAGE;
+			return usage_error("balloon", NULL);
 		}
 	}
 	n = argc - optind;

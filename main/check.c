@@ -40,14 +40,13 @@ int command_check(int argc, char **argv)
 			return EXIT_OK;
 		}
 		if (c != 'j')
-			return EXIT_USAGE;
+			return usage_error("check", NULL);
 		if (!root)
 			root = json_array();
 	}
 	if (optind != argc) {
-		usage(stderr);
 		json_decref(root);
-		return EXIT_USAGE;
+		return usage_error("check", "it takes no arguments");
 	}
 	for (size_t i = 0; i < probe_count; i++) {
 		struct finding f = {0};

@@ -163,8 +163,7 @@ int command_clone(int argc, char **argv)
 			clone_usage(stdout);
 			return EXIT_OK;
 		default:
-			fprintf(stderr, "'ring1 clone --help' tells how to use it.\n");
-			return EXIT_USAGE;
+			return usage_error("clone", NULL);
 		}
 	}
 	if (optind == argc ||

@@ -72,6 +72,7 @@ static void become_detached(int log)
 	dup2(log, STDERR_FILENO);
 	close(nothing);
 	close(log);
+	complain_look();
 }
 
 int detach_begin(void)

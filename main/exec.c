@@ -120,7 +120,7 @@ int command_exec(int argc, char **argv)
 			usage(stdout);
 			return EXIT_OK;
 		default:
-			usage(stderr);
+			usage_error("exec", NULL);
 			return EXIT_NOT_RUN;
 		}
 	}
@@ -128,7 +128,7 @@ int command_exec(int argc, char **argv)
 	if (optind < argc && !strcmp(argv[optind], "--"))
 		optind++;
 	if (!machine || optind >= argc) {
-		usage(stderr);
+		usage_error("exec", "say in which machine, and which command");
 		return EXIT_NOT_RUN;
 	}
 	command.argument = argv + optind;

@@ -120,15 +120,13 @@ static int create(int argc, char **argv)
 			usage(stdout);
 			return EXIT_OK;
 		default:
-			ok = false;
+			return usage_error("image", NULL);
 		}
 	}
 	if (!ok)
 		return EXIT_USAGE;
-	if (optind + 1 != argc) {
-		complain("image create: the image's FILE, once; 'ring1 image --help' tells more");
-		return EXIT_USAGE;
-	}
+	if (optind + 1 != argc)
+		return usage_error("image", "create: say which FILE to make, one");
 	r.path = argv[optind];
 	return image_create(&r);
 }
@@ -139,8 +137,10 @@ int command_image(int argc, char **argv)
 		usage(stdout);
 		return EXIT_OK;
 	}
-	if (argc > 1 && !strcmp(argv[1], "create"))
+	if (argc > 1 && !strcmp(argv[1], "create")) {
+		argv[1] = argv[0]; /* under which getopt_long() complains */
 		return create(argc - 1, argv + 1);
+	}
 	complain("image: say what to do; 'ring1 image --help' tells more");
 	return EXIT_USAGE;
 }

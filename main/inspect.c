@@ -84,13 +84,11 @@ int command_inspect(int argc, char **argv)
 			return EXIT_OK;
 		}
 		if (c != 'j')
-			return EXIT_USAGE;
+			return usage_error("inspect", NULL);
 		json = true;
 	}
-	if (optind + 1 != argc) {
-		usage(stderr);
-		return EXIT_USAGE;
-	}
+	if (optind + 1 != argc)
+		return usage_error("inspect", "say which kernel, one");
 	if (kernel_open(argv[optind], &k, &e)) {
 		complain("%s", e.text);
 		return e.kind == LOADER_EHOST ? EXIT_HOST : EXIT_USAGE;

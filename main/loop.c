@@ -186,7 +186,8 @@ static void drain_log(struct loop *l)
 		for (size_t i = 0; i < n; i++)
 			if ((text[i] < ' ' && text[i] != '\n') || text[i] > '~')
 				text[i] = '?';
-		fprintf(stderr, "%s%s\r", complain_prefix(), text);
+		fprintf(stderr, "%s%s%s", complain_prefix(), text,
+		        *complain_line_end() == '\r' ? "\r" : "");
 	}
 }
 

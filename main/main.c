@@ -91,12 +91,19 @@ static void have_open_files(void)
 
 int main(int argc, char **argv)
 {
+	static char whole[32], help[] = "--help";
+
 	have_open_files();
 	/* A file that may not grow is an error to report (ulimit -f), not a reason to die. */
 	signal(SIGXFSZ, SIG_IGN);
 	if (argc < 2) {
 		usage(stderr);
 		return EXIT_USAGE;
+	}
+	if (!strcmp(argv[1], "help") && argc > 2) {
+		argv[1] = argv[2];
+		argv[2] = help;
+		argc = 3;
 	}
 	if (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h") || !strcmp(argv[1], "help")) {
 		usage(stdout);
@@ -107,8 +114,12 @@ int main(int argc, char **argv)
 		return EXIT_OK;
 	}
 	for (size_t i = 0; i < sizeof commands / sizeof *commands; i++)
-		if (!strcmp(argv[1], commands[i].name))
+		if (!strcmp(argv[1], commands[i].name)) {
+			/* Under which name getopt_long() complains. */
+			snprintf(whole, sizeof whole, "ring1: %s", commands[i].name);
+			argv[1] = whole;
 			return commands[i].run(argc - 1, argv + 1);
+		}
 	complain("unknown command '%s'; 'ring1 --help' lists them", argv[1]);
 	return EXIT_USAGE;
 }

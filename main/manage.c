@@ -22,12 +22,6 @@
 #define STOP_MAX_S     86400
 #define OFF_TIMEOUT_S  5
 
-static int wrong_usage(const char *command)
-{
-	fprintf(stderr, "'ring1 %s --help' tells how to use it.\n", command);
-	return EXIT_USAGE;
-}
-
 static json_int_t number(const json_t *info, const char *name)
 {
 	return json_integer_value(json_object_get(info, name));
@@ -155,7 +149,7 @@ int command_ls(int argc, char **argv)
 			       "kernel.\n");
 			return EXIT_OK;
 		default:
-			return wrong_usage("ls");
+			return usage_error("ls", NULL);
 		}
 	}
 	if (optind < argc) {
@@ -308,7 +302,7 @@ int command_stop(int argc, char **argv)
 			stop_usage(stdout);
 			return EXIT_OK;
 		default:
-			return wrong_usage("stop");
+			return usage_error("stop", NULL);
 		}
 	}
 	if (optind == argc)
@@ -330,7 +324,7 @@ static int command_each(int argc, char **argv, const char *command, const char *
 
 	while ((c = getopt_long(argc, argv, "h", options, NULL)) != -1) {
 		if (c != 'h')
-			return wrong_usage(command);
+			return usage_error(command, NULL);
 		printf("usage: ring1 %s [NAME]...\n\n%s", command, help);
 		return EXIT_OK;
 	}
@@ -407,7 +401,7 @@ int command_monitor(int argc, char **argv)
 
 	while ((c = getopt_long(argc, argv, "+h", options, NULL)) != -1) {
 		if (c != 'h')
-			return wrong_usage("monitor");
+			return usage_error("monitor", NULL);
 		printf("usage: ring1 monitor NAME [QUESTION]...\n\n"
 		       "Ask about a machine, as behind Ctrl-A c: 'ring1 monitor NAME help' lists "
 		       "what.\n"

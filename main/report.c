@@ -3,8 +3,26 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <unistd.h>
 
 static char machine[80];
+static const char *line_end = "\n";
+
+void complain_look(void)
+{
+	line_end = isatty(STDERR_FILENO) ? "\r\n" : "\n";
+}
+
+/* When main has confined itself it is too late to ask. */
+static void __attribute__((constructor)) look_first(void)
+{
+	complain_look();
+}
+
+const char *complain_line_end(void)
+{
+	return line_end;
+}
 
 void complain_as(const char *name)
 {
@@ -27,5 +45,13 @@ void complain(const char *format, ...)
 	va_start(args, format);
 	vsnprintf(text, sizeof text, format, args);
 	va_end(args);
-	fprintf(stderr, "%s%s\r\n", complain_prefix(), text);
+	fprintf(stderr, "%s%s%s", complain_prefix(), text, line_end);
+}
+
+int usage_error(const char *command, const char *what)
+{
+	if (what)
+		complain("%s: %s", command, what);
+	fprintf(stderr, "'ring1 %s --help' tells how to use it.\n", command);
+	return EXIT_USAGE;
 }

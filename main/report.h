@@ -17,7 +17,7 @@ enum exit_status {
 	EXIT_REFUSED = 9,    /* it answered that it will not */
 };
 
-/** complain - "ring1: ..." on standard error, with a carriage return for raw terminals */
+/** complain - "ring1: ..." on standard error, ended by complain_line_end() */
 void complain(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 /** complain_as - from now on "ring1 NAME: ..."; @name is printable */
@@ -25,5 +25,19 @@ void complain_as(const char *name);
 
 /** complain_prefix - what such a message begins with, the blank included */
 const char *complain_prefix(void);
+
+/** complain_line_end - what such a message ends with: on a terminal, which may be raw, CR LF */
+const char *complain_line_end(void);
+
+/** complain_look - standard error leads elsewhere from now on: look whether to a terminal */
+void complain_look(void);
+
+/**
+ * usage_error - say that a command line is wrong, and where to read what would be right
+ * @what: the mistake; NULL when getopt_long() has named it
+ *
+ * Returns EXIT_USAGE.
+ */
+int usage_error(const char *command, const char *what);
 
 #endif

@@ -34,15 +34,17 @@
 
 static void print_registers(const struct stop *s)
 {
+	const char *end = complain_line_end();
+
 	fprintf(stderr,
-	        "  eip %08x eflags %08x  cs %04x ss %04x ds %04x es %04x fs %04x gs %04x\r\n"
-	        "  eax %08x ebx %08x ecx %08x edx %08x\r\n"
-	        "  esi %08x edi %08x ebp %08x esp %08x\r\n"
-	        "  cr0 %08x cr2 %08x cr3 %08x cr4 %08x\r\n",
+	        "  eip %08x eflags %08x  cs %04x ss %04x ds %04x es %04x fs %04x gs %04x%s"
+	        "  eax %08x ebx %08x ecx %08x edx %08x%s"
+	        "  esi %08x edi %08x ebp %08x esp %08x%s"
+	        "  cr0 %08x cr2 %08x cr3 %08x cr4 %08x%s",
 	        s->eip, s->eflags, s->vsel[SEG_CS], s->vsel[SEG_SS], s->vsel[SEG_DS],
-	        s->vsel[SEG_ES], s->vsel[SEG_FS], s->vsel[SEG_GS], s->gpr[R_EAX], s->gpr[R_EBX],
-	        s->gpr[R_ECX], s->gpr[R_EDX], s->gpr[R_ESI], s->gpr[R_EDI], s->gpr[R_EBP],
-	        s->gpr[R_ESP], s->cr0, s->cr2, s->cr3, s->cr4);
+	        s->vsel[SEG_ES], s->vsel[SEG_FS], s->vsel[SEG_GS], end, s->gpr[R_EAX],
+	        s->gpr[R_EBX], s->gpr[R_ECX], s->gpr[R_EDX], end, s->gpr[R_ESI], s->gpr[R_EDI],
+	        s->gpr[R_EBP], s->gpr[R_ESP], end, s->cr0, s->cr2, s->cr3, s->cr4, end);
 }
 
 static int report(const struct outcome *o)

@@ -497,8 +497,7 @@ static int take_option(struct run_options *o, int c, const char *text, struct sa
 		usage(stdout);
 		exit(EXIT_OK);
 	default:
-		fprintf(stderr, "'ring1 run --help' lists the options.\n");
-		return EXIT_USAGE;
+		return usage_error("run", NULL);
 	}
 }
 

@@ -33,7 +33,7 @@ int run_restored(char *what, const char *name, int argc, char **argv)
 
 	if (argc > WORDS_MAX - 8)
 		return too_many();
-	words[n++] = (char *)"run";
+	words[n++] = (char *)"ring1: run";
 	words[n++] = (char *)"--detach";
 	words[n++] = (char *)"--restore";
 	words[n++] = what;

@@ -471,12 +471,12 @@ static bool parse(struct sandbox *s, int argc, char **argv, int *status)
 			*status = EXIT_OK;
 			return false;
 		default:
-			usage(stderr);
+			usage_error("sandbox", NULL);
 			return false;
 		}
 	}
 	if (optind == argc) {
-		usage(stderr);
+		usage_error("sandbox", "say which command");
 		return false;
 	}
 	s->command.argument = argv + optind;

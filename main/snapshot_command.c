@@ -222,8 +222,7 @@ int command_snapshot(int argc, char **argv)
 			    "      --show   say what FILE has, and whether all of it is sound\n");
 			return EXIT_OK;
 		default:
-			fprintf(stderr, "'ring1 snapshot --help' tells how to use it.\n");
-			return EXIT_USAGE;
+			return usage_error("snapshot", NULL);
 		}
 	}
 	if (show && argc - optind == 1 && !stop && !pause)

@@ -232,8 +232,7 @@ int command_stat(int argc, char **argv)
 			usage(stdout);
 			return EXIT_OK;
 		default:
-			fprintf(stderr, "'ring1 stat --help' lists the options.\n");
-			return EXIT_USAGE;
+			return usage_error("stat", NULL);
 		}
 	}
 	if (argc - optind > 1) {

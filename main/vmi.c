@@ -240,14 +240,11 @@ int command_vmi(int argc, char **argv)
 			stats = optarg;
 			break;
 		default:
-			fprintf(stderr, "'ring1 vmi --help' lists the options.\n");
-			return EXIT_USAGE;
+			return usage_error("vmi", NULL);
 		}
 	}
-	if (argc - optind > 1) {
-		usage(stderr);
-		return EXIT_USAGE;
-	}
+	if (argc - optind > 1)
+		return usage_error("vmi", "say one kernel, or none");
 	rom_answers(t.answer);
 	if (optind < argc)
 		status = look_at_kernel(argv[optind], &t);

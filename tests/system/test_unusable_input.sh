@@ -58,9 +58,29 @@ check "an unknown option: status 2" [ "$status" = 2 ]
 check "an unknown option: named" grep -q 'no-such-option' "$scratch/out"
 limited 5 "$scratch/out" "$ring1"
 check "no command: status 2" [ "$status" = 2 ]
-for command in "" run inspect; do
+# Every command that --help lists.
+commands=$("$ring1" --help | sed -n 's/^  \([a-z]*\)  .*/\1/p')
+check "--help lists commands" [ "$(echo "$commands" | wc -l)" -ge 18 ]
+for command in "" $commands; do
 	# shellcheck disable=SC2086 # none or one word
 	limited 5 "$scratch/out" "$ring1" $command --help
 	check "'$command --help': status 0 and a usage" [ "$status" = 0 -a "$(grep -c '^usage:' "$scratch/out")" = 1 ]
+	[ "$command" ] || continue
+	"$ring1" help "$command" >"$scratch/help" 2>&1
+	check "'help $command' says the same" cmp -s "$scratch/help" "$scratch/out"
+	want=2
+	case $command in
+	exec | sandbox) want=125 ;;
+	esac
+	case $command in
+	image) set -- image create ;;
+	restore) set -- restore "$scratch/missing" ;;
+	*) set -- "$command" ;;
+	esac
+	limited 5 "$scratch/out" "$ring1" "$@" --no-such-option
+	check "'$* --no-such-option': status $want" [ "$status" = $want ]
+	check "... names command and option" grep -qE "^ring1: [a-z]+: .*'--no-such-option'" "$scratch/out"
+	check "... says where to read on, in two lines that end as lines of a file do" \
+		[ "$(wc -l <"$scratch/out") $(grep -c "'ring1 .* --help'" "$scratch/out") $(grep -c "$(printf '\r')" "$scratch/out")" = '2 1 0' ]
 done
 done_testing

@@ -51,7 +51,7 @@ fails 2 /no/kernel /no/kernel
 fails 2 /no/stats --stats=/no/stats
 echo '{}' >"$scratch/empty.json"
 fails 2 empty.json --stats="$scratch/empty.json"
-fails 2 usage "$kernel" "$kernel"
+fails 2 'one kernel' "$kernel" "$kernel"
 check "--help tells the usage" grep -q "^usage: ring1 vmi" <<-EOF
 $("$ring1" vmi --help)
 EOF
