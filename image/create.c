@@ -232,9 +232,10 @@ static bool find_kernel(const struct work *w, char path[4096])
 static bool configure_packages(struct work *w)
 {
 	char kernel[4096], initramfs[4096];
-	char *argv[] = {"/proc/self/exe", "run",    "-k",    kernel,  "-i",
-	                initramfs,        "--disk", w->part, "-m",    STAGE_MEMORY,
-	                "--console",      "stdio",  "-a",    "quiet", NULL};
+	char *argv[] = {
+	    "/proc/self/exe", "run", "-k",         kernel,      "-i",    initramfs, "--disk",
+	    w->part,          "-m",  STAGE_MEMORY, "--console", "stdio", "-a",      "quiet",
+	    "--control=off",  NULL};
 
 	progress_line(&w->progress, "stage: starting a machine with it");
 	return find_kernel(w, kernel) && write_initramfs(w, initramfs) && !run(w, argv) &&
