@@ -52,7 +52,7 @@ static _Noreturn void wait_for_it(pid_t child, int told, int log)
 	relay(log);
 	if (n && name[n - 1] == '\n') {
 		fwrite(name, 1, n, stdout);
-		exit(fflush(stdout) ? EXIT_USAGE : EXIT_OK);
+		exit(output_finish(EXIT_OK));
 	}
 	while (waitpid(child, &status, 0) < 0 && errno == EINTR)
 		;

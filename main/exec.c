@@ -46,7 +46,8 @@ static int print_agent(void)
 		complain("--print-agent prints a program; lead it into a file");
 		return EXIT_USAGE;
 	}
-	return fwrite(agent_program, 1, n, stdout) == n && !fflush(stdout) ? EXIT_OK : EXIT_USAGE;
+	fwrite(agent_program, 1, n, stdout);
+	return output_finish(EXIT_OK);
 }
 
 /* By whatever the user calls it. */

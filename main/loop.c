@@ -70,6 +70,7 @@ struct loop {
 	struct monitor monitor;
 	bool keys; /* Ctrl-A means something: the console is this terminal */
 	bool escape, done, ready, power_pressed;
+	bool output_lost;           /* and it was said */
 	uint8_t input[INPUT_BYTES]; /* typed, not yet taken by the guest's ring */
 	size_t input_at, input_n;
 	uint8_t output[OUTPUT_BYTES];
@@ -118,6 +119,19 @@ static void finish(struct loop *l, enum stop_reason reason, const char *text)
 
 /* ---- console ---- */
 
+/* Nobody reads any more, or the disk is full: the guest runs on. */
+static void lose_output(struct loop *l, int error)
+{
+	const struct console *c = l->console;
+
+	l->output_n = 0;
+	if (!l->output_lost)
+		complain("%s%s: %s: what the guest prints is lost; it goes on",
+		         c->kind == CONSOLE_FILE ? "--console file:" : "standard output",
+		         c->kind == CONSOLE_FILE ? c->path : "", strerror(error));
+	l->output_lost = true;
+}
+
 /* As much as goes without waiting: main has a machine to look after. */
 static void write_output(struct loop *l)
 {
@@ -138,7 +152,7 @@ static void write_output(struct loop *l)
 			return;
 		}
 		if (w < 0) {
-			l->output_n = 0; /* nobody reads any more; the guest runs on */
+			lose_output(l, errno);
 			break;
 		}
 		l->output_at += (size_t)w;

@@ -107,18 +107,18 @@ int main(int argc, char **argv)
 	}
 	if (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h") || !strcmp(argv[1], "help")) {
 		usage(stdout);
-		return EXIT_OK;
+		return output_finish(EXIT_OK);
 	}
 	if (!strcmp(argv[1], "--version")) {
 		print_version();
-		return EXIT_OK;
+		return output_finish(EXIT_OK);
 	}
 	for (size_t i = 0; i < sizeof commands / sizeof *commands; i++)
 		if (!strcmp(argv[1], commands[i].name)) {
 			/* Under which name getopt_long() complains. */
 			snprintf(whole, sizeof whole, "ring1: %s", commands[i].name);
 			argv[1] = whole;
-			return commands[i].run(argc - 1, argv + 1);
+			return output_finish(commands[i].run(argc - 1, argv + 1));
 		}
 	complain("unknown command '%s'; 'ring1 --help' lists them", argv[1]);
 	return EXIT_USAGE;

@@ -126,7 +126,7 @@ static int list_machines(bool as_json)
 		print_table(machines);
 	}
 	json_decref(machines);
-	return fflush(stdout) ? EXIT_USAGE : EXIT_OK;
+	return EXIT_OK;
 }
 
 int command_ls(int argc, char **argv)

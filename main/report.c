@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "main/report.h"
 
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
 static char machine[80];
@@ -54,4 +56,16 @@ int usage_error(const char *command, const char *what)
 		complain("%s: %s", command, what);
 	fprintf(stderr, "'ring1 %s --help' tells how to use it.\n", command);
 	return EXIT_USAGE;
+}
+
+int output_finish(int status)
+{
+	int error = fflush(stdout) ? errno : 0;
+
+	if (!error && !ferror(stdout))
+		return status;
+	/* Of what was written before the last of it nobody kept the reason. */
+	complain("standard output: cannot write%s%s", error ? ": " : " all of it",
+	         error ? strerror(error) : "");
+	return status ? status : EXIT_USAGE;
 }

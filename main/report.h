@@ -40,4 +40,11 @@ void complain_look(void);
  */
 int usage_error(const char *command, const char *what);
 
+/**
+ * output_finish - what was printed is where it was to go, or the status says that it is not
+ *
+ * Returns @status, or EXIT_USAGE with the reason printed where that was 0.
+ */
+int output_finish(int status);
+
 #endif

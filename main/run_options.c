@@ -495,7 +495,7 @@ static int take_option(struct run_options *o, int c, const char *text, struct sa
 		return 0;
 	case 'h':
 		usage(stdout);
-		exit(EXIT_OK);
+		exit(output_finish(EXIT_OK));
 	default:
 		return usage_error("run", NULL);
 	}

@@ -110,6 +110,9 @@ check "file: it ends" [ "$status" = 0 ]
 check "file: it has the output" grep -aq '^Linux' "$scratch/log"
 check "file: which is appended" [ "$(head -n 1 "$scratch/log")" = 'first line' ]
 check "file: and nowhere else" [ "$(grep -c Linux "$out")" = 0 ]
+limited 60 "$out" "$ring1" run -k "$kernel" -i "$initrd" -a ring1.init=/bin/uname --console file:/dev/full
+check "file: on a full disk the guest goes on to its end" [ "$status" = 0 ]
+check "file: and it is said, once" [ "$(grep -c -- '--console file:/dev/full: No space left on device: what the guest prints is lost' "$out")" = 1 ]
 
 # A guest that writes more than anybody reads: it does not wait for a client.
 machine "unix:$socket" -a "quiet ring1.init=/bin/dmesg"

@@ -68,6 +68,9 @@ for command in "" $commands; do
 	[ "$command" ] || continue
 	"$ring1" help "$command" >"$scratch/help" 2>&1
 	check "'help $command' says the same" cmp -s "$scratch/help" "$scratch/out"
+	"$ring1" "$command" --help >/dev/full 2>"$scratch/out"
+	check "... status 2 where it cannot be written" [ $? = 2 ]
+	check "... with the reason" grep -q 'standard output: cannot write' "$scratch/out"
 	want=2
 	case $command in
 	exec | sandbox) want=125 ;;
@@ -82,5 +85,11 @@ for command in "" $commands; do
 	check "... names command and option" grep -qE "^ring1: [a-z]+: .*'--no-such-option'" "$scratch/out"
 	check "... says where to read on, in two lines that end as lines of a file do" \
 		[ "$(wc -l <"$scratch/out") $(grep -c "'ring1 .* --help'" "$scratch/out") $(grep -c "$(printf '\r')" "$scratch/out")" = '2 1 0' ]
+done
+for words in --version ls 'ls --json' check vmi 'vmi --json' "inspect $kernel" "inspect --json $kernel" 'exec --print-agent'; do
+	# shellcheck disable=SC2086 # an option may be there
+	"$ring1" $words >/dev/full 2>"$scratch/out" </dev/null
+	check "ring1 $words: status 2 on a full disk" [ $? = 2 ]
+	check "... with the reason" grep -q 'standard output: cannot write' "$scratch/out"
 done
 done_testing
