@@ -167,7 +167,10 @@ static bool put_command(struct session *s)
 
 static void say_failed(struct session *s, uint32_t error)
 {
-	complain("%s: %s", s->command->argument[0],
+	const char *in = s->command->directory;
+
+	/* Of the two it may be either that is not there. */
+	complain("%s%s%s: %s", s->command->argument[0], in ? ", in " : "", in ? in : "",
 	         error < 4096 ? strerror((int)error) : "could not be run");
 	s->status = error == ENOENT ? EXIT_NOT_FOUND : EXIT_NO_EXECUTE;
 }
@@ -180,6 +183,8 @@ static bool take(struct session *s, const struct agent_frame *f)
 		return f->number == AGENT_VERSION && !s->started;
 	case AGENT_STARTED:
 		s->started = true;
+		if (s->command->terminal)
+			terminal_raw();
 		return true;
 	case AGENT_FAILED:
 		say_failed(s, f->number);
@@ -273,6 +278,12 @@ static void pass_signals(struct session *s)
 		window_size(size);
 		put_frame(s, AGENT_SIZE, size, sizeof size);
 	}
+	/* A guest that stands still answers nobody; what has not begun does not when this one goes.
+	 */
+	if (signal && !s->started) {
+		s->status = 128 + (int)signal;
+		return;
+	}
 	if (signal) {
 		signalled = 0;
 		put_frame(s, AGENT_SIGNAL, &signal, sizeof signal);
@@ -299,6 +310,8 @@ static void talk(struct session *s)
 		if (ppoll(fds, 2, NULL, &none) < 0 && errno != EINTR)
 			return;
 		pass_signals(s);
+		if (s->status >= 0)
+			return;
 		if ((fds[0].revents & (POLLIN | POLLHUP | POLLERR)) && !receive(s))
 			return;
 		if (fds[1].revents)
@@ -346,8 +359,6 @@ int agent_run(int connection, const struct agent_command *command)
 		return EXIT_NOT_RUN;
 	}
 	catch_signals(&before);
-	if (command->terminal)
-		terminal_raw();
 	talk(&s);
 	terminal_restore();
 	sigprocmask(SIG_SETMASK, &before, NULL);

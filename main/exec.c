@@ -50,13 +50,30 @@ static int print_agent(void)
 	return output_finish(EXIT_OK);
 }
 
+/* A machine that stands still would answer when somebody lets it go on, and not before. */
+static bool goes_on(struct machine_link *l)
+{
+	json_t *info;
+	const char *state;
+	bool paused;
+
+	if (link_call(l, "info", NULL, &info))
+		return false;
+	state = json_string_value(json_object_get(info, "state"));
+	paused = state && !strcmp(state, "paused");
+	json_decref(info);
+	if (paused)
+		complain("%s is paused; 'ring1 resume %s' lets it go on", l->name, l->name);
+	return !paused;
+}
+
 /* By whatever the user calls it. */
 static int run_in(const char *machine, unsigned seconds, const struct agent_command *command)
 {
 	struct machine_link link;
 	int status = link_open(&link, machine), directory, connection;
 
-	if (status) {
+	if (status || !goes_on(&link)) {
 		link_close(&link);
 		return EXIT_NOT_RUN;
 	}

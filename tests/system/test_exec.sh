@@ -33,6 +33,14 @@ lies() {
 	say 'agent started'
 	while :; do sleep 1000; done
 }
+# One that opens its ports, as an agent does, and says nothing.
+mute() {
+	for p in /sys/class/virtio-ports/*; do
+		grep -q ring1.agent "$p/name" && sleep 1000 <>"/dev/$(basename "$p")" &
+	done
+	say 'agent started'
+	while :; do sleep 1000; done
+}
 GUEST
 share_archive virtio_console
 
@@ -74,6 +82,12 @@ check 'arguments are what they are' [ "$(cat "$scratch/out")" = "a b||it's|" ]
 check 'environment and directory' [ "$(cat "$scratch/out")" = 'b c /bin /root /proc' ]
 "$ring1" exec -w /nowhere m true 2>"$scratch/err"
 check 'a directory that is not there' [ $? = 127 ]
+check '... is named' grep -q '^ring1: true, in /nowhere: No such file' "$scratch/err"
+"$ring1" pause m
+x true
+check 'a machine that is paused: 125, and what to do is said' \
+	[ "$status $(cat "$scratch/err")" = "125 ring1: m is paused; 'ring1 resume m' lets it go on" ]
+"$ring1" resume m
 
 head -c 3000000 /dev/urandom >"$scratch/data"
 "$ring1" exec m -- sha256sum <"$scratch/data" >"$scratch/out"
@@ -188,6 +202,14 @@ client=$!
 end
 wait_for_end "$client" 10
 check 'a machine that ends ends who waits' [ "$ended $status" = 'itself 125' ]
+begin mute --agent=on
+"$ring1" exec m true </dev/null >"$scratch/out" 2>&1 &
+client=$!
+sleep 1
+kill -TERM "$client"
+wait_for_end "$client" 20
+check 'before the guest answers a signal ends ring1 exec itself' [ "$ended $status" = 'itself 143' ]
+end
 "$ring1" exec --print-agent >"$scratch/agent"
 check 'the agent is printed' cmp -s "$scratch/agent" build/agent
 for option in 'a b=unix:/x' '=unix:/x' 'a=/x' "a=unix:" "ring1.agent.0=unix:$scratch/x"; do
