@@ -24,6 +24,7 @@
 
 struct Slirp;
 struct net_reassembly;
+struct net_connections;
 struct waiting_frame;
 struct net;
 struct rtl8139;
@@ -56,7 +57,8 @@ struct net {
 	uint32_t *plug; /* 1: the cable is in; main's, in memory that no guest has */
 	int poke;       /* eventfd: look at the plug */
 	struct Slirp *slirp;
-	struct net_reassembly *parts; /* what libslirp is not given */
+	struct net_reassembly *parts;        /* what libslirp is not given */
+	struct net_connections *connections; /* what a snapshot ends */
 	int tap;
 	bool tap_headers; /* the tap device takes and gives virtio headers */
 	/* To the peer. @frame has room for NET_FRAME_MAX bytes and may be changed. */

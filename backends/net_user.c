@@ -6,6 +6,7 @@
  */
 #include "backends/net_user.h"
 
+#include "backends/net_connections.h"
 #include "backends/net_reassembly.h"
 #include "backends/resolver.h"
 
@@ -204,6 +205,18 @@ static void run_timers(int64_t now_ms)
 	}
 }
 
+static void reset_one(void *of, const uint8_t *frame, size_t n)
+{
+	net_receive(of, frame, n, true);
+}
+
+/* A guest that goes on from a snapshot has connections without a peer. */
+static void reset_lost(struct net *net)
+{
+	if (net->plugged && (net->model || net->backend->queue[NET_RECEIVE].live))
+		net_connections_reset(net->connections, reset_one, net);
+}
+
 static void wait_for_host(struct backend *b)
 {
 	struct net *net = b->own;
@@ -212,6 +225,7 @@ static void wait_for_host(struct backend *b)
 	uint64_t count;
 	int got;
 
+	reset_lost(net);
 	host.n = 0;
 	host.closed = !net_has_room(net);
 	add_fd(b->bell_event, POLLIN);
@@ -238,8 +252,26 @@ void net_user_send(struct net *net, const struct virtio_net_hdr_v1 *h, uint8_t *
 	if (!net_frame_complete(frame, n, h))
 		return;
 	frame = net_reassemble(net->parts, frame, &n, now_ns(NULL) / NS_MS);
-	if (frame)
-		slirp_input(net->slirp, frame, (int)n);
+	if (!frame)
+		return;
+	net_connections_look(net->connections, frame, n);
+	slirp_input(net->slirp, frame, (int)n);
+}
+
+/* ---- snapshots ---- */
+
+static size_t save(struct backend *b, void *to, size_t room)
+{
+	struct net *net = b->own;
+
+	return net_connections_save(net->connections, to, room);
+}
+
+static bool load(struct backend *b, const void *from, size_t n)
+{
+	struct net *net = b->own;
+
+	return net_connections_load(net->connections, from, n);
 }
 
 /* ---- the process ---- */
@@ -335,6 +367,8 @@ static const struct call_rule rules[] = {
 
 const struct backend_ops net_user_ops = {.prepare = prepare,
                                          .serve = net_serve,
+                                         .save = save,
+                                         .load = load,
                                          .changed = net_changed,
                                          .rung = net_rung,
                                          .settle = net_settle,
@@ -389,8 +423,10 @@ int net_user_open(struct net *net, const struct net_user_options *o, int *fds, u
 	config.vhost6 = host6;
 	config.vnameserver6 = dns6;
 	net->parts = net_reassembly_new();
-	if (!net->parts) {
+	net->connections = net_connections_new();
+	if (!net->parts || !net->connections) {
 		snprintf(why, size, "out of memory");
+		net_user_close(net);
 		return -1;
 	}
 	net->slirp = slirp_new(&config, &callbacks, net);
@@ -419,4 +455,6 @@ void net_user_close(struct net *net)
 	net->slirp = NULL;
 	net_reassembly_free(net->parts);
 	net->parts = NULL;
+	net_connections_free(net->connections);
+	net->connections = NULL;
 }

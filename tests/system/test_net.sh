@@ -61,9 +61,14 @@ unplugged() {
 }
 snapped() {
 	lease
+	peer hold $host $port >/tmp/held &
+	peer put $host $port 1000000000000 >/tmp/put &
+	until_so grep -q held /tmp/held
 	say "$(peer get $host $port 100000), waiting" | sed 's/got 100000, //'
 	until_so carrier 0 && say 'no carrier'
 	until_so carrier 1
+	until_so grep -q reset /tmp/held && say "reader $(sed -n 's/^ended: //p' /tmp/held)"
+	until_so grep -q reset /tmp/put && say "writer $(sed 's/.*: //' /tmp/put)"
 	say "$(peer get $host $port 200000)"
 }
 lives() {
@@ -240,6 +245,8 @@ until "$ring1" monitor tested 'link net0 off' >/dev/null 2>&1 || ! alive "$machi
 check '... and goes on from it, with its cable out' appears 'guest: no carrier' "$scratch/console" 60
 "$ring1" monitor tested 'link net0 on' >/dev/null
 wait_for_end "$machine" 60
+check '... a connection that waits for its peer is reset' grep -q 'guest: reader Connection reset by peer' "$scratch/console"
+check '... and one that sends' grep -q 'guest: writer Connection reset by peer' "$scratch/console"
 check '... and in: it has its network' grep -q 'guest: got 200000' "$scratch/console"
 check '... the machine ends well' [ "$status $ended" = '0 itself' ]
 

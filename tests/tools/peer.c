@@ -10,6 +10,7 @@
  *   peer many ADDRESS PORT COUNT  so many connections at a time, with an echo on each
  *   peer udp ADDRESS PORT BYTES   a datagram and its echo
  *   peer parts ADDRESS PORT BYTES the same; its parts leave in an order of our own, the last first
+ *   peer hold ADDRESS PORT        a connection that waits for bytes, and how it ends
  *   peer count ADDRESS PORT       how often this server was asked so
  *   peer dns ADDRESS              a name server: every name has the address 192.0.2.N, N the last
  *                                 byte of its own
@@ -340,6 +341,21 @@ static int count(const char *address, const char *port)
 	return 0;
 }
 
+static int hold(const char *address, const char *port)
+{
+	int fd = connected(address, port);
+	char line[64];
+
+	if (!send_all(fd, "echo\n", 5) || !receive_line(fd, line, sizeof line))
+		fail("hold");
+	printf("held\n");
+	if (recv(fd, line, sizeof line, 0) >= 0)
+		printf("closed\n");
+	else
+		printf("ended: %s\n", strerror(errno));
+	return 0;
+}
+
 static int many(const char *address, const char *port, unsigned n)
 {
 	struct rlimit limit = {n + 64, n + 64};
@@ -456,6 +472,8 @@ int main(int argc, char **argv)
 		return serve_names(argv[2]);
 	if (!strcmp(what, "count") && argc == 4)
 		return count(argv[2], argv[3]);
+	if (!strcmp(what, "hold") && argc == 4)
+		return hold(argv[2], argv[3]);
 	if (!strcmp(what, "tap") && argc >= 4)
 		return with_tap(argv + 2);
 	if (argc < 5) {
