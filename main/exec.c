@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* ring1 exec: a command in a running guest. */
 #include "image/initramfs.h"
-#include "main/agent_session.h"
+#include "main/agent_command.h"
 #include "main/command.h"
 #include "main/machine_link.h"
 #include "main/report.h"
@@ -12,11 +12,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#define VARIABLES_MAX   256
-#define TIMEOUT_S       5
-#define TIMEOUT_MAX_S   86400
-#define TERMINAL_ASKED  1
-#define TERMINAL_DENIED 2
+#define TIMEOUT_S     5
+#define TIMEOUT_MAX_S 86400
 
 static void usage(FILE *to)
 {
@@ -96,10 +93,8 @@ int command_exec(int argc, char **argv)
 	    {"tty", no_argument, NULL, 't'},           {"no-tty", no_argument, NULL, 'T'},
 	    {"timeout", required_argument, NULL, 's'}, {"print-agent", no_argument, NULL, 'p'},
 	    {"help", no_argument, NULL, 'h'},          {0}};
-	static const char *variable[VARIABLES_MAX + 2];
-	static char term[256];
-	struct agent_command command = {.variable = variable};
-	unsigned n = 0, terminal = 0;
+	static struct agent_options o;
+	struct agent_command command = {0};
 	unsigned long seconds = TIMEOUT_S;
 	const char *machine;
 	char *end;
@@ -108,25 +103,23 @@ int command_exec(int argc, char **argv)
 	while ((c = getopt_long(argc, argv, "+e:w:tTh", options, NULL)) != -1) {
 		switch (c) {
 		case 'e':
-			if (!strchr(optarg, '=') || *optarg == '=' || n == VARIABLES_MAX) {
-				complain("-e %s: say NAME=VALUE, at most %d times", optarg,
-				         VARIABLES_MAX);
+			if (!agent_option_variable(&o, optarg))
 				return EXIT_NOT_RUN;
-			}
-			variable[n++] = optarg;
 			break;
 		case 'w':
 			command.directory = optarg;
 			break;
 		case 't':
-			terminal = TERMINAL_ASKED;
+			o.terminal = true;
+			o.no_terminal = false;
 			break;
 		case 'T':
-			terminal = TERMINAL_DENIED;
+			o.terminal = false;
+			o.no_terminal = true;
 			break;
 		case 's':
 			seconds = strtoul(optarg, &end, 10);
-			if (end == optarg || *end || seconds > TIMEOUT_MAX_S) {
+			if (end == optarg || *end || *optarg == '-' || seconds > TIMEOUT_MAX_S) {
 				complain("--timeout %s: say how many seconds, up to %d", optarg,
 				         TIMEOUT_MAX_S);
 				return EXIT_NOT_RUN;
@@ -150,13 +143,6 @@ int command_exec(int argc, char **argv)
 		return EXIT_NOT_RUN;
 	}
 	command.argument = argv + optind;
-	command.terminal = terminal == TERMINAL_ASKED ||
-	                   (!terminal && isatty(STDIN_FILENO) && isatty(STDOUT_FILENO));
-	if (command.terminal && getenv("TERM")) {
-		snprintf(term, sizeof term, "TERM=%s", getenv("TERM"));
-		/* First: one that is given wins. */
-		memmove(variable + 1, variable, n * sizeof *variable);
-		variable[0] = term;
-	}
+	agent_options_apply(&o, &command);
 	return run_in(machine, (unsigned)seconds, &command);
 }

@@ -285,6 +285,8 @@ static void look_memfd(struct finding *f)
 	if (fd < 0 || ftruncate(fd, 4096)) {
 		say(f, PROBE_MISSING, "refused: %s", strerror(errno));
 		advise(f, "guest memory is a memfd; a container must not filter memfd_create");
+		if (fd >= 0)
+			close(fd);
 		return;
 	}
 	p = mmap(NULL, 4096, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_SHARED, fd, 0);

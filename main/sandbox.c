@@ -6,7 +6,7 @@
  */
 #include "image/initramfs.h"
 #include "loader/loader.h"
-#include "main/agent_session.h"
+#include "main/agent_command.h"
 #include "main/command.h"
 #include "main/machines.h"
 #include "main/report.h"
@@ -29,11 +29,10 @@
 #include <time.h>
 #include <unistd.h>
 
-#define SHARES_MAX    8
-#define VARIABLES_MAX 256
-#define PATIENCE_S    120 /* for a guest that boots */
-#define RETRY_MS      20
-#define ROOT_TAG      "ring1.root"
+#define SHARES_MAX 8
+#define PATIENCE_S 120 /* for a guest that boots */
+#define RETRY_MS   20
+#define ROOT_TAG   "ring1.root"
 
 static const char *const modules[] = {"virtio",
                                       "virtio_ring",
@@ -57,8 +56,8 @@ struct sandbox {
 	struct sandbox_root root;
 	const char *share[SHARES_MAX];
 	unsigned nshares;
-	bool writable, network, terminal_asked, terminal_denied;
-	const char *variable[VARIABLES_MAX + 2];
+	bool writable, network;
+	struct agent_options options;
 	struct agent_command command;
 	char found_kernel[4096], found_modules[4096], name[40];
 	int initrd, words; /* files in memory: the machine's RAM disk, and what it says */
@@ -394,16 +393,6 @@ static bool is_share(const char *text)
 	return false;
 }
 
-static bool add_variable(struct sandbox *s, unsigned *n, const char *text)
-{
-	if (!strchr(text, '=') || *text == '=' || *n == VARIABLES_MAX) {
-		complain("-e %s: say NAME=VALUE, at most %d times", text, VARIABLES_MAX);
-		return false;
-	}
-	s->variable[(*n)++] = text;
-	return true;
-}
-
 /* True: go on; else *status. */
 static bool parse(struct sandbox *s, int argc, char **argv, int *status)
 {
@@ -420,7 +409,6 @@ static bool parse(struct sandbox *s, int argc, char **argv, int *status)
 	                                        {"no-tty", no_argument, NULL, 'T'},
 	                                        {"help", no_argument, NULL, 'h'},
 	                                        {0}};
-	unsigned variables = 0;
 	int c;
 
 	*status = EXIT_NOT_RUN;
@@ -454,17 +442,19 @@ static bool parse(struct sandbox *s, int argc, char **argv, int *status)
 			s->memory = optarg;
 			break;
 		case 'e':
-			if (!add_variable(s, &variables, optarg))
+			if (!agent_option_variable(&s->options, optarg))
 				return false;
 			break;
 		case 'w':
 			s->command.directory = optarg;
 			break;
 		case 't':
-			s->terminal_asked = true;
+			s->options.terminal = true;
+			s->options.no_terminal = false;
 			break;
 		case 'T':
-			s->terminal_denied = true;
+			s->options.terminal = false;
+			s->options.no_terminal = true;
 			break;
 		case 'h':
 			usage(stdout);
@@ -486,20 +476,13 @@ static bool parse(struct sandbox *s, int argc, char **argv, int *status)
 int command_sandbox(int argc, char **argv)
 {
 	static struct sandbox s;
-	static char term[256];
 	int status;
 
 	s = (struct sandbox){.memory = "256M", .root.path = "/"};
-	s.command = (struct agent_command){.variable = s.variable, .directory = "/"};
+	s.command.directory = "/";
 	if (!parse(&s, argc, argv, &status))
 		return status;
-	s.command.terminal = s.terminal_asked ||
-	                     (!s.terminal_denied && isatty(STDIN_FILENO) && isatty(STDOUT_FILENO));
-	if (s.command.terminal && getenv("TERM")) {
-		snprintf(term, sizeof term, "TERM=%s", getenv("TERM"));
-		memmove(s.variable + 1, s.variable, VARIABLES_MAX * sizeof *s.variable);
-		s.variable[0] = term;
-	}
+	agent_options_apply(&s.options, &s.command);
 	if (!sandbox_root_open(&s.root) ||
 	    !sandbox_root_can_run(&s.root, s.command.argument[0], s.command.directory) ||
 	    !find_kernel(&s) || !find_modules(&s))
