@@ -30,6 +30,9 @@
  * VMI_EnableInterruptsDeferred alone (API 3.1) keeps all of these but "a disable", which is
  * VMI_DisableInterrupts's contract to leave it pending; the ROM then asks for the bound only
  * (DELIVERY_BOUNDED, rom/vmi.S).
+ *
+ * rom/interrupt.S has both forms as the guest executes them, core/entry.c how a handler is entered,
+ * docs/delivery.md what either costs.
  */
 #include "core/interrupt.h"
 
