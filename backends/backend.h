@@ -108,6 +108,8 @@ struct backend_ops {
 	/* System calls beside those of the loop: SCMP_SYS() numbers. */
 	const int *calls;
 	size_t ncalls;
+	/* And those of what several kinds have in common; may be NULL. */
+	const struct call_list *also;
 	/* And those that are allowed with certain arguments only. */
 	const struct call_rule *rules;
 	size_t nrules;

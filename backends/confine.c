@@ -16,8 +16,22 @@ static const int allowed[] = {
     SCMP_SYS(exit_group),      /* _exit() */
 };
 
+#define OWN_MOST 64u
+
+static size_t add(int *to, size_t n, const int *calls, size_t ncalls)
+{
+	for (size_t i = 0; i < ncalls && n < OWN_MOST; i++)
+		to[n++] = calls[i];
+	return n;
+}
+
 int backend_confine(const struct backend_ops *ops)
 {
-	return call_filter_install_rules(allowed, sizeof allowed / sizeof *allowed, ops->calls,
-	                                 ops->ncalls, ops->rules, ops->nrules);
+	int own[OWN_MOST];
+	size_t n = add(own, 0, ops->calls, ops->ncalls);
+
+	if (ops->also)
+		n = add(own, n, ops->also->call, ops->also->n);
+	return call_filter_install_rules(allowed, sizeof allowed / sizeof *allowed, own, n,
+	                                 ops->rules, ops->nrules);
 }

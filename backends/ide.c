@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "backends/ide.h"
 
+#include "backends/nbd.h"
+
 #include <seccomp.h>
 #include <string.h>
 
@@ -290,23 +292,15 @@ const struct backend_ops ide_ops = {
     .requested = requested, .calls = calls, .ncalls = sizeof calls / sizeof *calls};
 
 /* With an overlay of its own, perhaps. */
-static const int nbd_calls[] = {
+static const int overlay_calls[] = {
     SCMP_SYS(preadv2),  /* preadv2() of an overlay */
     SCMP_SYS(pwritev2), /* pwritev2() of an overlay */
-    SCMP_SYS(recvfrom), /* nbd_pread() */
-    SCMP_SYS(sendto),   /* nbd_pwrite() */
-    SCMP_SYS(close),    /* nbd_pread(): the server has gone */
-    SCMP_SYS(poll),     /* nbd_pread() */
-    SCMP_SYS(mmap),     /* nbd_pread(): malloc of the library, without PROT_EXEC */
-    SCMP_SYS(mprotect), /* the same */
-    SCMP_SYS(munmap),   /* the same */
-    SCMP_SYS(mremap),   /* the same */
-    SCMP_SYS(madvise),  /* the same */
-    SCMP_SYS(brk),      /* the same */
 };
 
-const struct backend_ops ide_nbd_ops = {
-    .requested = requested, .calls = nbd_calls, .ncalls = sizeof nbd_calls / sizeof *nbd_calls};
+const struct backend_ops ide_nbd_ops = {.requested = requested,
+                                        .calls = overlay_calls,
+                                        .ncalls = sizeof overlay_calls / sizeof *overlay_calls,
+                                        .also = &nbd_calls};
 
 /* ---- what the guest is shown ---- */
 

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <libnbd.h>
+#include <seccomp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -322,3 +323,18 @@ int nbd_disk_discard(struct disk *d, uint64_t offset, uint64_t n)
 	}
 	return 0;
 }
+
+static const int calls[] = {
+    SCMP_SYS(recvfrom), /* nbd_pread() */
+    SCMP_SYS(sendto),   /* nbd_pwrite() */
+    SCMP_SYS(close),    /* nbd_pread(): the server has gone */
+    SCMP_SYS(poll),     /* nbd_pread() */
+    SCMP_SYS(mmap),     /* nbd_pread(): malloc of the library, without PROT_EXEC */
+    SCMP_SYS(mprotect), /* the same */
+    SCMP_SYS(munmap),   /* the same */
+    SCMP_SYS(mremap),   /* the same */
+    SCMP_SYS(madvise),  /* the same */
+    SCMP_SYS(brk),      /* the same */
+};
+
+const struct call_list nbd_calls = {calls, sizeof calls / sizeof *calls};

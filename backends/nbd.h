@@ -9,6 +9,10 @@
 #define BACKENDS_NBD_H
 
 #include "backends/disk.h"
+#include "common/call_filter.h"
+
+/* The system calls of all functions of libnbd that the functions below use. */
+extern const struct call_list nbd_calls;
 
 /** nbd_is_uri - does this name say where a server is? */
 bool nbd_is_uri(const char *path);

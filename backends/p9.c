@@ -1082,34 +1082,21 @@ static const int reading_calls[] = {
     SCMP_SYS(brk),        /* calloc(), free() */
 };
 
+static const struct call_list reading = {reading_calls,
+                                         sizeof reading_calls / sizeof *reading_calls};
+
+/* Beside those. */
 static const int changing_calls[] = {
-    SCMP_SYS(openat2),    /* syscall() of share_open() */
-    SCMP_SYS(openat),     /* openat() */
-    SCMP_SYS(close),      /* close() */
-    SCMP_SYS(newfstatat), /* fstatat() */
-    SCMP_SYS(fstat),      /* fstat() of a C library that has it so */
-    SCMP_SYS(fstatfs),    /* fstatfs() */
-    SCMP_SYS(readlinkat), /* readlinkat() */
-    SCMP_SYS(getdents64), /* syscall() */
-    SCMP_SYS(lseek),      /* lseek() */
-    SCMP_SYS(preadv2),    /* preadv2() */
-    SCMP_SYS(fsync),      /* fsync() */
-    SCMP_SYS(fdatasync),  /* fdatasync() */
-    SCMP_SYS(fcntl),      /* fcntl(): locks */
-    SCMP_SYS(flock),      /* flock() */
-    SCMP_SYS(mmap),       /* calloc(), without PROT_EXEC */
-    SCMP_SYS(munmap),     /* free() */
-    SCMP_SYS(brk),        /* calloc(), free() */
-    SCMP_SYS(pwritev2),   /* pwritev2() */
-    SCMP_SYS(ftruncate),  /* ftruncate() */
-    SCMP_SYS(mkdirat),    /* mkdirat() */
-    SCMP_SYS(symlinkat),  /* symlinkat() */
-    SCMP_SYS(linkat),     /* linkat() */
-    SCMP_SYS(unlinkat),   /* unlinkat() */
-    SCMP_SYS(renameat),   /* renameat() */
-    SCMP_SYS(fchmodat),   /* fchmodat() */
-    SCMP_SYS(fchownat),   /* fchownat() */
-    SCMP_SYS(utimensat),  /* utimensat() */
+    SCMP_SYS(pwritev2),  /* pwritev2() */
+    SCMP_SYS(ftruncate), /* ftruncate() */
+    SCMP_SYS(mkdirat),   /* mkdirat() */
+    SCMP_SYS(symlinkat), /* symlinkat() */
+    SCMP_SYS(linkat),    /* linkat() */
+    SCMP_SYS(unlinkat),  /* unlinkat() */
+    SCMP_SYS(renameat),  /* renameat() */
+    SCMP_SYS(fchmodat),  /* fchmodat() */
+    SCMP_SYS(fchownat),  /* fchownat() */
+    SCMP_SYS(utimensat), /* utimensat() */
 };
 
 const struct backend_ops p9_ops = {.confine = confine,
@@ -1117,15 +1104,11 @@ const struct backend_ops p9_ops = {.confine = confine,
                                    .save = save,
                                    .load = load,
                                    .calls = changing_calls,
-                                   .ncalls = sizeof changing_calls / sizeof *changing_calls};
+                                   .ncalls = sizeof changing_calls / sizeof *changing_calls,
+                                   .also = &reading};
 
-const struct backend_ops p9_read_only_ops = {.confine = confine,
-                                             .serve = serve,
-                                             .save = save,
-                                             .load = load,
-                                             .calls = reading_calls,
-                                             .ncalls =
-                                                 sizeof reading_calls / sizeof *reading_calls};
+const struct backend_ops p9_read_only_ops = {
+    .confine = confine, .serve = serve, .save = save, .load = load, .also = &reading};
 
 void p9_describe(const struct share *s, struct virtio_shown *shown, void *config)
 {

@@ -34,6 +34,12 @@ struct call_rule {
 		.call = SCMP_SYS(name), .answer = CALL_ABSENT                                      \
 	}
 
+/* A list of SCMP_SYS() numbers. */
+struct call_list {
+	const int *call;
+	size_t n;
+};
+
 /**
  * call_filter_install - leave all threads of this process only some system calls, for good
  * @calls, @ncalls: SCMP_SYS() numbers
