@@ -85,6 +85,20 @@ for kind in thread address; do
 	check "$kind, disks: status 0 (it was $status)" [ "$status" = 0 -a "$ended" = itself ]
 	finds_nothing "disks, trace, debugger, control socket"
 
+	# A drive and a CD-ROM at an IDE controller, a balloon, a network card without virtio: what their drivers may say.
+	for mode in drives balloon nic; do
+		case $mode in
+		drives) set -- --disk "$scratch/disk,bus=ide" --disk "$scratch/base,bus=ide,cow" --cdrom "$scratch/base" ;;
+		balloon) set -- --balloon free-page-reporting=on ;;
+		nic) set -- --net user,restrict=on,model=rtl8139 ;;
+		esac
+		limited 60 "$scratch/out" "$ring1" run -k build/guests/hostile_kernel.elf -m 64M --no-defaults \
+			-a "do=$mode seed=2 rounds=2000" "$@"
+		check "$kind, $mode: no process behind it died (status $status, $ended)" sh -c "! grep -aq 'the process of ' '$scratch/out'"
+		check "$kind, $mode: it began" grep -aq ' begins' "$scratch/out"
+		finds_nothing "$mode"
+	done
+
 	# A daemon, whose words are in its log.
 	"$ring1" run --detach -n "daemon-$kind" -k "$kernel" -i "$initrd" -a "quiet ring1.init=/bin/sh" >"$scratch/out" 2>&1
 	check "$kind: a machine in the background" [ $? = 0 ]
