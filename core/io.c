@@ -72,10 +72,8 @@ static bool string_step(const struct insn *in, uint32_t mask, struct exception *
 	if (user && !segment_access(seg, V->gpr[index] & mask, in->size, in->op == OP_INS, x))
 		return false;
 	if (in->op == OP_INS) {
-		struct translation t;
-
 		/* A fault must come before the device is asked: reading a port has effects. */
-		if (!walk(va, true, user, &t, x) || !walk(va + in->size - 1, true, user, &t, x))
+		if (!guest_writable(va, in->size, user, x))
 			return false;
 		value = port_in(port, in->size);
 		if (!guest_write(va, &value, in->size, user, x))

@@ -21,6 +21,9 @@ static uint64_t read_entry(uint64_t pa, bool pae)
 	return pae ? *(volatile uint64_t *)p : *(volatile uint32_t *)p;
 }
 
+/* What a walk is for: a look leaves no trace in the tables. */
+enum purpose { LOOK, ACCESS };
+
 /* A and D live in the low word of either format. */
 static void set_bits(uint64_t pa, uint64_t bits)
 {
@@ -71,8 +74,8 @@ static bool reserved_fault(uint32_t va, bool write, bool user, struct exception 
 	    x, va, PF_PRESENT | PF_RESERVED | (write ? PF_WRITE : 0) | (user ? PF_USER : 0));
 }
 
-static bool walk_large(uint32_t va, bool write, bool user, uint64_t at, struct translation *t,
-                       struct exception *x)
+static bool walk_large(uint32_t va, bool write, bool user, enum purpose purpose, uint64_t at,
+                       struct translation *t, struct exception *x)
 {
 	uint64_t mask = (1ull << region_shift()) - 1;
 
@@ -81,8 +84,10 @@ static bool walk_large(uint32_t va, bool write, bool user, uint64_t at, struct t
 	t->writable = t->pde & PTE_W || (!user && !(V->cr0 & CR0_WP));
 	if ((user && !(t->pde & PTE_U)) || (write && !t->writable))
 		return protection(va, write, user, x);
-	set_bits(at, PTE_A | (write ? PTE_D : 0));
-	t->pde |= PTE_A | (write ? PTE_D : 0);
+	if (purpose == ACCESS) {
+		set_bits(at, PTE_A | (write ? PTE_D : 0));
+		t->pde |= PTE_A | (write ? PTE_D : 0);
+	}
 	t->large = true;
 	t->dirty = t->pde & PTE_D;
 	t->global = t->pde & PTE_G && V->cr4 & CR4_PGE;
@@ -91,7 +96,8 @@ static bool walk_large(uint32_t va, bool write, bool user, uint64_t at, struct t
 	return true;
 }
 
-bool walk(uint32_t va, bool write, bool user, struct translation *t, struct exception *x)
+static bool translate(uint32_t va, bool write, bool user, enum purpose purpose,
+                      struct translation *t, struct exception *x)
 {
 	bool pae = V->cr4 & CR4_PAE;
 	uint64_t at = directory_entry_address(va), entry;
@@ -105,7 +111,7 @@ bool walk(uint32_t va, bool write, bool user, struct translation *t, struct exce
 	if (!(t->pde & PTE_P))
 		return not_present(va, write, user, x);
 	if (t->pde & PTE_PS && (pae || V->cr4 & CR4_PSE))
-		return walk_large(va, write, user, at, t, x);
+		return walk_large(va, write, user, purpose, at, t, x);
 
 	if (reserved(t->pde, 0))
 		return reserved_fault(va, write, user, x);
@@ -119,15 +125,22 @@ bool walk(uint32_t va, bool write, bool user, struct translation *t, struct exce
 	t->writable = (t->pde & t->pte & PTE_W) || (!user && !(V->cr0 & CR0_WP));
 	if ((user && !(t->pde & t->pte & PTE_U)) || (write && !t->writable))
 		return protection(va, write, user, x);
-	set_bits(at, PTE_A);
-	t->pde |= PTE_A;
-	set_bits(entry, PTE_A | (write ? PTE_D : 0));
-	t->pte |= PTE_A | (write ? PTE_D : 0);
+	if (purpose == ACCESS) {
+		set_bits(at, PTE_A);
+		t->pde |= PTE_A;
+		set_bits(entry, PTE_A | (write ? PTE_D : 0));
+		t->pte |= PTE_A | (write ? PTE_D : 0);
+	}
 	t->dirty = t->pte & PTE_D;
 	t->global = t->pte & PTE_G && V->cr4 & CR4_PGE;
 	t->no_execute = (t->pde | t->pte) & PTE_NX && M->efer & EFER_NX;
 	t->pa = (t->pte & PTE_ADDRESS) | (va & 0xfff);
 	return true;
+}
+
+bool walk(uint32_t va, bool write, bool user, struct translation *t, struct exception *x)
+{
+	return translate(va, write, user, ACCESS, t, x);
 }
 
 static void copy_bytes(void *to, const void *from, uint32_t n)
@@ -138,7 +151,7 @@ static void copy_bytes(void *to, const void *from, uint32_t n)
 		__builtin_memcpy(to, from, n);
 }
 
-static bool writable_pages(uint32_t va, uint32_t n, bool user, struct exception *x)
+bool guest_writable(uint32_t va, uint32_t n, bool user, struct exception *x)
 {
 	uint32_t offset = va & (PAGE_SIZE - 1);
 	struct translation t;
@@ -149,12 +162,13 @@ static bool writable_pages(uint32_t va, uint32_t n, bool user, struct exception 
 	return true;
 }
 
-static bool transfer(uint32_t va, void *p, uint32_t n, bool write, bool user, struct exception *x)
+static bool transfer(uint32_t va, void *p, uint32_t n, bool write, bool user, enum purpose purpose,
+                     struct exception *x)
 {
 	uint8_t *buffer = p;
 
 	/* A processor that cannot write all of it writes nothing. */
-	if (write && (va & (PAGE_SIZE - 1)) + n > PAGE_SIZE && !writable_pages(va, n, user, x))
+	if (write && (va & (PAGE_SIZE - 1)) + n > PAGE_SIZE && !guest_writable(va, n, user, x))
 		return false;
 	while (n) {
 		uint32_t step = PAGE_SIZE - (va & (PAGE_SIZE - 1));
@@ -163,7 +177,7 @@ static bool transfer(uint32_t va, void *p, uint32_t n, bool write, bool user, st
 
 		if (step > n)
 			step = n;
-		if (!walk(va, write, user, &t, x))
+		if (!translate(va, write, user, purpose, &t, x))
 			return false;
 		ram = physical(t.pa, step);
 		if (ram && write)
@@ -181,19 +195,19 @@ static bool transfer(uint32_t va, void *p, uint32_t n, bool write, bool user, st
 
 bool guest_read(uint32_t va, void *p, uint32_t n, bool user, struct exception *x)
 {
-	return transfer(va, p, n, false, user, x);
+	return transfer(va, p, n, false, user, ACCESS, x);
 }
 
 bool guest_write(uint32_t va, const void *p, uint32_t n, bool user, struct exception *x)
 {
-	return transfer(va, (void *)(uintptr_t)p, n, true, user, x);
+	return transfer(va, (void *)(uintptr_t)p, n, true, user, ACCESS, x);
 }
 
 bool guest_peek(uint32_t va, void *p, uint32_t n)
 {
 	struct exception x;
 
-	return transfer(va, p, n, false, false, &x);
+	return transfer(va, p, n, false, false, LOOK, &x);
 }
 
 static uint8_t *code_byte(uint32_t va)
@@ -201,7 +215,7 @@ static uint8_t *code_byte(uint32_t va)
 	struct translation t;
 	struct exception x;
 
-	return walk(va, false, false, &t, &x) ? physical(t.pa, 1) : NULL;
+	return translate(va, false, false, LOOK, &t, &x) ? physical(t.pa, 1) : NULL;
 }
 
 bool guest_peek_code(uint32_t va, uint8_t *byte)

@@ -78,6 +78,13 @@ void read_pdptes(void);
 bool guest_read(uint32_t va, void *p, uint32_t n, bool user, struct exception *x);
 bool guest_write(uint32_t va, const void *p, uint32_t n, bool user, struct exception *x);
 
+/**
+ * guest_writable - can all of [@va, @va+@n) be written? Nothing is, but accessed and dirty bits
+ * @user: check as user code (CPL 3) would be checked
+ * @x: otherwise the page fault, whose address is the first byte that cannot be
+ */
+bool guest_writable(uint32_t va, uint32_t n, bool user, struct exception *x);
+
 /** guest_peek - like guest_read with the kernel's rights, for reports: touches no A bit */
 bool guest_peek(uint32_t va, void *p, uint32_t n);
 

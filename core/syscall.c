@@ -20,10 +20,9 @@ static bool learn_gate(void)
 {
 	uint32_t at = M->idt_base + SYSCALL_VECTOR * 8, words[2], stack[2];
 	struct descriptor d;
-	struct exception x;
 
 	if (M->idt_limit < SYSCALL_VECTOR * 8 + 7 || !V->tss || !paging_on() ||
-	    !guest_read(at, words, 8, false, &x) || !guest_read(V->tss + 4, stack, 8, false, &x))
+	    !guest_peek(at, words, 8) || !guest_peek(V->tss + 4, stack, 8))
 		return false;
 	/* Present, DPL 3, 32-bit interrupt or trap gate. */
 	if ((words[1] & 0xfe00) != 0xee00)
