@@ -188,8 +188,14 @@ static uint32_t real_selector(enum seg seg, uint16_t selector, struct descriptor
 		return selector & 3;
 	if (seg == SEG_CS && is_flat_code(d))
 		return REAL_CS;
-	if (selector & 4)
-		return selector | 7;
+	if (selector & 4) {
+		if (cpl || seg != SEG_SS)
+			return selector | 7;
+		/* User mode is told by SS, and the ROM needs a flat one: as entry 0, which no GDT
+		 * has. */
+		index = 0;
+		d = (struct descriptor){FLAT_DATA_LO, FLAT_DATA_HI};
+	}
 	if (is_tls(selector) && (seg == SEG_FS || seg == SEG_GS))
 		return LDT_SELECTOR(tls_slot(index));
 	remember_descriptor(index, d);

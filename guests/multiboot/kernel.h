@@ -46,7 +46,7 @@ struct table {
 	uint32_t base;
 } __attribute__((packed));
 
-uint64_t gdt[6] = {0, 0x00cf9a000000ffff, 0x00cf92000000ffff};
+uint64_t gdt[7] = {0, 0x00cf9a000000ffff, 0x00cf92000000ffff};
 static uint64_t idt[256];
 uint8_t stack[8192] __attribute__((aligned(16)));
 const struct table gdt_register = {sizeof gdt - 1, (uint32_t)gdt};

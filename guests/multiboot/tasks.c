@@ -8,7 +8,10 @@
 #define MAIN_TSS 0x18
 #define UD_TSS   0x20
 #define DF_TSS   0x28
+#define LDT      0x30
 #define BUSY     0x2u
+
+#define LDT_DATA 0x04 /* its first entry, RPL 0 */
 
 KERNEL(/* Tasks: an IRET ends one activation, and the next goes on behind it. */
        "ud_task: call on_undefined; iret; jmp ud_task\n"
@@ -19,6 +22,16 @@ static struct tss main_tss, ud_tss, df_tss;
 extern uint8_t ud_task[], df_task[], behind_divide[];
 void on_undefined(void);
 void on_double(uint32_t error);
+
+static uint64_t ldt[1] = {0x00cf92000000ffff};
+
+static uint16_t stack_segment(void)
+{
+	uint16_t selector;
+
+	__asm__ volatile("mov %%ss, %0" : "=r"(selector));
+	return selector;
+}
 
 static uint16_t task_register(void)
 {
@@ -90,5 +103,16 @@ void run(void)
 	check(doubles == 1, "a double fault enters its task");
 	check(tr_seen == DF_TSS && link_seen == MAIN_TSS, "with that task's register");
 	check(error_seen == 0, "and an error code of 0 on its stack");
+
+	gdt[LDT / 8] = 0x0000820000000000ull | ((uint64_t)(uint32_t)ldt & 0xffffff) << 16 |
+	               (uint64_t)((uint32_t)ldt >> 24) << 56 | (sizeof ldt - 1);
+	main_tss.ldt = LDT;
+	__asm__ volatile("lldt %w0; mov %w1, %%ss" : : "r"(LDT), "r"(LDT_DATA));
+	check(stack_segment() == LDT_DATA, "a kernel's stack may be a segment of the LDT");
+	check(!(flags() & 0x200), "it goes on with interrupts off");
+	__asm__ volatile("ud2" : : : "ecx", "memory");
+	check(undefined == 4 && stack_segment() == LDT_DATA, "it comes back there from a task");
+	__asm__ volatile("mov %w0, %%ss" : : "r"(DATA));
+	check(stack_segment() == DATA && !(flags() & 0x200), "and leaves it");
 	finish();
 }

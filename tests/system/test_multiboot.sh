@@ -37,7 +37,7 @@ bare() {
 		[ "$status" = 0 -a "$ended" = itself -a "$(grep -cE '^(not )?ok ' "$scratch/tap")" = "$wanted" ]
 	[ "$status" = 0 ] || show "$scratch/out"
 }
-bare tasks.elf 11 'task gates'
+bare tasks.elf 15 'task gates'
 bare user.elf 14 'user code beside the kernel'
 bare user.elf 14 'user code beside the kernel, without windows of pages' --userfaultfd=off
 
