@@ -266,10 +266,10 @@ static void where_calls_are(void)
 	expect(highest < user_end());
 	steps = 0;
 	setitimer(ITIMER_REAL, &timer, NULL);
-	for (end = now_ns() + 300000000; now_ns() < end;)
+	// On a busy host many ticks are one, and 300 ms may be none of this machine's.
+	for (end = now_ns() + 300000000; now_ns() < end || steps <= 10;)
 		for (int i = 0; i < 1000; i++)
 			require(call_by_vdso(SYS_getpid) == getpid());
-	expect(steps > 10);
 	if (highest >= user_end())
 		diag("EIP was %08lx", (unsigned long)highest);
 	expect(highest < user_end());
