@@ -9,17 +9,18 @@
  * Left out, since there is nothing to compare with or the machine is described as another
  * (docs/architecture.md, 7 and 13):
  *
- *   HLT, INT n              the interpreter stops at both; delivery is guests/selftest's
- *   RDTSC, RDPMC, CPUID, XSETBV, CLAC, STAC   depend on the processor that is shown
- *   LOCK MOV CR0            AMD's CR8
- *   rings 1 and 2, virtual-8086 mode, call gates, task switches, 16-bit TSS: not there
- *   limits of segments      the kernel's are flat where that matters, and the interpreter checks
- * none SS with a base          LSS and POP SS of one are for Linux's espfix (core/emulate.c)
- *   reserved bits of CR0 and CR4, NW without CD, PG without PE, DR7.GD: the interpreter lets all
- * pass PE cleared              no real mode SGDT, SIDT with 16-bit operands  the interpreter stores
- * 24 bits of the base, as an 80286; every later processor all 32 a stack or a frame that crosses
- * into a page that is not there: which of its words were written, or which bytes of a wrapping
- * access, is open
+ * - HLT, INT n: the interpreter stops at both; delivery is guests/selftest's.
+ * - RDTSC, RDPMC, CPUID, XSETBV, CLAC, STAC: depend on the processor that is shown.
+ * - LOCK MOV CR0: AMD's CR8.
+ * - Rings 1 and 2, virtual-8086 mode, call gates, task switches, 16-bit TSSs: not there.
+ * - Limits of segments: the kernel's are flat where that matters, and the interpreter checks none.
+ * - SS with a base: LSS and POP SS of one are for Linux's espfix (core/emulate.c).
+ * - Reserved bits of CR0 and CR4, NW without CD, PG without PE, DR7.GD: the interpreter lets all
+ *   pass. PE cleared: no real mode.
+ * - SGDT, SIDT with 16-bit operands: the interpreter stores 24 bits of the base, as an 80286; every
+ *   later processor all 32.
+ * - A stack or a frame that crosses into a page that is not there: which of its words were written,
+ *   or which bytes of a wrapping access, is open.
  */
 #include "core/emulate.h"
 #include "core/insn.h"
@@ -394,7 +395,8 @@ static void interpret(uint32_t eip, bool repeated, struct result *r)
 		r->done = false;
 		r->vector = VECTOR_UD;
 	}
-	if (get(UC_X86_REG_EIP) != eip)
+	/* IRET may go to itself, as a program that may not execute it. */
+	if (get(UC_X86_REG_EIP) != eip || get(UC_X86_REG_CS) != GDT_CODE * 8)
 		r->done = true;
 	interpreter_result(r);
 }
@@ -749,13 +751,22 @@ static void forget_undefined(struct attempt *a)
 	a->core.sysenter[0] &= 0xffff;
 }
 
-/* The interpreter has fetched from there, which marks the page's entry accessed. */
+static void forget_page_accessed(uint32_t va)
+{
+	uint32_t at = PA_TABLE * PAGE_SIZE + (va >> 12) * 4;
+
+	if (va < RAM_BYTES && interpreted[at] & PTE_P)
+		interpreted[at] = (interpreted[at] & ~PTE_A) | (RAM[at] & PTE_A);
+}
+
+/*
+ * The interpreter has fetched from there, which marks the page's entry accessed: all that follows
+ * up to a jump, of which the last instruction may end in the next page.
+ */
 static void forget_fetch(uint32_t eip)
 {
-	uint32_t at = PA_TABLE * PAGE_SIZE + (eip >> 12) * 4;
-
-	if (eip < RAM_BYTES && interpreted[at] & PTE_P)
-		interpreted[at] = (interpreted[at] & ~PTE_A) | (RAM[at] & PTE_A);
+	forget_page_accessed(eip);
+	forget_page_accessed(eip + PAGE_SIZE);
 }
 
 /*
@@ -775,6 +786,15 @@ static bool tables_written(void)
 	return false;
 }
 
+/* Then the interpreter translates anew all that follows up to a jump, and stops before the end. */
+static bool wrote_over_itself(void)
+{
+	uint32_t rest = PAGE_SIZE - CODE % PAGE_SIZE;
+
+	return memcmp(interpreted + CODE, image + CODE, rest) ||
+	       memcmp(RAM + CODE, image + CODE, rest);
+}
+
 static void compare(const struct attempt *a)
 {
 	const struct result *i = &a->interpreter, *c = &a->core;
@@ -782,7 +802,7 @@ static void compare(const struct attempt *a)
 	/* A program always runs with interrupts on (VMI Part 4, rule 6). */
 	uint32_t flags = user ? FLAGS & ~EFLAGS_IF : FLAGS;
 
-	if (reads_outer_stack_first(a))
+	if (reads_outer_stack_first(a) || wrote_over_itself())
 		return;
 	if (i->done != c->done || (!i->done && i->vector != c->vector))
 		show(a, "the ends");
@@ -831,7 +851,6 @@ static void compare(const struct attempt *a)
 	for (unsigned k = PA_USER; !i->done && k < PA_END; k++)
 		interpreted[PA_TABLE * PAGE_SIZE + k * 4] = RAM[PA_TABLE * PAGE_SIZE + k * 4];
 	forget_fetch(i->eip);
-	forget_fetch(i->eip + INSTRUCTION_MAX);
 	if (a->in.rep && tables_written())
 		return;
 	for (uint32_t at = 0; at < RAM_BYTES; at++)
