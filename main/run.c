@@ -256,7 +256,8 @@ static int run_life(void *argument, unsigned number, bool *again)
 	if (!status) {
 		vm.machine->windows =
 		    o->no_userfaultfd || !fast(FAST_WINDOWS) ? WINDOWS_OFF : WINDOWS_REFUSED;
-		huge_pages_init(&vm.huge, vm.ram, vm.ram_size, vm.ram_fd, !o->no_huge_pages && !r);
+		huge_pages_init(&vm.huge, vm.ram, vm.ram_size, vm.ram_fd,
+		                fast(FAST_HUGE_PAGES) && !o->no_huge_pages && !r);
 	}
 	if (!status && r)
 		status = restore_machine(r, &vm);

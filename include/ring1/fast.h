@@ -29,6 +29,7 @@
 	X(UPGRADE, "rights of mapped pages are changed where they are")                            \
 	X(PREFILL, "a page the guest's handler installs is mapped on its return")                  \
 	X(STRINGS, "pages are cleared and copied in the core that are mapped for nothing else")    \
+	X(HUGE_PAGES, "guest memory is put into the host's pages of 2 MiB")                        \
 	X(WINDOWS, "pages touched in order are installed by userfaultfd")                          \
 	X(KEEP_SEGMENTS, "an exit loads segment registers only when they are to change")           \
 	X(SAME_AREA, "a thread area that is loaded already is not loaded again")                   \

@@ -3,6 +3,7 @@
 # them, or the user does, the guest runs without, and --stats says which it was.
 # shellcheck source=tests/system/lib.sh
 . "$(dirname "$0")/lib.sh"
+skip_unless_fast HUGE_PAGES
 
 # What the cells of the machine map of guest memory in huge pages, in kB, and the page faults that all of them have taken.
 look_at_cells() {
