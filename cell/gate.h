@@ -13,7 +13,7 @@
 #define GATE_SITE     0 /* an annotated instruction; its index was pushed before the call */
 #define GATE_DELIVER  1 /* interrupts are enabled and one is pending */
 #define GATE_IRET     2 /* IRET the ROM does not finish; the frame is behind the far pointer */
-#define GATE_POPF     3 /* POPF that changes IOPL; stack: return address, image */
+#define GATE_POPF     3 /* POPF that changes IOPL or sets TF; stack: return address, image */
 #define GATE_SYSCALL  4 /* the kernel's stack holds the frame, the IDT entry changed */
 #define GATE_LOAD_ES  5 /* segment loads; stack: return address, selector */
 #define GATE_LOAD_DS  6

@@ -128,7 +128,7 @@ void core_nested(uint32_t signal, const struct siginfo *info, struct ucontext *u
 	/* A single-stepped far call traps behind the call, here. */
 	if (signal == SIGTRAP && c->ip >= HOLE_GATE && c->ip < HOLE_GATE + 4096ul) {
 		c->flags &= ~(uint64_t)EFLAGS_TF;
-		V->gate_tf = 1;
+		V->gate_tf = GATE_STEPPED;
 		return;
 	}
 	if ((signal == SIGSEGV || signal == SIGBUS) && c->trapno == VECTOR_PF && recover(c))

@@ -151,22 +151,37 @@ static bool text_is(uint32_t va, const uint8_t *bytes, unsigned n)
 	return true;
 }
 
-/* A window that was taken back (restore_function()) no longer stands for anything. */
-static bool taken_back(const struct share *s, uint32_t va)
+/* The first window behind @va, as an index. */
+static uint32_t window_behind(const struct share *s, uint32_t va)
 {
 	uint32_t low = 0, high = s->nwindows;
-	const struct annot_window *w;
 
 	while (low < high) {
-		uint32_t middle = (low + high) / 2;
+		uint32_t middle = low + (high - low) / 2;
 
 		if (s->windows[middle].va <= va)
 			low = middle + 1;
 		else
 			high = middle;
 	}
-	w = low ? &s->windows[low - 1] : NULL;
-	return w && va - w->va < w->length && !text_is(w->va + 1, w->bytes + 1, w->length - 1);
+	return low;
+}
+
+/* The window that @va is in, or NULL. */
+static const struct annot_window *window_of(const struct share *s, uint32_t va)
+{
+	uint32_t i = window_behind(s, va);
+	const struct annot_window *w = i ? &s->windows[i - 1] : NULL;
+
+	return w && va - w->va < w->length ? w : NULL;
+}
+
+/* A window that was taken back (restore_function()) no longer stands for anything. */
+static bool taken_back(const struct share *s, uint32_t va)
+{
+	const struct annot_window *w = window_of(s, va);
+
+	return w && !text_is(w->va + 1, w->bytes + 1, w->length - 1);
 }
 
 /* Stub address of the point for kernel address @va; points are sorted by stub, not by va. */
@@ -347,6 +362,39 @@ bool restore_function(uint32_t va)
 			restore_window(&s, w);
 	}
 	return end;
+}
+
+/* Has the function around @va windows? Its first or last is the nearest to @va on one side. */
+static bool function_has_windows(uint32_t va)
+{
+	const struct share s = share_of(va);
+	uint32_t behind = window_behind(&s, va);
+
+	for (uint32_t i = behind ? behind - 1 : 0; i <= behind && i < s.nwindows; i++)
+		if (va - s.windows[i].function <
+		        s.windows[i].function_end - s.windows[i].function ||
+		    va - s.windows[i].va < s.windows[i].length)
+			return true;
+	return false;
+}
+
+void step_in_place(void)
+{
+	uint32_t va = original_address(V->eip), stub;
+	const struct share s = share_of(va);
+
+	if (va >= HOLE_BASE || (V->eip != va && !is_point(V->eip)) || !function_has_windows(va))
+		return;
+	restore_function(va);
+	if (V->eip != va) {
+		if (!window_of(&s, va) || taken_back(&s, va))
+			V->eip = va;
+		return;
+	}
+	/* Something else was written to the window than it knows: it stays, and is passed by. */
+	stub = window_of(&s, va) && !taken_back(&s, va) ? point_of(va) : 0;
+	if (stub)
+		V->eip = stub;
 }
 
 const struct annot_site *replaced_site(uint32_t va)

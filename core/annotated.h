@@ -37,6 +37,14 @@ bool redirected(void);
  */
 bool restore_function(uint32_t va);
 
+/**
+ * step_in_place - the kernel is about to execute one instruction with its trap flag set
+ *
+ * Not what stands for it: the function is restored, and EIP is in it. In the middle of what stands for
+ * an instruction, that is finished first.
+ */
+void step_in_place(void);
+
 /** replaced_site - the site at @va if a trap stands for it where no window does, else NULL */
 const struct annot_site *replaced_site(uint32_t va);
 

@@ -112,6 +112,7 @@ static bool enter_gate(const struct gate *g, bool has_error, uint32_t error, str
 	V->gpr[R_ESP] = esp;
 	V->eip = g->handler;
 	V->eflags &= ~(EFLAGS_TF | EFLAGS_NT | EFLAGS_RF | EFLAGS_AC);
+	V->gate_tf = GATE_NOT_STEPPED;
 	if (g->type == GATE_INTERRUPT)
 		set_virtual_if(false);
 	return true;

@@ -57,6 +57,25 @@ static void deliver_debug(uint32_t bits)
 		deliver_exception(&(struct exception){.vector = VECTOR_DB});
 }
 
+/* Between two instructions of the kernel's, as it knows them? */
+static bool at_instruction(void)
+{
+	return V->eip < HOLE_BASE || (in_stubs(V->eip) && is_point(V->eip));
+}
+
+/* The kernel goes on with its trap flag set. */
+static void prepare_step(void)
+{
+	if (user_mode() || (M->debug.open && !M->debug.tf))
+		return;
+	/* A far call that was stepped is the end of an instruction whose beginning was not. */
+	if (V->gate_tf == GATE_STEPPING && at_instruction())
+		deliver_debug(DR6_BS);
+	V->gate_tf = GATE_NOT_STEPPED;
+	if (V->eflags & EFLAGS_TF)
+		step_in_place();
+}
+
 static _Noreturn void leave(void)
 {
 	if (M->debug.ports)
@@ -79,6 +98,8 @@ static _Noreturn void leave(void)
 		if (V->iflag & IF_PENDING && interrupts_enabled())
 			interrupts_deliver();
 	}
+	if (V->eflags & EFLAGS_TF)
+		prepare_step();
 	M->cause = STAT_deliver_exit;
 	if (M->to_user) {
 		M->to_user = 0;
@@ -254,7 +275,13 @@ static void gate_popf(void)
 		return;
 	}
 	set_eflags(image);
-	gate_return();
+	if (!(image & EFLAGS_TF)) {
+		gate_return();
+		return;
+	}
+	/* What it sets the trap flag for is the next instruction of the kernel's, not the ROM's. */
+	V->eip = stack_word(2);
+	V->gpr[R_ESP] += 16;
 }
 
 static void gate_load(enum seg seg)
@@ -308,8 +335,8 @@ void core_gate(uint32_t gate)
 		leave();
 	}
 	/* A far call that was single-stepped reports its trap behind the gate. */
-	if (V->gate_tf) {
-		V->gate_tf = 0;
+	if (V->gate_tf == GATE_STEPPED) {
+		V->gate_tf = GATE_STEPPING;
 		V->eflags |= EFLAGS_TF;
 		debug_abandon();
 	}
@@ -489,6 +516,10 @@ static bool fetch(struct insn *in, uint32_t *next)
 /* The instruction was emulated: the processor will not trap behind it. */
 static void emulated(const struct insn *in, bool stepped)
 {
+	/* A load of SS has the trap come behind the next one (SDM volume 2, MOV and POP). */
+	if ((in->op == OP_MOV_TO_SEG || in->op == OP_POP_SEG) && in->reg == SEG_SS &&
+	    !M->debug.open)
+		return;
 	if (in->op != OP_INT && (stepped || M->debug.open))
 		deliver_debug(debug_trap() | debug_port_hits());
 }
@@ -543,6 +574,24 @@ static void protection_fault(const struct host_exception *e, bool repaired)
 	deliver_exception(&x);
 }
 
+/*
+ * A step within what stands for an instruction of the kernel's, or within a routine of the ROM that
+ * it called, which is one instruction to it: the trap comes behind it. IRET is carried out here,
+ * where the flags it loads do not lose the trap. False: it faults, by @x.
+ */
+static bool step_inside(uint32_t *bits, struct exception *x)
+{
+	bool stepped = *bits & DR6_BS;
+
+	rom_single_step();
+	*bits &= ~DR6_BS;
+	if (!stepped || V->eip != ROM_IRET)
+		return true;
+	V->eip = V->iret_site;
+	*bits |= DR6_BS;
+	return emulate_iret(4, x);
+}
+
 static void debug_exception(void)
 {
 	struct exception x;
@@ -551,8 +600,10 @@ static void debug_exception(void)
 
 	if (step == ROM_STEP_CALL)
 		return;
-	if (rom_single_step())
-		bits &= ~DR6_BS;
+	if (!user_mode() && !at_instruction() && !step_inside(&bits, &x)) {
+		deliver_exception(&x);
+		return;
+	}
 	if (step == ROM_STEP_FAULT || (step == ROM_STEP_NONE && user_astray(&x)))
 		deliver_exception(&x);
 	else

@@ -71,6 +71,7 @@ void set_eflags(uint32_t image)
 		V->iopl = image & EFLAGS_IOPL;
 	set_virtual_if(image & EFLAGS_IF);
 	V->eflags = (image & EFLAGS_WRITABLE & ~EFLAGS_IOPL) | EFLAGS_IF | EFLAGS_FIXED;
+	V->gate_tf = GATE_NOT_STEPPED;
 }
 
 void interrupt_pending_update(void)

@@ -265,11 +265,9 @@ void rom_iret_rewind(void)
 	V->vsel[SEG_SS] = M->kernel_selector[1];
 }
 
-bool rom_single_step(void)
+void rom_single_step(void)
 {
-	if (user_mode() || V->eip < HOLE_ROM || V->eip >= HOLE_ROM + HOLE_ROM_SIZE)
-		return false;
 	/* The frame the ROM pushes holds TF; the kernel's handler runs without it. */
-	V->eflags &= ~EFLAGS_TF;
-	return true;
+	if (V->eip >= ROM_SYSCALL && V->eip < ROM_SYSCALL_END)
+		V->eflags &= ~EFLAGS_TF;
 }

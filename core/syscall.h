@@ -47,7 +47,7 @@ enum rom_step rom_user_step(struct exception *x);
 /** rom_iret_rewind - interrupted between the ROM's last look for work and the user's stack */
 void rom_iret_rewind(void);
 
-/** rom_single_step - a trap by TF inside the ROM's kernel part; true: it is not the guest's */
-bool rom_single_step(void);
+/** rom_single_step - a trap by TF in kernel mode inside the ROM: the flag may be a program's */
+void rom_single_step(void);
 
 #endif

@@ -100,7 +100,7 @@ $(GUEST_INITRAMFS): $(GUESTS)/initramfs.list $(GUESTS)/mkinitramfs $(SELFTEST) g
 
 CONFORMANCE := guests/conformance
 CONFORMANCE_LIBRARY := main trap rom memory
-CONFORMANCE_GROUPS := $(filter-out $(CONFORMANCE_LIBRARY) kicked,$(sort $(notdir $(basename $(wildcard $(CONFORMANCE)/*.c)))))
+CONFORMANCE_GROUPS := $(filter-out $(CONFORMANCE_LIBRARY) kicked stepped,$(sort $(notdir $(basename $(wildcard $(CONFORMANCE)/*.c)))))
 # A group is built once more for PAE if it asks for it in its name's list here.
 CONFORMANCE_PAE := $(filter paging,$(CONFORMANCE_GROUPS))
 CONFORMANCE_KERNELS := $(CONFORMANCE_GROUPS:%=$(GUESTS)/conformance/%.elf) \
@@ -139,6 +139,11 @@ KICKED := $(GUESTS)/kicked.elf
 $(GUESTS)/conformance/kicked.o: CONFORMANCE_CFLAGS += -DSLOT='"$(shell awk '$$2 == "VCPU_SYSCALL_SLOT" { print $$3 }' build/asm_offsets.h 2>/dev/null)"'
 $(GUESTS)/conformance/kicked.o: build/asm_offsets.h
 $(KICKED): $(GUESTS)/conformance/kicked.o $(CONFORMANCE_COMMON:%=$(GUESTS)/conformance/%.o) $(CONFORMANCE)/link.lds
+	@$(CC) -m32 -static -nostdlib -no-pie -Wl,--build-id=none,-z,noexecstack,--no-warn-rwx-segments -T $(CONFORMANCE)/link.lds -o $@ $(filter %.o,$^)
+
+# For tests/system/test_stepping.sh: it is about instructions, not about calls.
+STEPPED := $(GUESTS)/stepped.elf
+$(STEPPED): $(GUESTS)/conformance/stepped.o $(CONFORMANCE_COMMON:%=$(GUESTS)/conformance/%.o) $(CONFORMANCE)/link.lds
 	@$(CC) -m32 -static -nostdlib -no-pie -Wl,--build-id=none,-z,noexecstack,--no-warn-rwx-segments -T $(CONFORMANCE)/link.lds -o $@ $(filter %.o,$^)
 
 .PHONY: conformance

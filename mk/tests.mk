@@ -194,7 +194,7 @@ RUN_TESTS = tests/run $(if $(ONLY),-o $(ONLY))
 FUZZERS_OR_SKIPS := $(if $(strip $(FUZZERS)),$(FUZZERS) $(FUZZERS_LEFT_OUT:%=skip:%:libunicorn-dev),\
 	$(patsubst tests/fuzz/%.c,skip:%:clang,$(wildcard tests/fuzz/fuzz_*.c)))
 
-test-build: all guests test-guests $(CONFORMANCE_KERNELS) $(KICKED) $(MULTIBOOT) $(DELIVERY_GUEST) $(HOSTILE_KERNEL) $(UNIT_TESTS) $(THREAD_TESTS) $(SANITIZED_RING1) $(FUZZERS) $(TEST_TOOLS) $(TEST_PRELOADS) $(TEST)/vmlinux $(TEST_INITRAMFS)
+test-build: all guests test-guests $(CONFORMANCE_KERNELS) $(KICKED) $(STEPPED) $(MULTIBOOT) $(DELIVERY_GUEST) $(HOSTILE_KERNEL) $(UNIT_TESTS) $(THREAD_TESTS) $(SANITIZED_RING1) $(FUZZERS) $(TEST_TOOLS) $(TEST_PRELOADS) $(TEST)/vmlinux $(TEST_INITRAMFS)
 
 test: test-build
 	@$(RUN_TESTS) $(filter-out $(RUN_BY_OTHERS),$(UNIT_TESTS)) $(THREAD_TESTS) $(FUZZERS_OR_SKIPS) $(SYSTEM_TESTS)

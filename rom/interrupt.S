@@ -96,14 +96,15 @@ END(rom_pushf_image)
 
 /*
  * rom_popf, rom_popf_deferred - POPF. Stack: return address, image; the image is consumed.
- * The real POPF restores everything but IF and IOPL, which it cannot touch at CPL 3.
+ * The real POPF restores everything but IF and IOPL, which it cannot touch at CPL 3. With TF set it
+ * would be stepped from here on.
  */
 .macro popf name, deferred
 ENTRY(\name)
 	pushl	%eax
 	movl	8(%esp), %eax
 	xorl	%ss:VCPU_IOPL, %eax
-	testl	$EFLAGS_IOPL, %eax
+	testl	$EFLAGS_IOPL | EFLAGS_TF, %eax
 	jnz	3f
 	movl	8(%esp), %eax
 	testl	$IF_BIT, %eax

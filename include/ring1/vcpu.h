@@ -65,6 +65,11 @@ struct selector_cache {
 #define LOAD_DATA    1 /* DS, ES, FS or GS: the way back loads all four */
 #define LOAD_BY_IRET 2 /* CS or SS */
 
+/* vcpu.gate_tf: was the far call single-stepped? */
+#define GATE_NOT_STEPPED 0
+#define GATE_STEPPED     1 /* it was; the core has not seen it yet */
+#define GATE_STEPPING    2 /* it was, and this is its exit */
+
 #define VCPU_SITE_KINDS 32 /* room for enum annotate_kind */
 
 struct vcpu {
@@ -120,7 +125,7 @@ struct vcpu {
 	uint32_t load_segments; /* LOAD_*: what is new; 0 when the guest goes on */
 	uint32_t pad;
 	uint64_t fs_base, gs_base; /* set by WRFSBASE/WRGSBASE after such a reload */
-	uint32_t gate_tf;          /* the far call was single-stepped */
+	uint32_t gate_tf;          /* GATE_*STEPP* */
 
 	/* Where rom_resume_small goes: far pointers. */
 	uint32_t small_esp, small_ss;
