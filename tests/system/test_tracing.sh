@@ -49,7 +49,7 @@ for i in 1 2 3; do
 	echo nop >current_tracer
 done
 echo function >current_tracer
-sleep 0.2
+for i in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do read -r x </proc/uptime; done
 echo 0 >tracing_on
 tag traced "$(grep -c 'vfs_read' trace)"
 echo nop >current_tracer
