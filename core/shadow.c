@@ -528,6 +528,84 @@ static void map_small(uint32_t va, const struct translation *t, bool again)
 	set_active(r);
 }
 
+/*
+ * Which pages of the kernel half a new cell needs first is the same for all: the guest's entry
+ * code and stacks, its scheduler, what leads to its own data. Where one misses while it is new is
+ * noted, and the next has it mapped before it runs. (Cell 0 has booted the guest, and missed all.)
+ */
+#define NEW_ACTIVATIONS 4u
+#define FETCHED         1u
+#define TWICE           2u
+
+static bool is_new_cell(void)
+{
+	return SELF->number && M->cell[SELF->number].activations <= NEW_ACTIVATIONS;
+}
+
+/* What two cells missed the third will miss; what one did may be the guest's business of that
+ * moment. */
+static void note_first_miss(uint32_t va, bool fetch)
+{
+	uint32_t miss = (va & ~(PAGE_SIZE - 1)) | (fetch ? FETCHED : 0);
+
+	for (uint32_t i = 0; i < FIRST_MISSES; i++)
+		if ((M->first_miss[i] & ~TWICE) == miss) {
+			M->first_miss[i] |= TWICE;
+			return;
+		}
+	M->first_miss[M->first_miss_next++ % FIRST_MISSES] = miss;
+}
+
+/* Is @va mapped, by entries that using it would not change? */
+static bool is_accessed(uint32_t va)
+{
+	uint64_t pde = read_directory_entry(va);
+	const void *table;
+
+	if (!(pde & PTE_P && pde & PTE_A))
+		return false;
+	if (pde & PTE_PS)
+		return true;
+	table = physical(pde & PTE_ADDRESS, PAGE_SIZE);
+	return table && table_get(table, va >> 12 & (entries_per_table() - 1)) & PTE_A;
+}
+
+/* Has an earlier one brought it along? */
+static bool is_mapped(uint32_t va, bool fetch)
+{
+	uint32_t r = region_index(va);
+
+	return (SELF->region[r].large || copy_get(r, va >> 12 & (entries_per_table() - 1))) &&
+	       (!fetch || SELF->region[r].code);
+}
+
+static void map_first_miss(uint32_t va, bool fetch)
+{
+	struct translation t;
+	struct exception x;
+
+	if (va < M->user_top || va >= HOLE_BASE || is_mapped(va, fetch) || !is_accessed(va) ||
+	    !walk(va, false, false, &t, &x) || !in_ram(t.pa & ~0xfffull, PAGE_SIZE) ||
+	    (fetch && t.no_execute))
+		return;
+	COUNT(map_new_cell);
+	shadow_map(va, &t, fetch);
+}
+
+/* Code first: mapped as data it would have to be mapped again. */
+static void map_first_misses(void)
+{
+	if (!fast(FAST_NEW_CELLS) || !paging_on())
+		return;
+	for (uint32_t fetch = FETCHED; fetch <= FETCHED; fetch--)
+		for (uint32_t i = 0; i < FIRST_MISSES; i++) {
+			uint32_t miss = M->first_miss[i];
+
+			if (miss & TWICE && (miss & FETCHED) == fetch)
+				map_first_miss(miss & ~(PAGE_SIZE - 1), fetch);
+		}
+}
+
 void shadow_map(uint32_t va, const struct translation *t, bool fetch)
 {
 	bool kernel_code = fetch && va >= M->user_top;
@@ -539,6 +617,8 @@ void shadow_map(uint32_t va, const struct translation *t, bool fetch)
 		map_unpaged(va, rights);
 		return;
 	}
+	if (fast(FAST_NEW_CELLS) && va >= M->user_top && is_new_cell())
+		note_first_miss(va, fetch);
 	if (kernel_code)
 		SELF->region[region_index(va)].code = 1;
 	if (t->large)
@@ -1002,6 +1082,7 @@ void shadow_activate(void)
 
 	if (SELF->resets_seen != M->resets || !fast(FAST_WARM_CELLS)) {
 		drop_all();
+		map_first_misses();
 		return;
 	}
 	all = SELF->inval_all_seen != M->inval_all ||

@@ -198,6 +198,8 @@ static void keep_own(struct machine *m, const struct machine *fresh,
 	memset(m->cell_hint, 0, sizeof m->cell_hint);
 	memset(m->young, 0, sizeof m->young);
 	m->young_next = 0;
+	memset(m->first_miss, 0, sizeof m->first_miss);
+	m->first_miss_next = 0;
 	memset(m->cell, 0, sizeof m->cell);
 	memset(m->count, 0, sizeof m->count);
 	memset(m->count_op, 0, sizeof m->count_op);

@@ -24,6 +24,7 @@
 	X(COMPARE, "a load of CR3 and INVLPG compare, and drop what changed")                      \
 	X(INVLPG_ROWS, "an INVLPG takes along what changed in the same way behind its page")       \
 	X(WARM_CELLS, "a cell keeps its mappings while others run")                                \
+	X(NEW_CELLS, "a new cell maps what the others need of the kernel half")                    \
 	X(GONE_SPACES, "a new address space takes over the cell of one that is gone")              \
 	X(AROUND, "a page that is mapped brings neighbours along")                                 \
 	X(UPGRADE, "rights of mapped pages are changed where they are")                            \

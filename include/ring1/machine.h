@@ -177,6 +177,7 @@ struct cell_slot {
 #define CELL_NO_TAG 0xffffffffu
 #define CELL_HINTS  4096u
 #define YOUNG_CELLS 32u
+#define FIRST_MISSES 32u
 
 struct machine {
 	/* Set by main before the first cell runs. */
@@ -323,6 +324,9 @@ struct machine {
 	uint16_t cell_hint[CELL_HINTS]; /* by hash of a tag: the cell that held it last */
 	uint16_t young[YOUNG_CELLS];    /* the cells that were last given to a new address space */
 	uint32_t young_next;
+	/* Where new cells missed in the kernel half: pages; FETCHED, TWICE (core/shadow.c). */
+	uint32_t first_miss[FIRST_MISSES];
+	uint32_t first_miss_next;
 	struct cell_slot cell[MACHINE_MAX_CELLS];
 
 	struct platform platform;

@@ -26,6 +26,7 @@
 	X(host_futex, "host calls", "futex")                                                       \
 	X(map_pages, "mappings", "guest pages mapped")                                             \
 	X(map_around, "mappings", "of these, neighbours of the one asked for")                     \
+	X(map_new_cell, "mappings", "misses of new cells in the kernel half that were foreseen")   \
 	X(map_prefill, "mappings", "pages mapped on return from an injected page fault")           \
 	X(window_open, "mappings", "windows opened")                                               \
 	X(window_page, "mappings", "pages mapped in windows")                                      \
