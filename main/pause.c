@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "main/pause.h"
 
+#include "main/devices.h"
+
 #include <linux/futex.h>
 #include <sys/syscall.h>
 #include <time.h>
@@ -34,6 +36,9 @@ void pause_end(struct vm *vm, enum pause_reason reason)
 		return;
 	}
 	vm->pause = 0;
+	/* After a snapshot they wait, too: what its guest has asked for must not be done meanwhile. */
+	if (vm->devices)
+		devices_resume(vm->devices, vm);
 	/* The clock first: the guest must not see the time that it stood. */
 	if (vm->paused)
 		vm_release_clock(vm);

@@ -21,7 +21,7 @@ enum pause_reason {
  */
 void pause_begin(struct vm *vm, enum pause_reason reason);
 
-/** pause_end - @reason is none any more: without another the guest goes on */
+/** pause_end - @reason is none any more: without another the guest goes on, and its back ends */
 void pause_end(struct vm *vm, enum pause_reason reason);
 
 /** pause_event - the core rang DOORBELL_PAUSED; returns true when the machine is paused now, and

@@ -78,8 +78,6 @@ static void end(struct vm *vm)
 	taking.pages = NULL;
 	taking.hashes = NULL;
 	taking.state = SNAPSHOT_NONE;
-	if (vm->devices)
-		devices_resume(vm->devices, vm);
 	pause_end(vm, PAUSE_SNAPSHOT);
 }
 

@@ -59,6 +59,16 @@ job() {
 	umount /mnt
 	say "told: $(cat /told)"
 }
+# Always more written than the disk has in hand.
+writes() {
+	say writing
+	while :; do
+		for i in 0 1 2 3 4 5 6 7; do
+			dd if=/dev/zero of=/dev/vda bs=256k count=16 seek=$((i * 16)) oflag=direct 2>/dev/null &
+		done
+		wait
+	done
+}
 GUEST
 
 last_round() { tr -d '\r' <"$1" | sed -n 's/^guest: round \([0-9]*\) ok$/\1/p' | tail -n 1; }

@@ -113,6 +113,39 @@ done
 
 # ---- disks ----
 
+# What waits in the rings when a snapshot is taken is done when the machine goes on, not while it stands. The disk's process is
+# held while the guest fills its ring, so that it finds the snapshot's request beside the guest's.
+truncate -s 64M "$scratch/written"
+"$ring1" run -n writer --console "file:$scratch/heard" -k "$kernel" -i "$scratch/archive" \
+	-a "ring1.init=/test quiet test.do=writes" --disk "$scratch/written" </dev/null >"$out" 2>&1 &
+machine=$!
+appears 'guest: writing' "$scratch/heard" 60
+disk=
+for pid in $(children "$machine"); do
+	case $(cat "/proc/$pid/comm") in ring1:disk*) disk=$pid ;; esac
+done
+written() { stat -c %.Y "$scratch/written"; }
+written_since() { [ "$(written)" != "$1" ]; }
+still=0 went_on=0
+for i in 1 2 3 4 5; do
+	kill -STOP "$disk"
+	sleep 0.1
+	ring snapshot --pause writer "$scratch/standing" &
+	sleep 0.3
+	kill -CONT "$disk"
+	wait $!
+	was=$("$ring1" snapshot --show "$scratch/standing" | sed -n 's/.*last written at \([0-9.]*\).*/\1/p')
+	sleep 0.2
+	written_since "$was" || still=$((still + 1))
+	ring resume writer
+	within 60 written_since "$was" && went_on=$((went_on + 1))
+done
+check "nothing is written behind a snapshot before the machine goes on ($still of 5)" [ "$still" = 5 ]
+check "... and then it is ($went_on of 5)" [ "$went_on" = 5 ]
+ring stop --now writer
+wait "$machine"
+rm -f "$scratch/heard"
+
 mke2fs -q -t ext4 -F "$scratch/disk" 64M >/dev/null 2>&1
 ring run -n disk --detach -k "$kernel" -i "$scratch/archive" -a "ring1.init=/test quiet test.do=job" --disk "$scratch/disk,cow" --rng
 hear disk "$scratch/heard"
