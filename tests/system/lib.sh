@@ -104,8 +104,23 @@ patience=${RING1_PATIENCE:-1}
 # Nor is any shorter than this, in seconds: each ends with what it waits for, so that only what never comes takes so long.
 least=60
 
-# tenths_of SECONDS: how often a wait looks
-tenths_of() { echo $((($1 > least ? $1 : least) * 10 * patience)); }
+# seconds_of SECONDS: how long that is; tenths_of SECONDS: how often a wait looks meanwhile
+seconds_of() { echo $((($1 > least ? $1 : least) * patience)); }
+tenths_of() { echo $(($(seconds_of "$1") * 10)); }
+
+# within SECONDS COMMAND...: waits until the command says yes
+within() {
+	looks=$(tenths_of "$1")
+	shift
+	until "$@"; do
+		[ "$looks" -gt 0 ] || return 1
+		looks=$((looks - 1))
+		sleep 0.1
+	done
+}
+is_there() { [ -e "$1" ]; }
+is_socket() { [ -S "$1" ]; }
+is_gone() { [ ! -e "$1" ]; }
 
 # limited SECONDS OUTPUT COMMAND...: run it, all output into a file. Sets status, and ended to "itself", "term" (it took
 # a SIGTERM to end it) or "kill" (that did not suffice).

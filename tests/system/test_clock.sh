@@ -8,13 +8,9 @@ asked=0
 guest_says() {
 	asked=$((asked + 1))
 	type_in "echo answer$asked=\$($1)."
-	tenths=100
-	until said=$(tr -d '\r' <"$scratch/console" | sed -n "s/^answer$asked=\(.*\)\.$/\1/p") && [ -n "$said" ]; do
-		[ $tenths -gt 0 ] || return 1
-		tenths=$((tenths - 1))
-		sleep 0.1
-	done
+	within 60 answered
 }
+answered() { said=$(tr -d '\r' <"$scratch/console" | sed -n "s/^answer$asked=\(.*\)\.$/\1/p") && [ -n "$said" ]; }
 # The host's time of day when the guest was asked, and when its answer was there.
 wall_agrees() {
 	before=$(date +%s)

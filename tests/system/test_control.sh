@@ -10,7 +10,7 @@ sockets=$XDG_RUNTIME_DIR/ring1
 # ring1 SUBCOMMAND...: its output in $out, its status in $status
 ring() {
 	status=0
-	timeout 60 "$ring1" "$@" </dev/null >"$out" 2>&1 || status=$?
+	timeout "$(seconds_of 120)" "$ring1" "$@" </dev/null >"$out" 2>&1 || status=$?
 }
 says() { grep -aqF -- "$1" "$out"; }
 # detached NAME [OPTION]...
@@ -23,22 +23,15 @@ detached() {
 ask() {
 	name=$1
 	shift
-	printf '%s\n' "$@" | timeout 20 "$connect" --shut "$sockets/$name.sock" >"$out" 2>&1
+	printf '%s\n' "$@" | timeout "$(seconds_of 20)" "$connect" --shut "$sockets/$name.sock" >"$out" 2>&1
 }
 # info NAME MEMBER: a number or word of what a machine says of itself
 info() {
-	printf '{"command":"info"}\n' | timeout 20 "$connect" --shut "$sockets/$1.sock" | sed -n "s/.*\"$2\":\"\{0,1\}\([^\",}]*\).*/\1/p"
+	printf '{"command":"info"}\n' | timeout "$(seconds_of 20)" "$connect" --shut "$sockets/$1.sock" | sed -n "s/.*\"$2\":\"\{0,1\}\([^\",}]*\).*/\1/p"
 }
 # user STEP... -- COMMAND...: at a terminal
 user() { "$pty" seconds=40 "$@" >"$out" 2>&1; }
-become() { # NAME STATE
-	tenths=100
-	until [ "$(info "$1" state)" = "$2" ]; do
-		[ $tenths -gt 0 ] || return 1
-		tenths=$((tenths - 1))
-		sleep 0.1
-	done
-}
+is_in_state() { [ "$(info "$1" state)" = "$2" ]; } # NAME STATE
 
 # ---- none ----
 
@@ -80,10 +73,11 @@ check "console: shows what was there before, and types" user 'expect=type powero
 check "console: leaves the terminal as it was" grep -aq 'pty: terminal restored' "$out"
 # shellcheck disable=SC2016
 check "console: the machine goes on behind Ctrl-A d" user 'expect=42x' 'send=echo $((7*7))x\r' 'expect=49x' 'send=\001d' -- "$ring1" console alpha
-check "console: Ctrl-A Ctrl-A is one for the guest" user 'expect=49x' 'send=\003cat\r' 'sleep=300' 'send=\001\001\r' 'expect=^A' \
+# The terminal is in the mode that shows it when a command begins; what is typed has a quote.
+check "console: Ctrl-A Ctrl-A is one for the guest" user 'expect=49x' 'send=\003echo beg"i"ns; cat\r' 'expect=begins' 'send=\001\001\r' 'expect=^A' \
 	'send=\003' 'expect=# ' 'send=\001d' -- "$ring1" console alpha
 # shellcheck disable=SC2016
-check "console: a break reaches the guest" user 'send=echo 1 >/proc/sys/kernel/sysrq; echo $((8*8))x\r' 'expect=64x' 'send=\001b' 'sleep=300' 'send=h' \
+check "console: a break reaches the guest" user 'send=echo 1 >/proc/sys/kernel/sysrq; echo $((8*8))x\r' 'expect=64x' 'send=\001b' 'send=h' \
 	'expect=sysrq: HELP' 'send=\001d' -- "$ring1" console --no-history alpha
 
 # Two at once: the first types, the second watches, until it insists.
@@ -160,40 +154,42 @@ check "protocol: no JSON" [ "$(grep -c '^{"id":null,"error":{"code":"bad-request
 check "protocol: no command" grep -q '^{"id":4,"error":{"code":"bad-request",' "$out"
 check "protocol: a wrong argument" grep -q '^{"id":5,"error":{"code":"bad-argument",' "$out"
 check "protocol: and after all that" grep -q '^{"id":7,"result":{"on":true}}' "$out"
-head -c 40000 /dev/zero | tr '\0' x | timeout 20 "$connect" "$sockets/alpha.sock" >"$out" 2>&1
+head -c 40000 /dev/zero | tr '\0' x | timeout "$(seconds_of 20)" "$connect" "$sockets/alpha.sock" >"$out" 2>&1
 check "protocol: a line that does not end is refused" grep -q '"code":"too-long"' "$out"
-# Somebody who asks and never reads is left, and the others are served.
-mkfifo "$scratch/unread"
-# shellcheck disable=SC2217
-sleep 30 <"$scratch/unread" &
-sleeper=$!
+# Clients stay until descriptor 7 is closed. Somebody who asks and never reads is left, and the others are served.
+mkfifo "$scratch/stays" "$scratch/unread"
+exec 7<>"$scratch/stays" 8<>"$scratch/unread"
 {
+	exec 7>&- 8>&-
 	for _ in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do printf '{"command":"stats"}\n{"command":"stats"}\n'; done
-	sleep 20
-} | timeout 20 "$connect" "$sockets/alpha.sock" >"$scratch/unread" &
+	cat
+} <"$scratch/stays" | "$connect" "$sockets/alpha.sock" >"$scratch/unread" 7>&- 8>&- &
 slow=$!
 sleep 1
 check "protocol: a reader that does not read holds nobody up" [ "$(info alpha state)" = running ]
-descriptors() { find "/proc/$main/fd" -type l | wc -l; }
-kill $sleeper $slow 2>/dev/null
-wait $sleeper $slow 2>/dev/null
-# As many as there is room for, and one more.
-before=$(descriptors)
-clients=
-for _ in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16; do
-	sleep 20 | "$connect" "$sockets/alpha.sock" >/dev/null 2>&1 &
+kill $slow 2>/dev/null
+exec 8>&-
+# As many as there is room for, and one more. One that comes before main has seen that others are gone comes again.
+has_a_line() { [ "$(wc -l <"$1")" -ge 1 ]; }
+clients='' connected=0 came=0
+while [ $connected -lt 16 ] && [ $came -lt 100 ]; do
+	came=$((came + 1))
+	{
+		exec 7>&-
+		echo '{"id":1,"command":"info"}'
+		cat
+	} <"$scratch/stays" | "$connect" "$sockets/alpha.sock" >"$scratch/client$came" 2>&1 7>&- &
 	clients="$clients $!"
+	within 60 has_a_line "$scratch/client$came"
+	grep -q '"result"' "$scratch/client$came" && connected=$((connected + 1))
 done
-tenths=50
-until [ "$(descriptors)" -ge $((before + 16)) ] || [ $tenths = 0 ]; do
-	tenths=$((tenths - 1))
-	sleep 0.1
-done
+check "protocol: 16 clients are served" [ $connected = 16 ]
 ask alpha '{"id":1,"command":"info"}'
 check "protocol: one client too many is told so" grep -q '"code":"busy"' "$out"
 # shellcheck disable=SC2086 # one word a process
 kill $clients 2>/dev/null
-check "protocol: and when they have gone there is room" become alpha running
+exec 7>&-
+check "protocol: and when they have gone there is room" within 60 is_in_state alpha running
 
 # ---- several, and the end ----
 
@@ -211,7 +207,7 @@ check "--paused: resume boots it" user 'expect=type poweroff' 'send=\001d' -- "$
 # looks of the host around them, without what lies between two looks of the host while the machine stands.
 uptime_of_guest() {
 	# shellcheck disable=SC2016
-	user 'send=echo up=$(cut -d" " -f1 /proc/uptime | tr -d .)0000000=\r' 'expect=0000000=' 'sleep=200' 'send=\001d' -- "$ring1" console --no-history beta
+	user 'send=echo up=$(cut -d" " -f1 /proc/uptime | tr -d .)0000000"="\r' 'expect=0000000=' 'send=\001d' -- "$ring1" console --no-history beta
 	tr -d '\r' <"$out" | sed -n 's/^up=0*\([0-9]*\)=$/\1/p' | head -n 1
 }
 check "a guest with kvmclock" user 'send=cat /sys/devices/system/clocksource/clocksource0/current_clocksource\r' 'expect=kvm-clock' 'send=\001d' -- \
@@ -251,8 +247,7 @@ initrd=$scratch/initrd
 if start_machine -n gamma; then
 	type_in "$listen"
 	check "stop: the guest listens" appears listening "$scratch/console" 20
-	sleep 0.5
-	ring stop gamma
+	ring stop gamma --timeout 60
 	check "stop: its name is free when it returns" [ ! -e "$sockets/gamma.sock" ]
 	check "stop: status 0" [ "$status" = 0 ]
 	check "stop: without a word" [ ! -s "$out" ]
@@ -299,11 +294,7 @@ check "--detach: nothing is left" [ -z "$(ls "$sockets")" ]
 ring run -k "$kernel" --detach --console stdio
 check "--detach: has no terminal" [ "$status" = 2 ]
 detached zeta -a "quiet rdinit=/no/such"
-tenths=100
-while [ -e "$sockets/zeta.sock" ] && [ $tenths -gt 0 ]; do
-	tenths=$((tenths - 1))
-	sleep 0.1
-done
+within 60 is_gone "$sockets/zeta.sock"
 check "--detach: a panic is in the log" grep -q 'guest panic' "$sockets/zeta.log"
 rm -f "$sockets/zeta.log"
 chmod 755 "$sockets"

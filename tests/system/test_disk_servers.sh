@@ -37,15 +37,8 @@ qemu-img convert -f raw -O qcow2 "$scratch/raw" "$scratch/disk.qcow2"
 disk_guest data '' --disk "$scratch/disk.qcow2" --rng
 check 'qcow2: ext4 keeps data over a remount' said '^guest: data kept'
 sum=$(sed -n 's/^guest: data kept \([0-9a-f]*\).*/\1/p' "$scratch/said")
-server_gone() {
-	tenths=50
-	while pgrep -f "qemu-nbd.*$scratch/" >/dev/null; do
-		[ $tenths -gt 0 ] || return 1
-		tenths=$((tenths - 1))
-		sleep 0.1
-	done
-}
-check '... the server goes with the machine' server_gone
+server_gone() { ! pgrep -f "qemu-nbd.*$scratch/" >/dev/null; }
+check '... the server goes with the machine' within 60 server_gone
 check '... the image is whole' qemu-img check -q "$scratch/disk.qcow2"
 qemu-img convert -O raw "$scratch/disk.qcow2" "$scratch/raw"
 check '... its file system clean' sh -c "e2fsck -fn '$scratch/raw' >/dev/null 2>&1"
@@ -85,8 +78,7 @@ stop_machine
 
 qemu-nbd --persistent --format=raw --socket="$scratch/socket" "$scratch/raw" &
 server=$!
-tenths=50
-until [ -S "$scratch/socket" ] || [ $tenths = 0 ]; do tenths=$((tenths - 1)) && sleep 0.1; done
+within 60 is_socket "$scratch/socket"
 disk_guest data '' --disk "nbd+unix:///?socket=$scratch/socket" --rng
 check 'a server by its URI: ext4 keeps data over a remount' said '^guest: data kept'
 check '... which goes on without the machine' alive $server
@@ -106,8 +98,7 @@ if command -v nbdkit >/dev/null; then
 	nbdkit -f --unix="$scratch/faulty" --filter=error file "$scratch/raw" error-pread=EIO error-pread-rate=100% \
 		error-pread-file="$scratch/trigger" >/dev/null 2>&1 &
 	server=$!
-	tenths=50
-	until [ -S "$scratch/faulty" ] || [ $tenths = 0 ]; do tenths=$((tenths - 1)) && sleep 0.1; done
+	within 60 is_socket "$scratch/faulty"
 	disk_guest reads_badly '' --disk "nbd+unix:///?socket=$scratch/faulty,ro"
 	check 'errors of a server are errors of the guest' [ "$(grep -c '^guest: failed as it should' "$scratch/said")" = 2 ]
 	check '... which goes on' said '^guest: and it goes on'

@@ -18,12 +18,8 @@ session() {
 	seconds=$1
 	shift
 	printf '%s\n' 'set pagination off' 'set confirm off' 'set width 0' "target remote $socket" "$@" >"$scratch/commands"
-	tenths=100
-	until [ -S "$socket" ] || [ $tenths = 0 ]; do
-		tenths=$((tenths - 1))
-		sleep 0.1
-	done
-	timeout "$seconds" gdb -nx -q -batch -x "$scratch/commands" ${program:+"$program"} </dev/null >"$out" 2>&1
+	within 60 is_socket "$socket"
+	timeout "$(seconds_of "$seconds")" gdb -nx -q -batch -x "$scratch/commands" ${program:+"$program"} </dev/null >"$out" 2>&1
 	status=$?
 	[ $status = 0 ] || show "$out"
 }
@@ -120,17 +116,16 @@ check "kill: said so" grep -q 'ended by the debugger' "$scratch/words"
 program=
 if start_machine -n gdb --gdb "unix:$socket"; then
 	# Addresses as the guest itself tells them.
-	type_in "grep -E ' (vfs_write|schedule|ksys_write)\$' /proc/kallsyms; echo e\"nd\""
-	appears 'end' "$scratch/console" 10
-	sleep 0.5
+	type_in "grep -E ' (vfs_write|schedule|ksys_write)\$' /proc/kallsyms; echo all-sh\"own\""
+	appears 'all-shown' "$scratch/console" 10
 	address() { tr -d '\r' <"$scratch/console" | sed -n "s/^\\([0-9a-f]\\{8\\}\\) [tT] $1\$/0x\\1/p" | head -n 1; }
 	write=$(address vfs_write) schedule=$(address schedule)
-	# What the guest does while gdb waits for it.
+	# What the guest does while gdb waits for it: it has stood still since gdb came.
 	(
-		sleep 4
+		within 100 is_there "$scratch/goes-on"
 		type_in 'echo $((6*7))x; ls / >/dev/null; ls / >/dev/null'
 	) &
-	session 100 "break *$write" 'continue' 'print/x $pc' 'print $eflags' 'x/2i $pc' 'bt 2' 'stepi 400' 'print/x $pc' 'delete' "hbreak *$schedule" 'continue' \
+	session 100 "break *$write" "shell touch $scratch/goes-on" 'continue' 'print/x $pc' 'print $eflags' 'x/2i $pc' 'bt 2' 'stepi 400' 'print/x $pc' 'delete' "hbreak *$schedule" 'continue' \
 		'print/x $pc' 'delete' 'watch *(int *)($ebp)' 'info registers cr3 cs fs_base' 'delete' 'detach'
 	check "Linux: a breakpoint at $write" says "^\\\$1 = $write\$"
 	check "Linux: interrupts are on there" says '^\$2 = \[.* IF .*\]'
@@ -146,27 +141,35 @@ if start_machine -n gdb --gdb "unix:$socket"; then
 set pagination off
 target remote $socket
 break *$write
+shell touch $scratch/goes-on-again
 continue
 COMMANDS
 	gdb -nx -q -batch -x "$scratch/commands" </dev/null >"$out" 2>&1 &
 	debugger=$!
-	appears 'Continuing' "$out" 3
-	sleep 2
-	timeout 5 build/test/connect "$socket" </dev/null >"$scratch/second" 2>&1
+	within 60 is_there "$scratch/goes-on-again"
+	sleep 2 # the guest may come there or not
+	timeout "$(seconds_of 60)" build/test/connect "$socket" </dev/null >"$scratch/second" 2>&1
 	check "a second debugger is turned away" [ $? = 0 -a ! -s "$scratch/second" ]
 	kill -KILL $debugger
 	wait $debugger 2>/dev/null
 	type_in 'echo $((7*7))y'
 	check "a debugger that was killed leaves nothing behind" appears 49y "$scratch/console" 20
-	# Not gdb: packets with nonsense in them.
+	# Not gdb: packets with nonsense in them, from somebody who stays until that is answered.
+	mkfifo "$scratch/stays"
+	exec 8<>"$scratch/stays"
 	{
+		exec 8>&-
 		printf '+$qSupported#37$zz#00$g#ff$mffffffffff,10#00$P#50$Z9,1,1#5a\003\003$m0#9d$X0,ffffffff:#00}}}}$?#3f'
 		head -c 100000 /dev/urandom
 		printf '#00$?#3f'
-		sleep 2
-	} | timeout 10 build/test/connect "$socket" >"$scratch/noise" 2>&1
-	check "nonsense: is answered" grep -aq 'PacketSize' "$scratch/noise"
-	check "nonsense: wrong checksums are told" grep -aq -- '-' "$scratch/noise"
+		cat
+	} <"$scratch/stays" | build/test/connect "$socket" >"$scratch/noise" 2>&1 8>&- &
+	noise=$!
+	check "nonsense: is answered" appears 'PacketSize' "$scratch/noise" 60
+	check "nonsense: wrong checksums are told" appears - "$scratch/noise" 60
+	exec 8>&-
+	kill $noise 2>/dev/null
+	wait $noise 2>/dev/null
 	type_in 'echo $((8*8))z'
 	check "nonsense: the guest goes on" appears 64z "$scratch/console" 20
 	# ring1 pause, and a debugger that comes then.

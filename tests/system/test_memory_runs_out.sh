@@ -47,11 +47,8 @@ if mkdir "$group" 2>/dev/null && echo $((120 * mib)) >"$group/memory.limit_in_by
 		grep -aqE '^ring1: .*(a cell died \(killed|the process that starts cells ended)' "$scratch/out"
 	check "a memory limit of the host: an end of its own" [ "$ended" = itself -a "$status" = 3 ]
 	show "$scratch/out" 5
-	tenths=50
-	while [ $tenths -gt 0 ] && [ -n "$(cat "$group/cgroup.procs" 2>/dev/null)" ]; do
-		tenths=$((tenths - 1))
-		sleep 0.1
-	done
+	nobody_left() { [ -z "$(cat "$group/cgroup.procs" 2>/dev/null)" ]; }
+	within 60 nobody_left
 	check "a memory limit of the host: no process is left" rmdir "$group"
 else
 	rmdir "$group" 2>/dev/null
