@@ -318,32 +318,22 @@ static const int calls[] = {
     SCMP_SYS(poll),          /* poll() */
     SCMP_SYS(clock_gettime), /* clock_gettime() on hosts whose clock is not in the vDSO */
     SCMP_SYS(rt_sigreturn),  /* resolver_answers_opens(): the end of its handler */
-    SCMP_SYS(bind),          /* slirp_input() */
-    SCMP_SYS(listen),        /* slirp_input() */
     SCMP_SYS(accept),        /* slirp_pollfds_poll() */
-    SCMP_SYS(accept4),       /* slirp_pollfds_poll() */
     SCMP_SYS(connect),       /* slirp_input() */
     SCMP_SYS(shutdown),      /* slirp_input() */
     SCMP_SYS(sendto),        /* slirp_input() */
     SCMP_SYS(recvfrom),      /* slirp_pollfds_poll() */
-    SCMP_SYS(sendmsg),       /* slirp_input() */
     SCMP_SYS(recvmsg),       /* slirp_pollfds_poll() */
-    SCMP_SYS(readv),         /* slirp_pollfds_poll() */
-    SCMP_SYS(writev),        /* slirp_input() */
-    SCMP_SYS(getsockname),   /* slirp_input() */
     SCMP_SYS(getsockopt),    /* slirp_pollfds_poll() */
     SCMP_SYS(setsockopt),    /* slirp_input() */
     SCMP_SYS(getpeername),   /* slirp_input() */
     SCMP_SYS(close),         /* slirp_input() */
-    SCMP_SYS(lseek),         /* slirp_input() reads resolv.conf, with the next two */
-    SCMP_SYS(fstat),         /* slirp_input() */
-    SCMP_SYS(newfstatat),    /* slirp_input() */
-    SCMP_SYS(mmap),          /* slirp_input(): malloc of the library, without PROT_EXEC */
-    SCMP_SYS(mprotect),      /* the same for the thread of bell_main() */
-    SCMP_SYS(munmap),        /* slirp_input() */
-    SCMP_SYS(mremap),        /* slirp_input() */
-    SCMP_SYS(madvise),       /* slirp_input() */
-    SCMP_SYS(brk),           /* slirp_input() */
+    SCMP_SYS(lseek), /* slirp_input(): fclose() of a resolv.conf with more than 3 name servers */
+    SCMP_SYS(fstat), /* slirp_input() of a C library that has it so */
+    SCMP_SYS(newfstatat), /* slirp_input(): fgets() from resolv.conf */
+    SCMP_SYS(mmap),       /* slirp_input(): malloc() of 128 KiB when the heap has no room */
+    SCMP_SYS(munmap),     /* slirp_pollfds_poll(): the same given back */
+    SCMP_SYS(brk),        /* slirp_input(): malloc(), free() */
 };
 
 #define SOCKET(domain, type)                                                                       \

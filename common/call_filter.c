@@ -39,6 +39,7 @@ static const int of_sanitizers[] = {
     SCMP_SYS(rseq),          SCMP_SYS(set_robust_list),
     SCMP_SYS(clock_gettime), SCMP_SYS(poll),
     SCMP_SYS(exit),          SCMP_SYS(clock_nanosleep),
+    SCMP_SYS(nanosleep),     SCMP_SYS(gettimeofday),
 };
 
 static int allow_sanitizers(scmp_filter_ctx filter)

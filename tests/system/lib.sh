@@ -241,10 +241,14 @@ type_in() { (
 	trap '' PIPE
 	printf '%s\n' "$*" >&9
 ) 2>/dev/null; }
+# All its processes are gone then, with what they have locked.
 stop_machine() {
+	members=$(family "$machine")
 	kill -KILL "$machine" 2>/dev/null
 	wait "$machine" 2>/dev/null
 	exec 9>&-
+	# shellcheck disable=SC2086 # one word a process
+	all_gone 60 $members
 }
 
 # ---- processes ----
