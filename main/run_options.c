@@ -243,6 +243,7 @@ static const struct option options[] = {
     {"trace", required_argument, NULL, OPTION_TRACE},
     {"help", no_argument, NULL, 'h'},
     {0}};
+
 static const char *name_of(int option)
 {
 	const struct option *at = options;

@@ -8,8 +8,8 @@
  * The input: a byte of flags, registers of both queues, then memory, repeated until it is full.
  */
 #include "backends/net_user.h"
+#include "main/net_options.h"
 
-#include <arpa/inet.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -34,18 +34,14 @@ static void send_frame(struct net *n, const struct virtio_net_hdr_v1 *h, uint8_t
 
 static void open_slirp(void)
 {
-	static struct net_user_options o = {.restricted = true, .ipv6 = true};
+	static struct net_options o;
 	char why[200];
 
-	inet_pton(AF_INET, "10.0.2.0", &o.network);
-	inet_pton(AF_INET, "255.255.255.0", &o.mask);
-	inet_pton(AF_INET, "10.0.2.2", &o.host);
-	inet_pton(AF_INET, "10.0.2.3", &o.dns);
-	inet_pton(AF_INET, "10.0.2.15", &o.dhcp);
 	net.plug = &plug;
 	net.mtu = 9000;
 	machine = aligned_alloc(_Alignof(struct machine), sizeof *machine);
-	if (!machine || net_user_open(&net, &o, NULL, 0, why, sizeof why) < 0)
+	if (!machine || !net_options_parse("user,restrict=on,loopback=off", &o, why, sizeof why) ||
+	    net_user_open(&net, &o.user, NULL, 0, why, sizeof why) < 0)
 		abort();
 	memset(machine, 0, sizeof *machine);
 }

@@ -8,8 +8,8 @@
  */
 #include "backends/net_reassembly.h"
 #include "backends/net_user.h"
+#include "main/net_options.h"
 
-#include <arpa/inet.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -27,16 +27,12 @@ static unsigned get16(const uint8_t *at)
 
 static void open_slirp(void)
 {
-	static struct net_user_options o = {.restricted = true};
+	static struct net_options o;
 	char why[200];
 
-	inet_pton(AF_INET, "10.0.2.0", &o.network);
-	inet_pton(AF_INET, "255.255.255.0", &o.mask);
-	inet_pton(AF_INET, "10.0.2.2", &o.host);
-	inet_pton(AF_INET, "10.0.2.3", &o.dns);
-	inet_pton(AF_INET, "10.0.2.15", &o.dhcp);
 	net.mtu = 1500;
-	if (net_user_open(&net, &o, NULL, 0, why, sizeof why) < 0)
+	if (!net_options_parse("user,restrict=on,loopback=off,ipv6=off", &o, why, sizeof why) ||
+	    net_user_open(&net, &o.user, NULL, 0, why, sizeof why) < 0)
 		abort();
 }
 
