@@ -624,7 +624,9 @@ static uint64_t plan_sleep(struct loop *l)
 			ns = REKICK_NS;
 		if (ns > LONGEST_SLEEP_NS)
 			ns = LONGEST_SLEEP_NS;
-		ns = stay_up(l, now, ns);
+		/* Guest time stands while it is paused, and no deadline comes. */
+		if (!l->vm->paused)
+			ns = stay_up(l, now, ns);
 		if (snapshot_state() == SNAPSHOT_WRITING)
 			ns = 0;
 		__atomic_store_n(&m->main_wake, now + ns, __ATOMIC_SEQ_CST);
