@@ -190,7 +190,8 @@ test-guests:
 .PHONY: test-build test-slow fuzz soak
 .SECONDARY: $(TESTED_OBJ) $(THREAD_OBJ) $(FUZZ_OBJ) $(FUZZ_MAIN_OBJ) $(FUZZ_CORE_OBJ)
 
-RUN_TESTS = tests/run $(if $(ONLY),-o $(ONLY))
+# Those few that were asked for by name are shown line by line.
+RUN_TESTS = tests/run $(if $(ONLY)$(V),-v) $(if $(ONLY),-o $(ONLY))
 FUZZERS_OR_SKIPS := $(if $(strip $(FUZZERS)),$(FUZZERS) $(FUZZERS_LEFT_OUT:%=skip:%:libunicorn-dev),\
 	$(patsubst tests/fuzz/%.c,skip:%:clang,$(wildcard tests/fuzz/fuzz_*.c)))
 
