@@ -305,6 +305,24 @@ ring run -k "$kernel" -n eta
 check "nor by a machine that has a name" [ "$status" = 3 ]
 chmod 700 "$sockets"
 
+# Main has nothing to do for a machine that stands, whatever its guest was about to do: one whose programs wake every millisecond.
+"$ring1" run -n working -k "$kernel" -i "$initrd" -a "quiet ring1.init=selftest ring1.checks=iopl:" --console "file:$scratch/working" \
+	</dev/null >/dev/null 2>&1 &
+machine=$!
+appears 'ok 1 ' "$scratch/working" 60
+wakes=0
+for i in 1 2 3 4 5 6 7 8 9 10 11 12; do
+	ring pause working
+	was=$(woken "$machine")
+	sleep 0.1
+	wakes=$((wakes + $(woken "$machine") - was))
+	ring resume working
+	sleep 0.03
+done
+check "pause: main sleeps, too (woken $wakes times in twelve pauses)" [ "$wakes" -lt 60 ]
+ring stop --now working
+wait "$machine"
+
 # ends_itself COMMAND: whatever the limit of descriptors is; one of these limits leaves it none to list the sockets by
 ends_itself() {
 	told=
