@@ -126,13 +126,14 @@ launch_qemu() { # LOG PARAMETER...
 		-nic "$nic" ${disk:+-drive "file=$disk,if=virtio,format=raw,cache=writeback"} -kernel "$kernel" -initrd "$initramfs" -append "console=ttyS0 panic=-1 $as_guest ${disk:+bench.disk=/dev/vda} ${net:+bench.net=10.0.2.2:$net} $*" >"$log"
 }
 
-# UML keeps the guest's memory in a file below TMPDIR.
+# UML keeps the guest's memory in a file below TMPDIR. What its disks are told to flush it does not; "s" opens the file with
+# O_SYNC, which is for the item that wants just that.
 launch_uml() { # LOG PARAMETER...
 	log=$1
 	shift
 	# shellcheck disable=SC2086 # words
 	TMPDIR=$(tmpfs_folder) pinned "$launch" --timeout 600 "$uml" "mem=$memory" "initrd=$initramfs" \
-		${disk:+"ubd0=$disk" bench.disk=/dev/ubda} con0=fd:0,fd:1 con=null panic=-1 $as_guest "$@" >"$log"
+		${disk:+"ubd0=$disk" bench.disk=/dev/ubda "ubd1s=$disk" bench.synced_disk=/dev/ubdb} con0=fd:0,fd:1 con=null panic=-1 $as_guest "$@" >"$log"
 }
 
 # A Debian from a disk image, until it asks who is there. Nobody's writes are kept. QEMU is given kernel and initrd out of it.

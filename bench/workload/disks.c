@@ -11,19 +11,19 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-const char *disk_path;
+const char *disk_path, *synced_disk_path;
 
 static int disk = -1;
 static uint8_t *buffer;
 static off_t disk_size, place;
 static uint32_t choice = 7;
 
-static bool open_disk(void)
+static bool open_device(const char *path)
 {
 	struct stat s;
-	int direct = !stat(disk_path, &s) && S_ISBLK(s.st_mode) ? O_DIRECT : 0;
+	int direct = !stat(path, &s) && S_ISBLK(s.st_mode) ? O_DIRECT : 0;
 
-	disk = open(disk_path, O_RDWR | direct);
+	disk = open(path, O_RDWR | direct);
 	if (disk < 0)
 		return false;
 	disk_size = lseek(disk, 0, SEEK_END) & ~(off_t)(MIB - 1);
@@ -31,6 +31,16 @@ static bool open_disk(void)
 	need(!posix_memalign((void **)&buffer, PAGE, MIB), "posix_memalign");
 	touch(buffer, MIB / PAGE);
 	return true;
+}
+
+static bool open_disk(void)
+{
+	return open_device(disk_path);
+}
+
+static bool open_synced_disk(void)
+{
+	return open_device(synced_disk_path ? synced_disk_path : disk_path);
 }
 
 static off_t next_place(void)
@@ -84,6 +94,6 @@ const struct item disk_items[] = {
     {"disk_write_1m", .prepare = open_disk, .run = disk_write_1m},
     {"disk_read_random_4k", .prepare = open_disk, .run = disk_read_random_4k},
     {"disk_write_random_4k", .prepare = open_disk, .run = disk_write_random_4k},
-    {"disk_write_sync_4k", .prepare = open_disk, .run = disk_write_sync_4k},
+    {"disk_write_sync_4k", .prepare = open_synced_disk, .run = disk_write_sync_4k},
     {0},
 };

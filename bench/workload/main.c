@@ -238,6 +238,7 @@ static int usage(void)
 	      "  --dir DIR     work there\n"
 	      "  --disk FILE   a file or block device that may be written to: items of disks as "
 	      "well\n"
+	      "  --synced-disk FILE  the same, for the item whose writes are to be on it\n"
 	      "  --net ADDRESS:PORT  where a --serve listens: items of networks as well\n"
 	      "  --serve ADDRESS:PORT  be that (port 0: a free one); print the port\n"
 	      "  --list        print the items' names\n"
@@ -290,6 +291,8 @@ int main(int argc, char **argv)
 			options.operations = number(value, 1u << 30);
 		else if (!strcmp(option, "disk"))
 			disk_path = value;
+		else if (!strcmp(option, "synced-disk"))
+			synced_disk_path = value;
 		else if (!strcmp(option, "net"))
 			net_place = value;
 		else if (!strcmp(option, "serve"))

@@ -41,6 +41,12 @@ extern const struct item system_call_items[], memory_items[], process_items[], s
 /** disk_path - what disk_items use; NULL: they are left out */
 extern const char *disk_path;
 
+/**
+ * synced_disk_path - the same disk as a device of its own, for the item that wants its writes on the
+ * host's disk; NULL: a flush of disk_path does that
+ */
+extern const char *synced_disk_path;
+
 /** net_place - ADDRESS:PORT of a serve_net(), which net_items use; NULL: they are left out */
 extern const char *net_place;
 
