@@ -41,6 +41,15 @@ size_t ring_give(struct byte_ring *r, const uint8_t *from, size_t n)
 	return n;
 }
 
+void shared_copy(void *to, const void *from, size_t bytes)
+{
+	const uint64_t *shared = from;
+	uint64_t *own = to;
+
+	for (size_t i = 0; i < bytes / sizeof *own; i++)
+		own[i] = __atomic_load_n(&shared[i], __ATOMIC_RELAXED);
+}
+
 struct stop stop_copy(const struct stop *shared)
 {
 	struct stop stop;

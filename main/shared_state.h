@@ -18,6 +18,13 @@ size_t ring_take(struct byte_ring *r, uint8_t *to, size_t max);
 /** ring_give - as many of @n bytes into it as there is room for; how many */
 size_t ring_give(struct byte_ring *r, const uint8_t *from, size_t n);
 
+/**
+ * shared_copy - @bytes from memory that cells, or another thread, may write to meanwhile: what each
+ * aligned uint64_t held at some moment, and no more than that. Both addresses and the length are
+ * multiples of 8.
+ */
+void shared_copy(void *to, const void *from, size_t bytes);
+
 /** stop_copy - a stop as it can be told: a reason that exists, a text of printable characters */
 struct stop stop_copy(const struct stop *shared);
 

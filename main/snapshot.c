@@ -3,6 +3,7 @@
 
 #include "main/devices.h"
 #include "main/pause.h"
+#include "main/shared_state.h"
 #include "main/snapshot_file.h"
 
 #include "backends/disk.h"
@@ -161,9 +162,10 @@ static bool write_state(const struct vm *vm)
 	struct vcpu *v = malloc(sizeof *v);
 	struct machine *m = malloc(sizeof *m);
 
+	_Static_assert(sizeof *v % 8 == 0 && sizeof *m % 8 == 0, "copied in words");
 	if (v && m) {
-		memcpy(v, vm->vcpu, sizeof *v);
-		memcpy(m, vm->machine, sizeof *m);
+		shared_copy(v, vm->vcpu, sizeof *v);
+		shared_copy(m, vm->machine, sizeof *m);
 		snapshot_write(&taking.to, SNAPSHOT_VCPU, 0, v, sizeof *v);
 		snapshot_write(&taking.to, SNAPSHOT_MACHINE, 0, m, sizeof *m);
 	}

@@ -85,6 +85,34 @@ for kind in thread address; do
 	check "$kind, disks: status 0 (it was $status)" [ "$status" = 0 -a "$ended" = itself ]
 	finds_nothing "disks, trace, debugger, control socket"
 
+	# A snapshot of a machine that works, with a disk; what is made of it goes on, in place and beside.
+	set -- --disk "$scratch/disk" --rng --balloon free-page-reporting=on
+	start_machine -n "taken-$kind" "$@"
+	type_in 'while :; do dd if=/dev/vda of=/dev/null bs=64k; dd if=/dev/zero of=/dev/vda bs=4k count=8; done 2>/dev/null & echo wor""ks'
+	check "$kind, snapshot: the guest works" appears works "$scratch/console" 60
+	"$ring1" snapshot "taken-$kind" "$scratch/snapshot" >"$scratch/told" 2>&1
+	check "$kind, snapshot: it is taken" [ $? = 0 -a -s "$scratch/snapshot" ]
+	"$ring1" snapshot "taken-$kind" "$scratch/snapshot" --stop >>"$scratch/told" 2>&1
+	check "$kind, snapshot: and again, behind which the machine ends" [ $? = 0 ]
+	wait_for_end "$machine" 60
+	exec 9>&-
+	check "$kind, snapshot: status 0 (it was $status)" [ "$status" = 0 -a "$ended" = itself ]
+	cat "$scratch/console" "$scratch/words" "$scratch/told" >"$scratch/out"
+	mkfifo "$scratch/restored-keys"
+	"$ring1" run --restore "$scratch/snapshot" -n "restored-$kind" "$@" <"$scratch/restored-keys" >"$scratch/restored" 2>&1 &
+	machine=$!
+	exec 9>"$scratch/restored-keys"
+	rm "$scratch/restored-keys"
+	type_in 'echo go""es on'
+	check "$kind, restore: the guest goes on" appears 'goes on' "$scratch/restored" 60
+	type_in 'poweroff -f'
+	wait_for_end "$machine" 60
+	exec 9>&-
+	check "$kind, restore: status 0 (it was $status)" [ "$status" = 0 -a "$ended" = itself ]
+	cat "$scratch/restored" >>"$scratch/out"
+	[ "$status" = 0 ] || show "$scratch/out"
+	finds_nothing "snapshot and restore"
+
 	# A drive and a CD-ROM at an IDE controller, a balloon, a network card without virtio: what their drivers may say.
 	for mode in drives balloon nic; do
 		case $mode in
