@@ -113,6 +113,47 @@ static bool move(struct vm *vm, int cpu)
 	return true;
 }
 
+/* As the host's own lists of CPUs: 0-3,6 */
+static void list_cpus(const cpu_set_t *set, char *to, size_t size)
+{
+	size_t n = 0;
+
+	*to = 0;
+	for (int first = 0, last; first < CPU_SETSIZE && n < size; first = last + 1) {
+		last = first;
+		if (!CPU_ISSET(first, set))
+			continue;
+		while (last + 1 < CPU_SETSIZE && CPU_ISSET(last + 1, set))
+			last++;
+		n += (size_t)snprintf(to + n, size - n, n ? ",%d" : "%d", first);
+		if (last > first && n < size)
+			n += (size_t)snprintf(to + n, size - n, "-%d", last);
+	}
+}
+
+/* The host cuts a set to what it allows, and refuses one of which nothing is left. */
+bool placement_check(int cpu)
+{
+	cpu_set_t before, one, all;
+	char list[256];
+	bool may;
+
+	CPU_ZERO(&one);
+	CPU_SET(cpu, &one);
+	memset(&all, 0xff, sizeof all);
+	if (sched_getaffinity(0, sizeof before, &before))
+		return true;
+	may = !sched_setaffinity(0, sizeof one, &one);
+	if (!may &&
+	    (sched_setaffinity(0, sizeof all, &all) || sched_getaffinity(0, sizeof all, &all)))
+		all = before;
+	sched_setaffinity(0, sizeof before, &before);
+	list_cpus(&all, list, sizeof list);
+	if (!may)
+		complain("--cpu %d: the host lets this process run on CPUs %s only", cpu, list);
+	return may;
+}
+
 void placement_start(struct vm *vm, int cpu)
 {
 	static struct load now;

@@ -11,6 +11,14 @@
 #define PLACEMENT_INTERVAL_NS 500000000u
 
 /**
+ * placement_check - may this process run on that host CPU?
+ *
+ * False: it has no such CPU, or none that it gives to this process (cgroups), with the reason
+ * printed, and which ones would do.
+ */
+bool placement_check(int cpu);
+
+/**
  * placement_start - choose a CPU, before the first cell is forked
  * @cpu: the user's choice, -1: ring1 chooses, and may move later
  */

@@ -9,6 +9,7 @@
 #include "main/machines.h"
 #include "main/nets.h"
 #include "main/option_text.h"
+#include "main/placement.h"
 #include "main/rng.h"
 #include "main/shares.h"
 
@@ -165,9 +166,11 @@ static int parse_cpu(const char *text, int *cpu)
 	long n = strtol(text, &end, 10);
 
 	if (end == text || *end || n < 0 || n >= CPU_SETSIZE) {
-		complain("--cpu %s: not the number of a host CPU", text);
+		complain("--cpu %s: not the number of a host CPU, counted from 0", text);
 		return EXIT_USAGE;
 	}
+	if (!placement_check((int)n))
+		return EXIT_USAGE;
 	*cpu = (int)n;
 	return 0;
 }

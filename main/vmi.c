@@ -6,11 +6,13 @@
 #include "main/report.h"
 #include "main/rom_answers.h"
 
+#include <errno.h>
 #include <getopt.h>
 #include <inttypes.h>
 #include <jansson.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 static void usage(FILE *to)
 {
@@ -82,17 +84,31 @@ static const char *asks(const struct table *t, int call)
 
 static int read_stats(const char *path, json_t **run)
 {
+	FILE *file = fopen(path, "r");
+	struct stat st;
 	json_error_t e;
-	json_t *root = json_load_file(path, 0, &e);
+	json_t *root;
 
+	if (!file || fstat(fileno(file), &st) || S_ISDIR(st.st_mode)) {
+		complain("%s: %s", path, strerror(file && S_ISDIR(st.st_mode) ? EISDIR : errno));
+		if (file)
+			fclose(file);
+		return EXIT_USAGE;
+	}
+	root = json_loadf(file, 0, &e);
+	fclose(file);
 	if (!root) {
-		complain("%s: %s", path, e.text);
+		complain("%s: no statistics of 'ring1 run --stats=FILE': line %d: %s", path, e.line,
+		         e.text);
 		return EXIT_USAGE;
 	}
 	*run = json_incref(json_object_get(root, "vmi"));
 	json_decref(root);
 	if (!json_is_object(*run)) {
-		complain("%s: no statistics of 'ring1 run --stats=FILE'", path);
+		complain(
+		    "%s: no statistics of 'ring1 run --stats=FILE': nothing named \"vmi\" is in "
+		    "it",
+		    path);
 		return EXIT_USAGE;
 	}
 	return 0;

@@ -43,6 +43,9 @@ longer=$(head -c 9000 /dev/zero | tr '\0' x)
 refused "kernel arguments longer than the kernel takes" 'characters; this kernel takes' "$ring1" run -k "$kernel" -a "$long"
 refused "kernel arguments longer than ring1 takes" 'long' "$ring1" run -k "$kernel" -a "$longer"
 
+refused "--cpu 1023" '^ring1: --cpu 1023: .* on CPUs [0-9]' "$ring1" run -k "$kernel" --cpu 1023
+refused "--cpu one" '^ring1: --cpu one: not the number' "$ring1" run -k "$kernel" --cpu one
+
 truncate -s 80M "$scratch/large"
 refused "initrd: missing file" 'missing.*No such file' "$ring1" run -k "$kernel" -i "$scratch/missing"
 refused "initrd: directory" '[Dd]irectory' "$ring1" run -k "$kernel" -i "$scratch"

@@ -50,7 +50,9 @@ fails() { # STATUS WORD ARGUMENT...
 fails 2 /no/kernel /no/kernel
 fails 2 /no/stats --stats=/no/stats
 echo '{}' >"$scratch/empty.json"
-fails 2 empty.json --stats="$scratch/empty.json"
+fails 2 'empty.json: no statistics .*vmi' --stats="$scratch/empty.json"
+fails 2 'README.md: no statistics .*line 1' --stats=README.md
+fails 2 'tests: Is a directory' --stats=tests
 fails 2 'one kernel' "$kernel" "$kernel"
 check "--help tells the usage" grep -q "^usage: ring1 vmi" <<-EOF
 $("$ring1" vmi --help)
