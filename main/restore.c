@@ -4,6 +4,7 @@
 #include "annotate/parts.h"
 #include "main/annotation.h"
 #include "main/report.h"
+#include "main/snapshot.h"
 
 #include "backends/disk.h"
 
@@ -75,6 +76,13 @@ int restore_open(struct restore *r, const char *path, bool verify)
 void restore_close(struct restore *r)
 {
 	snapshot_close(&r->file);
+}
+
+int restore_verify(const struct restore *r)
+{
+	char why[200];
+
+	return snapshot_verify_sections(&r->file, why, sizeof why) ? 0 : refuse(r, why);
 }
 
 /* ---- does this host do? ---- */
@@ -397,43 +405,63 @@ static int load_contents(const struct restore *r, struct device *d, unsigned num
 	return status;
 }
 
-static int load_device(const struct restore *r, struct device *d, unsigned number, bool changed)
+/* NULL, with the reason printed; the caller's to free(). */
+static struct snapshot_device *read_device(const struct restore *r, unsigned number)
 {
-	char why[600], text[SNAPSHOT_IDENTITY] = "";
-	struct snapshot_device *was;
-	struct virtio_shown shown;
-	uint8_t *state;
+	char why[200];
 	size_t n;
-	int status = 0;
+	struct snapshot_device *d = snapshot_read(&r->file, SNAPSHOT_DEVICE, number, sizeof *d,
+	                                          sizeof *d, &n, why, sizeof why);
 
-	was = snapshot_read(&r->file, SNAPSHOT_DEVICE, number, sizeof *was, sizeof *was, &n, why,
-	                    sizeof why);
-	if (!was)
-		return refuse(r, why);
-	snapshot_text(was->name, sizeof was->name);
-	snapshot_text(was->identity, sizeof was->identity);
-	shown = was->shown;
-	shown.msix = d->shown.msix;
-	if (d->identify)
-		d->identify(d, text, sizeof text);
-	if (memcmp(&shown, &d->shown, sizeof shown)) {
+	if (!d) {
+		refuse(r, why);
+		return NULL;
+	}
+	snapshot_text(d->name, sizeof d->name);
+	snapshot_text(d->identity, sizeof d->identity);
+	return d;
+}
+
+static int check_device(const struct restore *r, unsigned number, const struct snapshot_device *was,
+                        const struct snapshot_device *is, bool changed)
+{
+	struct virtio_shown shown = was->shown;
+	char why[800];
+
+	shown.msix = is->shown.msix;
+	if (memcmp(&shown, &is->shown, sizeof shown))
 		snprintf(why, sizeof why, "its device %u was '%s', and '%s' is not the same kind",
-		         number + 1, was->name, d->name);
-		status = refuse(r, why);
-	} else if (!changed && strcmp(text, was->identity)) {
+		         number + 1, was->name, is->name);
+	else if (!changed && strcmp(is->identity, was->identity))
 		snprintf(why, sizeof why,
 		         "%s is not what it was when the snapshot was taken (it was: %s; it is: "
 		         "%s)",
-		         d->name, was->identity, text);
-		status = refuse(r, why);
-	} else if (was->clusters && was->clusters != (d->contents_map ? d->clusters : 0)) {
+		         is->name, was->identity, is->identity);
+	else if (was->clusters && was->clusters != is->clusters)
 		snprintf(why, sizeof why,
 		         "its device %u, '%s', had a copy of its own (cow), and '%s' has not",
-		         number + 1, was->name, d->name);
-		status = refuse(r, why);
-	} else if (was->clusters) {
+		         number + 1, was->name, is->name);
+	else
+		return 0;
+	return refuse(r, why);
+}
+
+static int load_device(const struct restore *r, struct device *d, unsigned number, bool changed)
+{
+	static struct snapshot_device is;
+	struct snapshot_device *was = read_device(r, number);
+	char why[200];
+	uint8_t *state;
+	size_t n;
+	int status;
+
+	if (!was)
+		return EXIT_USAGE;
+	snapshot_describe(d, &is);
+	snapshot_text(is.identity, sizeof is.identity);
+	status = check_device(r, number, was, &is, changed);
+	if (!status && was->clusters)
 		status = load_contents(r, d, number);
-	}
 	free(was);
 	if (status)
 		return status;
@@ -454,16 +482,11 @@ static int load_device(const struct restore *r, struct device *d, unsigned numbe
 /* What to say on the command line, from what was said when the machine was started. */
 static void list_devices(const struct restore *r)
 {
-	char why[200];
-	size_t n;
-
 	for (uint32_t i = 0; i < r->config.ndevices; i++) {
-		struct snapshot_device *was = snapshot_read(
-		    &r->file, SNAPSHOT_DEVICE, i, sizeof *was, sizeof *was, &n, why, sizeof why);
+		struct snapshot_device *was = read_device(r, i);
 
 		if (!was)
 			return;
-		snapshot_text(was->name, sizeof was->name);
 		complain("  device %u: %s", i + 1, was->name);
 		free(was);
 	}
@@ -473,9 +496,8 @@ int restore_show(const struct restore *r)
 {
 	const struct snapshot_config *c = &r->config;
 	time_t utc = (time_t)(c->utc_ns / 1000000000);
-	char why[200], when[40] = "?";
+	char when[40] = "?";
 	struct tm tm;
-	size_t n;
 
 	if (localtime_r(&utc, &tm))
 		strftime(when, sizeof when, "%Y-%m-%d %H:%M:%S", &tm);
@@ -484,13 +506,10 @@ int restore_show(const struct restore *r)
 	       when, c->ring1, c->kernel_version, *c->kernel_version ? ", " : "", c->kernel,
 	       r->file.header.ram_bytes >> 20, c->guest_ns / 1000000000u);
 	for (uint32_t i = 0; i < c->ndevices; i++) {
-		struct snapshot_device *d = snapshot_read(&r->file, SNAPSHOT_DEVICE, i, sizeof *d,
-		                                          sizeof *d, &n, why, sizeof why);
+		struct snapshot_device *d = read_device(r, i);
 
 		if (!d)
-			return refuse(r, why);
-		snapshot_text(d->name, sizeof d->name);
-		snapshot_text(d->identity, sizeof d->identity);
+			return EXIT_USAGE;
 		printf("device   %s%s%s%s\n", d->name, *d->identity ? ": " : "", d->identity,
 		       d->clusters ? ", with what was written to it (cow)" : "");
 		free(d);
@@ -500,19 +519,59 @@ int restore_show(const struct restore *r)
 
 int restore_devices(const struct restore *r, struct devices *devices, bool changed)
 {
+	uint32_t had = r->config.ndevices;
 	char why[200];
 	int status = 0;
 
-	if (devices->count != r->config.ndevices) {
+	if (devices->count != had) {
 		snprintf(why, sizeof why,
-		         "the machine had %" PRIu32 " devices, and %u are given; they must be the "
+		         "the machine had %" PRIu32 " device%s, and %u %s given; they must be the "
 		         "same, in the same order",
-		         r->config.ndevices, devices->count);
+		         had, had == 1 ? "" : "s", devices->count,
+		         devices->count == 1 ? "is" : "are");
 		status = refuse(r, why);
 		list_devices(r);
 	}
 	devices->restored = true;
 	for (unsigned i = 0; i < devices->count && !status; i++)
 		status = load_device(r, &devices->list[i], i, changed);
+	return status;
+}
+
+static int fits_device(const struct restore *r, const struct restore *now, unsigned number,
+                       bool changed)
+{
+	struct snapshot_device *was = read_device(r, number), *is = read_device(now, number);
+	int status = was && is ? check_device(r, number, was, is, changed) : EXIT_USAGE;
+
+	free(was);
+	free(is);
+	return status;
+}
+
+int restore_fits(const struct restore *r, const struct restore *now, bool changed)
+{
+	uint64_t had = r->file.header.ram_bytes >> 20, has = now->file.header.ram_bytes >> 20;
+	uint32_t n = r->config.ndevices, is = now->config.ndevices;
+	char why[200];
+	int status = 0;
+
+	if (had != has) {
+		snprintf(why, sizeof why,
+		         "is another machine's, which had %" PRIu64 " MiB of memory: this one has "
+		         "%" PRIu64,
+		         had, has);
+		return refuse(r, why);
+	}
+	if (n != is) {
+		snprintf(why, sizeof why,
+		         "is another machine's, which had %" PRIu32 " device%s: this one has "
+		         "%" PRIu32,
+		         n, n == 1 ? "" : "s", is);
+		status = refuse(r, why);
+		list_devices(r);
+	}
+	for (unsigned i = 0; i < n && !status; i++)
+		status = fits_device(r, now, i, changed);
 	return status;
 }

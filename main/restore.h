@@ -31,6 +31,22 @@ int restore_open(struct restore *r, const char *path, bool verify);
 void restore_close(struct restore *r);
 
 /**
+ * restore_verify - compare all but guest memory with its checksums
+ *
+ * Who restores a machine does so of each part as it comes to it; this is for those who must know
+ * before they begin. Returns 0, or an exit status with the reason printed.
+ */
+int restore_verify(const struct restore *r);
+
+/**
+ * restore_fits - could the machine that is in @now be put back to where @r was taken?
+ * @changed: it does not matter whether something has written to a disk since
+ *
+ * Has it as much memory, and the same devices? Returns 0, or an exit status with the reason printed.
+ */
+int restore_fits(const struct restore *r, const struct restore *now, bool changed);
+
+/**
  * restore_devices - are these the devices of the snapshot? They take over what it has of them
  * @changed: it does not matter whether something has written to a disk since
  *

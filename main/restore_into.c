@@ -26,6 +26,14 @@
 #define WRITE_TIMEOUT_S 3600
 #define WHAT_MAX        (2 * PATH_MAX + 64)
 
+/* The file it is to be put back to. */
+struct target {
+	struct restore r;
+	char path[PATH_MAX];
+	char what[WHAT_MAX]; /* as --restore has it */
+	bool changed;        /* disks=changed */
+};
+
 struct before {
 	char name[MACHINE_NAME_MAX + 1];
 	char directory[PATH_MAX];
@@ -38,24 +46,25 @@ struct before {
 
 /* ---- what it is to be ---- */
 
-/* @what with the file's whole name, sound; @to has room for WHAT_MAX bytes. */
-static int look_at_file(const char *what, char *to)
+/* All that can be said against it without the machine. */
+static int look_at_file(struct target *t, const char *what)
 {
-	static struct restore r;
-	char path[PATH_MAX], whole[PATH_MAX];
-	const char *words = option_part(what, path, sizeof path);
-	int status;
+	char path[PATH_MAX];
+	bool unverified;
+	int status = run_options_restore(what, path, sizeof path, &t->changed, &unverified);
 
-	if (!realpath(path, whole)) {
+	if (status)
+		return status;
+	if (!realpath(path, t->path)) {
 		complain("%s: %s", path, strerror(errno));
 		return EXIT_USAGE;
 	}
-	status = restore_open(&r, whole, !words || !strstr(words, "verify=off"));
-	restore_close(&r);
-	quote_path(to, 2 * PATH_MAX, whole);
-	/* It has been compared: that was the part that takes time. */
-	snprintf(to + strlen(to), 64, ",verify=off%s%.48s", words ? "," : "", words ? words : "");
-	return status;
+	quote_path(t->what, 2 * PATH_MAX, t->path);
+	/* It is compared here: that is the part that takes time. */
+	snprintf(t->what + strlen(t->what), 64, ",verify=off%s",
+	         t->changed ? ",disks=changed" : "");
+	status = restore_open(&t->r, t->path, !unverified);
+	return status ? status : restore_verify(&t->r);
 }
 
 /* ---- what it is ---- */
@@ -122,6 +131,18 @@ static int keep(struct before *b, struct machine_link *l)
 	return status;
 }
 
+/* The running one, which stands still: is it that which the file is of? */
+static int compare(const struct before *b, const struct target *t)
+{
+	static struct restore now;
+	int status = restore_open(&now, b->path, false);
+
+	if (!status)
+		status = restore_fits(&t->r, &now, t->changed);
+	restore_close(&now);
+	return status;
+}
+
 /* ---- the other ---- */
 
 /* In a process of its own, and without a word when it goes well. */
@@ -162,13 +183,15 @@ static int go_back(const struct before *b)
 	return start(b, what, b->paused);
 }
 
-static int replace(struct before *b, struct machine_link *l, char *what)
+static int replace(struct before *b, struct machine_link *l, struct target *t)
 {
 	int status = keep(b, l);
 	json_t *result;
 
+	if (!status)
+		status = compare(b, t);
 	if (!status && (status = manage_power_off(l)) == 0) {
-		status = start(b, what, false);
+		status = start(b, t->what, false);
 		if (status && go_back(b)) {
 			complain("%s could not go on; what it was is in %s", b->name, b->path);
 			return status;
@@ -188,13 +211,13 @@ static int replace(struct before *b, struct machine_link *l, char *what)
 int restore_into(const char *name, const char *what)
 {
 	static struct before b = {.fd = -1};
-	static char whole[WHAT_MAX];
+	static struct target t = {.r.file.fd = -1};
 	struct machine_link l;
 	json_t *info = NULL;
 	int status = link_open(&l, name);
 
 	if (!status)
-		status = look_at_file(what, whole);
+		status = look_at_file(&t, what);
 	if (!status)
 		status = link_call(&l, "info", NULL, &info);
 	if (!status) {
@@ -203,7 +226,8 @@ int restore_into(const char *name, const char *what)
 		json_decref(info);
 	}
 	if (!status)
-		status = replace(&b, &l, whole);
+		status = replace(&b, &l, &t);
+	restore_close(&t.r);
 	link_close(&l);
 	return status;
 }

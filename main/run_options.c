@@ -323,20 +323,18 @@ static int parse_choice(int option, const char *text, const char *no, const char
 	return 0;
 }
 
-/* FILE[,WORD]...; a comma in a name is written twice, as with disks. */
-static int parse_restore(struct run_options *o, const char *text)
+int run_options_restore(const char *text, char *file, size_t size, bool *changed, bool *unverified)
 {
-	static char file[PATH_MAX];
 	char word[32];
 
-	text = option_part(text, file, sizeof file);
-	o->restore = file;
+	*changed = *unverified = false;
+	text = option_part(text, file, size);
 	while (text) {
 		text = option_part(text, word, sizeof word);
 		if (!strcmp(word, "disks=changed")) {
-			o->disks_changed = true;
+			*changed = true;
 		} else if (!strcmp(word, "verify=off")) {
-			o->unverified = true;
+			*unverified = true;
 		} else {
 			complain("--restore %s: '%s' is none of disks=changed, verify=off", file,
 			         word);
@@ -344,6 +342,14 @@ static int parse_restore(struct run_options *o, const char *text)
 		}
 	}
 	return 0;
+}
+
+static int parse_restore(struct run_options *o, const char *text)
+{
+	static char file[PATH_MAX];
+
+	o->restore = file;
+	return run_options_restore(text, file, sizeof file, &o->disks_changed, &o->unverified);
 }
 
 /* The machine is what it was: what of it would be decided when it boots is decided. */

@@ -46,4 +46,13 @@ struct run_options {
  */
 int run_options_parse(int argc, char **argv, struct run_options *o);
 
+/**
+ * run_options_restore - what stands behind --restore: FILE[,WORD]...; a comma in a name twice
+ * @file: receives the name, cut at @size bytes
+ * @changed, @unverified: whether disks=changed, verify=off are among the words
+ *
+ * Returns 0, or an exit status with the reason printed.
+ */
+int run_options_restore(const char *text, char *file, size_t size, bool *changed, bool *unverified);
+
 #endif

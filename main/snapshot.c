@@ -1,10 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "main/snapshot.h"
 
-#include "main/devices.h"
 #include "main/pause.h"
 #include "main/shared_state.h"
-#include "main/snapshot_file.h"
 
 #include "backends/disk.h"
 #include "common/lazy_memory.h"
@@ -174,6 +172,16 @@ static bool write_state(const struct vm *vm)
 	return v && m;
 }
 
+void snapshot_describe(const struct device *d, struct snapshot_device *s)
+{
+	memset(s, 0, sizeof *s);
+	s->shown = d->shown;
+	snprintf(s->name, sizeof s->name, "%s", d->name);
+	if (d->identify)
+		d->identify(d, s->identity, sizeof s->identity);
+	s->clusters = d->contents_map ? d->clusters : 0;
+}
+
 /* Its length is the back end's word: copied once. */
 static const char *write_device(const struct device *d, unsigned number)
 {
@@ -182,12 +190,7 @@ static const char *write_device(const struct device *d, unsigned number)
 
 	if (n > sizeof d->saved->data)
 		return "a device has more state than can be saved";
-	memset(&s, 0, sizeof s);
-	s.shown = d->shown;
-	snprintf(s.name, sizeof s.name, "%s", d->name);
-	if (d->identify)
-		d->identify(d, s.identity, sizeof s.identity);
-	s.clusters = d->contents_map ? d->clusters : 0;
+	snapshot_describe(d, &s);
 	snapshot_write(&taking.to, SNAPSHOT_DEVICE, number, &s, sizeof s);
 	snapshot_section_begin(&taking.to, SNAPSHOT_DEVICE_STATE, number);
 	for (uint32_t at = 0; at < n; at += SNAPSHOT_CHUNK) {

@@ -10,6 +10,8 @@
 #ifndef MAIN_SNAPSHOT_H
 #define MAIN_SNAPSHOT_H
 
+#include "main/devices.h"
+#include "main/snapshot_file.h"
 #include "main/vm.h"
 
 #include <stdbool.h>
@@ -46,6 +48,9 @@ enum snapshot_state snapshot_state(void);
  * With SNAPSHOT_DONE and SNAPSHOT_FAILED the machine goes on, unless somebody else has it paused.
  */
 enum snapshot_state snapshot_step(struct vm *vm, const char **why);
+
+/** snapshot_describe - what a snapshot says of a device, as it is at this moment */
+void snapshot_describe(const struct device *d, struct snapshot_device *s);
 
 /** snapshot_cancel - nobody wants it any more; the machine goes on */
 void snapshot_cancel(struct vm *vm);

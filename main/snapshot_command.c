@@ -179,6 +179,8 @@ static int show_file(const char *path)
 	int status = restore_open(&r, path, true);
 
 	if (!status)
+		status = restore_verify(&r);
+	if (!status)
 		status = restore_show(&r);
 	restore_close(&r);
 	return status;

@@ -111,6 +111,13 @@ void snapshot_close(struct snapshot *s);
  */
 bool snapshot_verify(const struct snapshot *s, char *why, size_t size);
 
+/**
+ * snapshot_verify_sections - the same for everything else that the file holds
+ *
+ * False: it is damaged, @why says which section.
+ */
+bool snapshot_verify_sections(const struct snapshot *s, char *why, size_t size);
+
 /** snapshot_find - the section of this kind and number, NULL: there is none */
 const struct snapshot_section *snapshot_find(const struct snapshot *s, enum snapshot_kind kind,
                                              uint32_t number);

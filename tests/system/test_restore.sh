@@ -69,9 +69,12 @@ done
 
 # ---- what cannot be done ----
 
-# stays WHAT REASON: it was refused, and the machine is as it was
+# stays WHAT REASON [also as the same processes]: it was refused, and the machine is as it was
 mark=0
 stays() {
+	if [ "${3-}" ]; then
+		check "$1: it was not ended" [ "$(info pid)" = "$machine" ]
+	fi
 	check "refused: $1" [ "$status" != 0 ]
 	check "... because $2" says "$2"
 	says "$2" || show "$out"
@@ -83,31 +86,57 @@ stays() {
 mark_it() {
 	mark=$((mark + 1))
 	guest "mark=$mark"
+	machine=$(info pid)
 }
 mark_it
 ring restore box "$scratch/nothing"
-stays 'a file that is not there' 'No such file'
+stays 'a file that is not there' 'No such file' same
 cp --sparse=always "$scratch/snap" "$scratch/edited"
 "$edit" "$scratch/edited" memory-byte 1048576
 ring restore box "$scratch/edited"
-stays 'a damaged file' 'wrong checksum'
+stays 'a damaged file' 'wrong checksum' same
+for kind in 2 3 7 8 11; do # state of the CPU, the machine, annotations, a device, what was written to a disk
+	cp --sparse=always "$scratch/snap" "$scratch/edited"
+	"$edit" "$scratch/edited" section-byte $kind
+	ring restore box "$scratch/edited"
+	check "refused: damaged in section $kind, and the machine was not ended" [ "$status" = 2 -a "$(info pid)" = "$machine" ]
+	check '... and why' says "checksum of section $kind is wrong"
+done
+ring restore box "$scratch/snap,sound"
+stays 'a word that is none' "'sound' is none of" same
 ring restore nobody "$scratch/snap"
 check 'no such machine: status 5' [ "$status" = 5 ]
 
-# Another machine's, with other devices: found out when this one has ended, which then comes back.
+# Another machine's: with another memory, with other devices.
 shell_machine plain -k "$kernel" -m 64M
 ring snapshot --stop plain "$scratch/plain"
 mark_it
 ring restore box "$scratch/plain"
-stays "another machine's file" 'goes on from where it was'
-check '... which says what did not fit' says 'had 0 devices, and 4 are given'
+stays "another machine's file" "is another machine's, which had 64 MiB of memory" same
+shell_machine plain -k "$kernel" --rng
+ring snapshot --stop plain "$scratch/plain"
+ring restore box "$scratch/plain"
+stays "another machine's file" "is another machine's, which had 1 device: this one has 4" same
 mark_it
 printf x | dd of="$scratch/disk,s/own" bs=1 seek=100000 conv=notrunc 2>/dev/null
 ring restore box "$scratch/snap"
-stays 'a file that was taken with what a disk held then' 'is not what it was'
+stays 'a file that was taken with what a disk held then' 'is not what it was' same
 ring pause box
 ring restore box "$scratch/plain"
-check 'one that was paused comes back paused' [ "$(info state)" = paused ]
+check 'one that is paused stays paused' [ "$(info state) $(info pid)" = "paused $machine" ]
+
+# What is found out when the machine has ended, which then comes back: a file that was made up.
+cp --sparse=always "$scratch/snap" "$scratch/edited"
+"$edit" "$scratch/edited" annotation-pages 1
+ring restore box "$scratch/edited,disks=changed"
+check 'a made-up file: one that was paused comes back, paused' [ "$status $(info state)" = '2 paused' ]
+check '... as other processes' [ "$(info pid)" != "$machine" ]
+ring resume box
+mark_it
+ring restore box "$scratch/edited,disks=changed"
+stays 'a made-up file' 'goes on from where it was'
+check '... which says what was wrong' says 'annotations make no sense'
+ring pause box
 ring resume box
 mark_it
 ring restore box "$scratch/snap,disks=changed"

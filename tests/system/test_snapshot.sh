@@ -98,7 +98,7 @@ edited 'an extended state that XRSTOR refuses' 'extended state makes no sense' x
 edited 'annotations that are none' 'annotations make no sense' annotations 1
 edited 'pages of annotations that are none' 'annotations make no sense' annotation-pages 1
 refused 'another amount of memory' 'had 64 MiB of memory' "$scratch/plain" -m 128M
-refused 'a device that it has not' 'had 0 devices, and 1 are given' "$scratch/plain" --rng
+refused 'a device that it has not' 'had 0 devices, and 1 is given' "$scratch/plain" --rng
 refused 'a kernel beside it' 'do not go with it' "$scratch/plain" -k "$kernel"
 
 # Registers of the machine that are nonsense, as a guest's may be: whatever becomes of the guest, main ends as it does otherwise.

@@ -65,6 +65,7 @@ static void what_is_written_is_read(void **state)
 	assert_int_equal(s.pages[4], 0xffff);
 	assert_int_equal(s.pages[CHUNKS - 1], 1);
 	assert_true(snapshot_verify(&s, why, sizeof why));
+	assert_true(snapshot_verify_sections(&s, why, sizeof why));
 	text = snapshot_read(&s, SNAPSHOT_DEVICE_STATE, 5, 0, 100, &n, why, sizeof why);
 	assert_non_null(text);
 	assert_int_equal(n, 14);
@@ -107,6 +108,24 @@ static void each_damaged_byte_is_found(void **state)
 		}
 		assert_true(*why);
 	}
+}
+
+static void a_damaged_section_is_found(void **state)
+{
+	const struct snapshot_section *section;
+	uint8_t byte;
+
+	(void)state;
+	assert_true(snapshot_open(&s, write_one(), BUILD, why, sizeof why));
+	section = snapshot_find(&s, SNAPSHOT_DEVICE_STATE, 5);
+	assert_non_null(section);
+	assert_int_equal(pread(s.fd, &byte, 1, (off_t)section->at), 1);
+	byte ^= 1;
+	assert_int_equal(pwrite(s.fd, &byte, 1, (off_t)section->at), 1);
+	assert_true(snapshot_verify(&s, why, sizeof why));
+	assert_false(snapshot_verify_sections(&s, why, sizeof why));
+	assert_non_null(strstr(why, "is damaged"));
+	snapshot_close(&s);
 }
 
 static void one_that_is_cut_off_is_refused(void **state)
@@ -195,6 +214,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(what_is_written_is_read),
 	    cmocka_unit_test(each_damaged_byte_is_found),
+	    cmocka_unit_test(a_damaged_section_is_found),
 	    cmocka_unit_test(one_that_is_cut_off_is_refused),
 	    cmocka_unit_test(memory_comes_when_it_is_needed),
 	    cmocka_unit_test(annotations_that_reach_outside_are_refused),
