@@ -216,9 +216,8 @@ void trace_flush(struct vm *vm)
 	trace_drain(vm);
 	lost = __atomic_load_n(&vm->machine->trace.lost, __ATOMIC_RELAXED);
 	if (lost)
-		complain(
-		    "--trace: %u events came faster than they could be written, and are missing",
-		    lost);
+		complain("--trace: events came faster than they could be written; missing: %u",
+		         lost);
 	fflush(trace.to);
 }
 

@@ -172,8 +172,8 @@ static void print_summary(const struct table *t)
 		       "used, too\n",
 		       u->unknown);
 	if (u->others)
-		printf("and for %u numbers that API %d.%d does not have\n", u->others,
-		       VMI_API_MAJOR, VMI_API_MINOR);
+		printf("and for %u number%s that API %d.%d does not have\n", u->others,
+		       u->others == 1 ? "" : "s", VMI_API_MAJOR, VMI_API_MINOR);
 }
 
 static void print_text(const struct table *t)
