@@ -194,12 +194,13 @@ static void orphans(void)
 	require(pipe(pipes) == 0);
 	child = fork();
 	if (child == 0) {
+		pid_t parent = getpid();
+
 		if (fork() == 0) {
 			pid_t pids[2];
 
-			while (getppid() == child)
+			while (getppid() == parent)
 				sched_yield();
-			usleep(20000);
 			pids[0] = getpid();
 			pids[1] = getppid();
 			_exit(write(pipes[1], pids, sizeof(pids)) != sizeof(pids));

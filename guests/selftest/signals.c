@@ -448,7 +448,7 @@ static long read_by_vdso(int fd, void *buffer, size_t size)
 static void restart(void)
 {
 	struct sigaction action = {.sa_handler = feed_pipe, .sa_flags = SA_RESTART};
-	struct itimerval timer = {.it_value.tv_usec = 30000};
+	struct itimerval timer = {.it_value.tv_usec = 30000}, none = {.it_value.tv_usec = 0};
 	char byte = 0;
 
 	require(pipe(pipes) == 0);
@@ -465,10 +465,13 @@ static void restart(void)
 	action.sa_flags = 0;
 	sigaction(SIGALRM, &action, NULL);
 	count = 0;
+	// Again and again: the first may come before the call is begun.
+	timer.it_interval = timer.it_value;
 	setitimer(ITIMER_REAL, &timer, NULL);
 	expect_equal(read(pipes[0], &byte, 1), -1);
 	expect_equal(errno, EINTR);
-	expect_equal(count, 1);
+	setitimer(ITIMER_REAL, &none, NULL);
+	expect(count >= 1);
 }
 
 static volatile int order[64];
