@@ -27,7 +27,7 @@ tell() {
 
 # gone NAME: it has ended, or ends within a while
 gone() {
-	tenths=$((300 * patience))
+	tenths=$(tenths_of 60)
 	while "$ring1" monitor "$1" help </dev/null >/dev/null 2>&1; do
 		[ $tenths -gt 0 ] || return 1
 		tenths=$((tenths - 1))
@@ -75,7 +75,7 @@ last_round() { tr -d '\r' <"$1" | sed -n 's/^guest: round \([0-9]*\) ok$/\1/p' |
 first_round() { tr -d '\r' <"$1" | sed -n 's/^guest: round \([0-9]*\) ok$/\1/p' | head -n 1; }
 # two_rounds FILE: at least two are in it
 two_rounds() {
-	tenths=$((600 * patience))
+	tenths=$(tenths_of 60)
 	until [ "$(tr -d '\r' <"$1" | grep -c '^guest: round .* ok$')" -ge 2 ]; do
 		[ $tenths -gt 0 ] || return 1
 		tenths=$((tenths - 1))
@@ -135,10 +135,10 @@ shell_machine() {
 	tell "$name" 'hand=41; (i=0; while :; do i=$((i+1)); echo $i >/count; sleep 0.1; done) & echo set-$((hand+1))'
 	appears 'set-42' "$scratch/console.$name" 30
 }
-# goes_on NAME: it has both still
+# goes_on NAME: it has both still. Whoever looks between two steps of the process finds its file empty.
 goes_on() {
 	hear "$1" "$scratch/console.$1"
-	tell "$1" 'a=$(cat /count); sleep 1; b=$(cat /count); [ "$b" -gt "$a" ] && echo hand-$((hand+2))-counts'
+	tell "$1" 'a= b=; until [ "$a" ]; do a=$(cat /count); done; until [ "${b:-0}" -gt "$a" ]; do sleep 0.1; b=$(cat /count); done; echo hand-$((hand+2))-counts'
 	appears 'hand-43-counts' "$scratch/console.$1" 30
 }
 # shell_goes_on WHAT [OPTION]...

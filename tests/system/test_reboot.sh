@@ -5,7 +5,7 @@
 
 # boots N: the shell of the Nth boot is there
 boots() {
-	tenths=300
+	tenths=$(tenths_of 60)
 	while [ "$(grep -ac 'type poweroff' "$scratch/console")" -lt "$1" ]; do
 		[ $tenths -gt 0 ] && alive "$machine" || return 1
 		tenths=$((tenths - 1))
