@@ -256,12 +256,11 @@ static void load_own(struct backend *b)
 		_exit(BACKEND_RESTORE);
 }
 
-/* Returns true when it was a pause: the queues may be others now, and are all to be looked at. */
-static bool obey(struct backend *b)
+/* After a pause: what was rung for meanwhile, and all queues, which may be others now. */
+static uint32_t obey(struct backend *b)
 {
 	struct virtio_device *d = b->device;
-	uint32_t control = __atomic_load_n(&d->control, __ATOMIC_SEQ_CST);
-	bool paused = false;
+	uint32_t control = __atomic_load_n(&d->control, __ATOMIC_SEQ_CST), rung = 0;
 
 	while (control != VIRTIO_CONTROL_RUN) {
 		drain(b);
@@ -270,15 +269,19 @@ static bool obey(struct backend *b)
 		answer(b, control);
 		if (control == VIRTIO_CONTROL_STOP)
 			_exit(BACKEND_STOPPED);
-		paused = true;
-		while (__atomic_load_n(&d->control, __ATOMIC_SEQ_CST) == control)
-			if (!take_bell(b))
+		rung |= VIRTIO_BELL_QUEUES;
+		while (__atomic_load_n(&d->control, __ATOMIC_SEQ_CST) == control) {
+			uint32_t bits = take_bell(b);
+
+			rung |= bits;
+			if (!bits)
 				sleep_on_bell(b);
+		}
 		control = __atomic_load_n(&d->control, __ATOMIC_SEQ_CST);
 	}
-	if (paused)
+	if (rung)
 		answer(b, control);
-	return paused;
+	return rung;
 }
 
 /* ---- the loop ---- */
@@ -295,8 +298,8 @@ static _Noreturn void backend_loop(struct backend *b)
 				sleep_on_bell(b);
 			bits = take_bell(b);
 		}
-		if ((bits & VIRTIO_BELL_STATUS) && obey(b))
-			bits |= VIRTIO_BELL_QUEUES;
+		if (bits & VIRTIO_BELL_STATUS)
+			bits |= obey(b);
 		/* What was put into a ring before it was enabled may never be notified of. */
 		if ((bits & VIRTIO_BELL_STATUS) && settle(b))
 			bits |= VIRTIO_BELL_QUEUES | VIRTIO_BELL_CONFIG;

@@ -104,8 +104,8 @@ struct virtio_device {
 
 /* main to back end */
 #define VIRTIO_CONTROL_RUN   0u
-#define VIRTIO_CONTROL_PAUSE 1u /* finish what is in hand, write `next` of each queue, wait */
-#define VIRTIO_CONTROL_STOP  2u /* the same, and end */
+#define VIRTIO_CONTROL_STOP  1u /* finish what is in hand, write `next` of each queue, end */
+#define VIRTIO_CONTROL_PAUSE 2u /* and above: the same, but wait; each pause has another number */
 
 struct virtio_bus {
 	struct virtio_device device[VIRTIO_DEVICES]; /* device n is PCI function n */

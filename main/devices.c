@@ -15,7 +15,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#define ANSWER_NS 5000000000u /* so long a back end may take to finish what it has in hand */
+#define ANSWER_NS 5000000000u /* for what is in hand, of a back end that is to end */
 #define LOOK_NS   1000000     /* between two looks whether it has */
 
 struct device *devices_add(struct devices *devices, const char *kind, const char *what)
@@ -200,17 +200,19 @@ static void nap(void)
 	nanosleep(&(struct timespec){.tv_nsec = LOOK_NS}, NULL);
 }
 
-bool devices_pause(struct devices *devices, struct vm *vm)
+void devices_pause(struct devices *devices, struct vm *vm)
 {
-	uint64_t until = monotonic() + ANSWER_NS;
+	/* A back end that has not seen yet that it was let go has answered to the last number. */
+	if (++devices->pause < VIRTIO_CONTROL_PAUSE)
+		devices->pause = VIRTIO_CONTROL_PAUSE;
+	command_all(devices, vm, devices->pause);
+}
 
-	command_all(devices, vm, VIRTIO_CONTROL_PAUSE);
+bool devices_paused(const struct devices *devices, const struct vm *vm)
+{
 	for (unsigned i = 0; i < devices->count; i++)
-		while (devices->list[i].pid > 0 && !answered(vm, i, VIRTIO_CONTROL_PAUSE)) {
-			if (monotonic() > until)
-				return false;
-			nap();
-		}
+		if (devices->list[i].pid > 0 && !answered(vm, i, devices->pause))
+			return false;
 	return true;
 }
 

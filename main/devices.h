@@ -51,7 +51,8 @@ struct device {
 struct devices {
 	struct device list[VIRTIO_DEVICES];
 	unsigned count;
-	bool restored; /* they are plugged in already, as a snapshot has them */
+	bool restored;  /* they are plugged in already, as a snapshot has them */
+	uint32_t pause; /* the last VIRTIO_CONTROL_PAUSE and above */
 };
 
 /** devices_add - one more, zeroed but for its name; NULL, with the reason printed: too many */
@@ -84,11 +85,17 @@ bool devices_check(struct devices *devices, char *why, size_t size, bool *host);
  *
  * The virtual CPU must have been stopped before: it waits for back ends when a guest resets a
  * device. Requests stay in the guest's rings, and `next` of each queue in the shared state says
- * where it goes on. False: one did not answer within a few seconds (its host's disk hangs); those
- * that did are paused. May be called by a confined main.
+ * where it goes on. devices_pause() only asks. May be called by a confined main.
  */
-bool devices_pause(struct devices *devices, struct vm *vm);
+void devices_pause(struct devices *devices, struct vm *vm);
 void devices_resume(struct devices *devices, struct vm *vm);
+
+/**
+ * devices_paused - have all of them, since the last devices_pause()?
+ *
+ * As long as a flush of a host's disk takes: main has other things to do meanwhile.
+ */
+bool devices_paused(const struct devices *devices, const struct vm *vm);
 
 /**
  * device_ring - have the back end of device @number look, as if the guest had rung

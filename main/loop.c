@@ -43,6 +43,7 @@
 #define LONGEST_SLEEP_NS 1000000000u
 #define PANIC_GRACE_NS   2000000000u
 #define LAST_WORDS_MS    300
+#define SETTLING_LOOK_NS 1000000u /* back ends answer in memory */
 #define JOIN_RETRY_NS    5000000
 
 enum {
@@ -627,6 +628,8 @@ static uint64_t plan_sleep(struct loop *l)
 		/* Guest time stands while it is paused, and no deadline comes. */
 		if (!l->vm->paused)
 			ns = stay_up(l, now, ns);
+		if (snapshot_state() == SNAPSHOT_SETTLING && ns > SETTLING_LOOK_NS)
+			ns = SETTLING_LOOK_NS;
 		if (snapshot_state() == SNAPSHOT_WRITING)
 			ns = 0;
 		__atomic_store_n(&m->main_wake, now + ns, __ATOMIC_SEQ_CST);

@@ -16,13 +16,14 @@
 #include <x86intrin.h>
 
 #define PAUSE_NS    5000000000u
-#define STEP_CHUNKS 64u  /* of guest memory that are written in one step: 4 MiB */
-#define LOOK_CHUNKS 4096 /* that are looked at */
+#define SETTLE_NS   60000000000u /* a flush takes as long as the host's disk is busy */
+#define STEP_CHUNKS 64u          /* of guest memory that are written in one step: 4 MiB */
+#define LOOK_CHUNKS 4096         /* that are looked at */
 
 static struct {
 	enum snapshot_state state;
 	struct snapshot_writer to;
-	uint64_t due; /* CLOCK_MONOTONIC ns at which the virtual CPU must stand still */
+	uint64_t due; /* CLOCK_MONOTONIC ns at which what is waited for must be so */
 	const char *kernel, *version;
 	bool stay_paused;
 	uint32_t chunk;          /* of guest memory: the next */
@@ -227,13 +228,19 @@ static enum snapshot_state fail_writing(struct vm *vm, const char **why)
 	return fail(vm, why, text);
 }
 
+static enum snapshot_state start_settling(struct vm *vm)
+{
+	if (vm->devices)
+		devices_pause(vm->devices, vm);
+	taking.due = now_ns() + SETTLE_NS;
+	return taking.state = SNAPSHOT_SETTLING;
+}
+
 static enum snapshot_state start_writing(struct vm *vm, const char **why)
 {
 	size_t chunks = (vm->ram_size + SNAPSHOT_CHUNK - 1) / SNAPSHOT_CHUNK;
 	int fd = taking.to.fd;
 
-	if (vm->devices && !devices_pause(vm->devices, vm))
-		return fail(vm, why, "a device does not finish what it has in hand");
 	taking.state = SNAPSHOT_WRITING;
 	taking.pages = calloc(chunks, sizeof *taking.pages);
 	taking.hashes = calloc(chunks, sizeof *taking.hashes);
@@ -343,10 +350,18 @@ enum snapshot_state snapshot_step(struct vm *vm, const char **why)
 	if (taking.state == SNAPSHOT_WAITING) {
 		if (vm->debugged)
 			return fail(vm, why, "a debugger has come");
-		if (vm->paused)
+		if (!vm->paused)
+			return now_ns() > taking.due
+			           ? fail(vm, why, "the virtual CPU does not stand still")
+			           : SNAPSHOT_WAITING;
+		start_settling(vm);
+	}
+	if (taking.state == SNAPSHOT_SETTLING) {
+		if (!vm->devices || devices_paused(vm->devices, vm))
 			return start_writing(vm, why);
-		return now_ns() > taking.due ? fail(vm, why, "the virtual CPU does not stand still")
-		                             : SNAPSHOT_WAITING;
+		return now_ns() > taking.due
+		           ? fail(vm, why, "a device does not finish what it has in hand")
+		           : SNAPSHOT_SETTLING;
 	}
 	if (taking.state != SNAPSHOT_WRITING)
 		return taking.state;

@@ -21,6 +21,7 @@
 enum snapshot_state {
 	SNAPSHOT_NONE,
 	SNAPSHOT_WAITING, /* for the virtual CPU to stand still */
+	SNAPSHOT_SETTLING, /* for the back ends to finish what they have in hand: do not sleep long */
 	SNAPSHOT_WRITING, /* do not sleep: there is work */
 	SNAPSHOT_DONE,    /* from snapshot_step() only: it is written */
 	SNAPSHOT_FAILED,  /* likewise; the reason is in *why */

@@ -142,6 +142,21 @@ for i in 1 2 3 4 5; do
 done
 check "nothing is written behind a snapshot before the machine goes on ($still of 5)" [ "$still" = 5 ]
 check "... and then it is ($went_on of 5)" [ "$went_on" = 5 ]
+# A back end that was let go and has not noticed yet has not answered what it is asked next; nor is a host's disk that takes long
+# to write a reason to have no snapshot. Main goes on with other things meanwhile.
+ring snapshot --pause writer "$scratch/standing"
+kill -STOP "$disk"
+ring resume writer
+"$ring1" snapshot writer "$scratch/standing" </dev/null >"$scratch/slow" 2>&1 &
+slow=$!
+saving() { "$ring1" ls </dev/null | grep -q '^writer .* snapshot '; }
+check "the machine answers while a disk holds its snapshot up" within 60 saving
+sleep 6
+check "... which waits, however long that takes" alive "$slow"
+kill -CONT "$disk"
+wait_for_end "$slow" 60
+check "... and then it is there (status $status)" [ "$status $ended" = '0 itself' ]
+[ "$status" = 0 ] || show "$scratch/slow"
 ring stop --now writer
 wait "$machine"
 rm -f "$scratch/heard"
