@@ -49,7 +49,8 @@ crash_rounds() {
 		wait $machine 2>/dev/null
 		# shellcheck disable=SC2086 # words
 		all_gone 5 $members || not_ok "round $round: no process is left"
-		last=$(tr -d '\r' <"$scratch/console" | sed -n 's/^guest: acked \([0-9]*\)$/\1/p' | tail -n 1)
+		# Up to the carriage return: the last line may be cut, within its number as well.
+		last=$(tr '\r' . <"$scratch/console" | sed -n 's/^guest: acked \([0-9]*\)[.]$/\1/p' | tail -n 1)
 		# Killed in the middle of the first line: nothing was acknowledged to us.
 		last=${last:-$((first - 1))}
 		acked=$((acked + last - first + 1))

@@ -7,6 +7,8 @@ mkdir -p "$scratch/root"
 cat >"$scratch/root/test" <<'GUEST'
 #!/bin/sh
 argument() { tr ' ' '\n' </proc/cmdline | sed -n "s/^test\.$1=//p"; }
+# What a kernel says of a disk's errors would come between the words of a line, from an interrupt: dmesg has it.
+dmesg -n 1
 while read -r m file; do
 	options=
 	[ "$m" = virtio_pci ] && options=$(argument pci | tr , ' ')

@@ -21,17 +21,20 @@ verdict() { tr -d '\r' <"$scratch/out" | grep -aqx "pty: $1"; }
 session "a command's output is shown" 'send=echo $((6*7))x\r' 'expect=42x' 'send=poweroff -f\r'
 check "power-off: status 0" verdict 'exit 0'
 
+# What is typed is the program's from when the program says so: its terminal is in the mode that makes keys signals then, and
+# it is in the foreground. What is typed has quotes in the word that is waited for.
 # shellcheck disable=SC2016
-session "Ctrl-C reaches the guest's program" 'send=sleep 1000\r' 'sleep=700' 'send=\003' 'send=echo $((6*7))x\r' \
-	'expect=42x' 'send=\001x'
-session "Ctrl-Z is the guest's too" 'send=sleep 1000\r' 'sleep=700' 'send=\032' 'expect=Stopped' 'send=\001x'
-session "Ctrl-A Ctrl-A sends one Ctrl-A" 'send=cat -v >/tmp/keys\r' 'sleep=500' 'send=q\001\001q\r' 'sleep=200' 'send=\004' \
-	'send=\rod -c /tmp/keys\r' 'expect=q   ^   A   q' 'send=\001x'
+session "Ctrl-C reaches the guest's program" 'send=sh -c "echo be""gins; exec sleep 1000"\r' 'expect=begins' 'send=\003' \
+	'send=echo $((6*7))x\r' 'expect=42x' 'send=\001x'
+session "Ctrl-Z is the guest's too" 'send=sh -c "echo be""gins; exec sleep 1000"\r' 'expect=begins' 'send=\032' \
+	'expect=Stopped' 'send=\001x'
+session "Ctrl-A Ctrl-A sends one Ctrl-A" 'send=echo be""gins; cat -v >/tmp/keys\r' 'expect=begins' 'send=q\001\001q\r' \
+	'send=\004' 'expect=# ' 'send=od -c /tmp/keys\r' 'expect=q   ^   A   q' 'send=\001x'
 session "Ctrl-A h lists the keys" 'send=\001h' 'expect=Ctrl-A x' 'expect=Ctrl-A h' 'send=\001x'
 session "Ctrl-A x leaves" 'send=\001x' 'expect=left by Ctrl-A x'
 check "Ctrl-A x: status 0" verdict 'exit 0'
-session "a long line typed at once arrives whole" 'send=stty -echo; cat >/tmp/line\r' 'sleep=500' \
-	"send=$(head -c 2000 /dev/zero | tr '\0' y)\\r" 'sleep=500' 'send=\004' 'send=stty echo; wc -c /tmp/line\r' \
+session "a long line typed at once arrives whole" 'send=stty -echo; echo be""gins; cat >/tmp/line\r' \
+	'expect=begins' "send=$(head -c 2000 /dev/zero | tr '\0' y)\\r" 'send=\004' 'expect=# ' 'send=stty echo; wc -c /tmp/line\r' \
 	'expect=2001 /tmp/line' 'send=\001x'
 
 session "SIGTERM ends it with a reason" 'signal=15' 'expect=ended by signal 15'

@@ -37,6 +37,7 @@ qemu-img convert -f raw -O qcow2 "$scratch/raw" "$scratch/disk.qcow2"
 disk_guest data '' --disk "$scratch/disk.qcow2" --rng
 check 'qcow2: ext4 keeps data over a remount' said '^guest: data kept'
 sum=$(sed -n 's/^guest: data kept \([0-9a-f]*\).*/\1/p' "$scratch/said")
+# A server that is not gone yet has its images locked.
 server_gone() { ! pgrep -f "qemu-nbd.*$scratch/" >/dev/null; }
 check '... the server goes with the machine' within 60 server_gone
 check '... the image is whole' qemu-img check -q "$scratch/disk.qcow2"
@@ -50,12 +51,14 @@ limited 20 "$scratch/words" "$ring1" run -k "$kernel" --disk "$scratch/top.qcow2
 check 'an image with a backing file is refused' [ "$status" = 2 -a "$(grep -c 'has a backing file' "$scratch/words")" = 1 ]
 disk_guest data '' --disk "$scratch/top.qcow2,backing=allow" --rng
 check '... unless that is allowed' said '^guest: data kept'
+within 60 server_gone
 check '... and its backing file is not written' [ "$before" = "$(sha256sum <"$scratch/disk.qcow2")" ]
 mke2fs -q -t ext4 -F "$scratch/raw" 64M >/dev/null 2>&1
 qemu-img convert -f raw -O qcow2 "$scratch/raw" "$scratch/disk.qcow2"
 before=$(sha256sum <"$scratch/disk.qcow2")
 disk_guest data '' --disk "$scratch/disk.qcow2,cow" --rng
 check 'qcow2 with cow: ext4 keeps data over a remount' said '^guest: data kept'
+within 60 server_gone
 check '... and the image is as it was' [ "$before" = "$(sha256sum <"$scratch/disk.qcow2")" ]
 cp "$scratch/raw" "$scratch/raw.qcow2"
 limited 20 "$scratch/words" "$ring1" run -k "$kernel" --disk "$scratch/raw.qcow2"

@@ -16,8 +16,8 @@ agent() {
 	say 'agent started'
 	if [ "$(argument first)" ]; then
 		port=$(grep -l '^first$' /sys/class/virtio-ports/*/name | cut -d / -f 5)
-		# A line that comes there goes back.
-		while :; do head -n 1 "/dev/$port" >/tmp/echo; [ -s /tmp/echo ] && cat /tmp/echo >"/dev/$port"; sleep 0.1; done &
+		# A line that comes there goes back. The port stays open: what comes while one is being closed Linux throws away.
+		(exec 3<>"/dev/$port"; while :; do head -n 1 <&3 >/tmp/echo; [ -s /tmp/echo ] && cat /tmp/echo >&3; sleep 0.1; done) &
 		(while :; do echo of the console >/dev/hvc0; sleep 0.2; done) &
 	fi
 	while :; do sleep 1000; done
@@ -139,15 +139,19 @@ grep -q 'pty: exit 5' "$scratch/out" || show "$scratch/out"
 
 # ---- other ports ----
 
+# answer SOCKET [TEXT]: the first line of what comes back for it; without, the first that is whole, of one that never ceases
 answer() { python3 -c '
 import socket, sys
 s = socket.socket(socket.AF_UNIX)
 s.settimeout(60)
 s.connect(sys.argv[1])
+lines = s.makefile(newline="\n")
 if len(sys.argv) > 2:
     s.sendall(sys.argv[2].encode())
     s.shutdown(socket.SHUT_WR)
-print(s.recv(100).decode().split("\n")[0])
+else:
+    lines.readline()
+print(lines.readline().rstrip("\n"))
 ' "$@"; }
 check 'a named port, there and back' [ "$(answer "$scratch/first" 'hello
 ')" = hello ]

@@ -6,11 +6,13 @@
  *
  * --shut: the end of standard input is told to the other side, which may still answer.
  * Ends with 0 when the other side closes, with 1 when PATH cannot be opened within 10 s: a socket
- * may still be that of a machine that was killed.
+ * may still be that of a machine that was killed. A side that hears no more may have said why: that is
+ * shown, though writing to it fails.
  */
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
@@ -53,6 +55,7 @@ int main(int argc, char **argv)
 	const char *path = argc == 2 + shut ? argv[1 + shut] : NULL;
 	int fd = path ? open_it(path) : -1;
 
+	signal(SIGPIPE, SIG_IGN);
 	for (int tries = 0; fd < 0 && path && tries < 100; tries++) {
 		usleep(100000);
 		fd = open_it(path);
