@@ -195,13 +195,17 @@ TEST(SetAlarm, "fires at once when the expiry has passed")
 
 TEST(SetAlarm, "makes one interrupt of all periods that were missed")
 {
-	uint64_t now = counter(REAL), period = moment() * 64;
+	uint64_t now = counter(REAL), period = moment() * 64, passed;
+	uint32_t most = 2;
 
 	set_alarm(REAL | PERIODIC, now - 1000 * period, period);
 	enable();
 	disable();
-	/* One for the thousand; another if the next period has begun already. */
-	check(interrupts(TIMER_IRQ) >= 1 && interrupts(TIMER_IRQ) <= 2);
+	/* One for the thousand; another if the next period has begun already, and so on where the
+	 * host gives us no time in between. */
+	for (passed = counter(REAL) - now; passed >= period; passed -= period)
+		most++;
+	check(interrupts(TIMER_IRQ) >= 1 && interrupts(TIMER_IRQ) <= most);
 	check_equal(cancel(REAL), 1);
 }
 

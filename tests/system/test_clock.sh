@@ -21,7 +21,7 @@ wall_agrees() {
 }
 
 # With the TSC, kvmclock and ACPI's timer as what the kernel keeps its time by. Of the last Linux takes 24 bits only,
-# and believes no step of more than 2 s.
+# and believes no step of more than 2 s: where the host took longer there is nothing to check.
 for what in '6 tsc quiet' '6 kvm-clock quiet clocksource=kvm-clock' '1 acpi_pm quiet clocksource=acpi_pm pmtmr=0x608'; do
 	pause=${what%% *}
 	source=${what#* }
@@ -30,6 +30,7 @@ for what in '6 tsc quiet' '6 kvm-clock quiet clocksource=kvm-clock' '1 acpi_pm q
 	# shellcheck disable=SC2086
 	start_machine -a "$arguments" || continue
 	check "$source: the guest's wall clock is the host's" wall_agrees
+	began=$(uptime_ms)
 	guest_says 'cut -d. -f1 /proc/uptime'
 	up=${said:-0}
 	all=$(family "$machine" | sed 's/:.*//')
@@ -39,10 +40,18 @@ for what in '6 tsc quiet' '6 kvm-clock quiet clocksource=kvm-clock' '1 acpi_pm q
 	sleep "$pause"
 	# shellcheck disable=SC2086
 	kill -CONT $all
-	check "$source: it still is after all processes were stopped for $pause s" wall_agrees
+	agrees=yes
+	wall_agrees || agrees=no
+	took=$(($(uptime_ms) - began))
 	guest_says 'cut -d. -f1 /proc/uptime'
-	echo "# uptime $up, then ${said:-0}"
-	check "$source: the guest's monotonic time counts them" [ "${said:-0}" -ge $((up + pause)) ]
+	echo "# uptime $up, then ${said:-0}, in $took ms"
+	if [ "$source" = acpi_pm ] && [ "$took" -gt 2000 ]; then
+		skip "$source: it still is after all processes were stopped for $pause s, and they are counted" \
+			"the host took $took ms for that"
+	else
+		check "$source: it still is after all processes were stopped for $pause s" [ $agrees = yes ]
+		check "$source: the guest's monotonic time counts them" [ "${said:-0}" -ge $((up + pause)) ]
+	fi
 	guest_says 'cat /sys/devices/system/clocksource/clocksource0/current_clocksource'
 	# A kernel compares ACPI's timer with the PIT, and refuses it when the host was too busy for that.
 	if [ "$said" != acpi_pm ] && [ "$source" = acpi_pm ] && guest_says 'dmesg | grep -c "PM-Timer running at invalid"'; then
