@@ -19,6 +19,7 @@
 #include <string.h>
 #include <sys/random.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #define WRITE_TIMEOUT_S 3600
@@ -75,20 +76,56 @@ static int target_open(struct target *t, const char *path)
 	return t->fd < 0 ? no_file(t, "cannot make a file beside it") : 0;
 }
 
-/* On the disk, and then in the place of whatever had the name. */
-static int target_finish(struct target *t)
+/* In the place of whatever had the name. 0 or an errno; nothing is left of a file that got none. */
+static int give_name(const struct target *t)
 {
 	char self[40];
+	int error = 0;
 
 	snprintf(self, sizeof self, "/proc/self/fd/%d", t->fd);
+	if (!t->named && linkat(AT_FDCWD, self, t->directory, t->aside, AT_SYMLINK_FOLLOW))
+		return errno;
+	if (renameat(t->directory, t->aside, t->directory, t->name)) {
+		error = errno;
+		unlinkat(t->directory, t->aside, 0);
+	}
+	return error;
+}
+
+/*
+ * No call of the kernel's gives a file without a name that of another; for a moment it has one beside
+ * it. In a process of its own: who ends this one leaves nothing there.
+ */
+static int give_name_undisturbed(struct target *t)
+{
+	int status, error;
+	pid_t child;
+
+	fflush(NULL);
+	child = fork();
+	if (child < 0) {
+		error = give_name(t);
+	} else {
+		if (!child) {
+			setsid(); /* nor what is typed at a terminal */
+			_exit(give_name(t));
+		}
+		while (waitpid(child, &status, 0) < 0 && errno == EINTR)
+			;
+		error = WIFEXITED(status) ? WEXITSTATUS(status) : EINTR;
+	}
+	t->named = t->named && error;
+	return error;
+}
+
+/* On the disk, and then by its name. */
+static int target_finish(struct target *t)
+{
 	if (fsync(t->fd))
 		return no_file(t, "cannot write it");
-	if (!t->named && linkat(AT_FDCWD, self, t->directory, t->aside, AT_SYMLINK_FOLLOW))
-		return no_file(t, "cannot give it a name");
-	t->named = true;
-	if (renameat(t->directory, t->aside, t->directory, t->name))
+	errno = give_name_undisturbed(t);
+	if (errno)
 		return no_file(t, "cannot give it its name");
-	t->named = false;
 	return fsync(t->directory) ? no_file(t, "cannot write its directory") : 0;
 }
 
