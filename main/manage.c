@@ -20,7 +20,7 @@
 
 #define STOP_TIMEOUT_S 30
 #define STOP_MAX_S     86400
-#define OFF_TIMEOUT_S  5
+#define OFF_TIMEOUT_S  30 /* its back ends may be in a flush of a busy disk */
 
 static json_int_t number(const json_t *info, const char *name)
 {
