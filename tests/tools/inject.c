@@ -4,6 +4,7 @@
  * and prints the result. The process stops for it and goes on afterwards as if nothing was.
  */
 #include <errno.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,6 +16,8 @@
 #include <unistd.h>
 
 #define TEXT_BYTES 64
+#define TRIES      6000
+#define TRY_US     10000 /* from one to the next */
 
 static const struct {
 	const char *name;
@@ -41,7 +44,10 @@ static int fail(const char *what)
 	return 1;
 }
 
-/* The address of a SYSCALL instruction of the process: in the vDSO or a library it waits in. */
+/*
+ * The address of a SYSCALL instruction of the process: in the vDSO or a library it waits in. 0: it
+ * is about something else right now.
+ */
 static unsigned long find_syscall(pid_t pid, unsigned long rip)
 {
 	/* It sits behind one, being in a system call. */
@@ -49,6 +55,25 @@ static unsigned long find_syscall(pid_t pid, unsigned long rip)
 	if ((ptrace(PTRACE_PEEKTEXT, pid, rip - 2, 0) & 0xffff) == 0x050f && !errno)
 		return rip - 2;
 	return 0;
+}
+
+/* Stopped in a system call, which every process behind a machine comes back to. */
+static bool stop_in_call(pid_t pid)
+{
+	struct user_regs_struct r;
+	int status;
+
+	for (unsigned i = 0; i < TRIES; i++) {
+		if (ptrace(PTRACE_INTERRUPT, pid, 0, 0) || waitpid(pid, &status, __WALL) != pid ||
+		    !WIFSTOPPED(status) || ptrace(PTRACE_GETREGS, pid, 0, &r))
+			return false;
+		if (find_syscall(pid, r.rip))
+			return true;
+		ptrace(PTRACE_CONT, pid, 0, 0);
+		usleep(TRY_US);
+	}
+	errno = ETIMEDOUT;
+	return false;
 }
 
 static int inject(pid_t pid, unsigned which, const char *text)
@@ -92,7 +117,7 @@ int main(int argc, char **argv)
 {
 	pid_t pid = argc > 2 ? atoi(argv[1]) : 0;
 	unsigned which = 0;
-	int status, result;
+	int result;
 
 	while (argc > 2 && which < sizeof calls / sizeof *calls &&
 	       strcmp(argv[2], calls[which].name))
@@ -101,9 +126,8 @@ int main(int argc, char **argv)
 		fprintf(stderr, "usage: inject PID CALL [TEXT]\n");
 		return 2;
 	}
-	if (ptrace(PTRACE_SEIZE, pid, 0, 0) || ptrace(PTRACE_INTERRUPT, pid, 0, 0))
+	if (ptrace(PTRACE_SEIZE, pid, 0, 0) || !stop_in_call(pid))
 		return fail("ptrace");
-	waitpid(pid, &status, __WALL);
 	result = inject(pid, which, argc > 3 ? argv[3] : "");
 	ptrace(PTRACE_DETACH, pid, 0, 0);
 	return result;
