@@ -255,6 +255,8 @@ check '... the machine ends well' [ "$status $ended" = '0 itself' ]
 cat >"$scratch/own" <<'OWN'
 #!/bin/sh
 # DIRECTORY COMMAND...: in a network of its own, with name servers at 127.0.0.9 and 127.0.0.10, and a tap device
+# Those of an earlier time were there at once.
+rm -f "$1/named" "$1/named2" "$1/tapped"
 ip link set lo up && mount --bind "$1/resolv.conf" /etc/resolv.conf || exit 125
 ip addr add 198.51.100.7/32 dev lo
 echo '0 0' >/proc/sys/net/ipv4/ping_group_range
