@@ -17,7 +17,7 @@ fi
 session() {
 	seconds=$1
 	shift
-	printf '%s\n' 'set pagination off' 'set confirm off' 'set width 0' "target remote $socket" "$@" >"$scratch/commands"
+	printf '%s\n' 'set pagination off' 'set confirm off' 'set width 0' "set remotetimeout $(seconds_of 1)" "target remote $socket" "$@" >"$scratch/commands"
 	within 60 is_socket "$socket"
 	timeout "$(seconds_of "$seconds")" gdb -nx -q -batch -x "$scratch/commands" ${program:+"$program"} </dev/null >"$out" 2>&1
 	status=$?
@@ -139,6 +139,7 @@ if start_machine -n gdb --gdb "unix:$socket"; then
 	# Ctrl-C, and a debugger that dies with a breakpoint set.
 	cat >"$scratch/commands" <<COMMANDS
 set pagination off
+set remotetimeout $(seconds_of 1)
 target remote $socket
 break *$write
 shell touch $scratch/goes-on-again
@@ -160,7 +161,8 @@ COMMANDS
 	{
 		exec 8>&-
 		printf '+$qSupported#37$zz#00$g#ff$mffffffffff,10#00$P#50$Z9,1,1#5a\003\003$m0#9d$X0,ffffffff:#00}}}}$?#3f'
-		head -c 100000 /dev/urandom
+		# Packed, so any bytes there are, and the same ones each time.
+		tail -c 100000 "$kernel"
 		printf '#00$?#3f'
 		cat
 	} <"$scratch/stays" | build/test/connect "$socket" >"$scratch/noise" 2>&1 8>&- &
