@@ -319,6 +319,14 @@ static void say_nursery_failed(struct vm *vm, char *why, size_t size)
 		         WIFEXITED(status) ? strerror(WEXITSTATUS(status)) : "it was killed");
 }
 
+/* Waits for its next word, and leaves that to be heard; false: there is none, it has ended. */
+static bool nursery_speaks(const struct vm *vm)
+{
+	struct nursery_reply r;
+
+	return recv(vm->nursery_socket, &r, sizeof r, MSG_PEEK) == sizeof r;
+}
+
 int vm_fork_cells(struct vm *vm, uint32_t n, char *why, size_t size)
 {
 	struct nursery_request q = {.cells = n};
@@ -330,6 +338,11 @@ int vm_fork_cells(struct vm *vm, uint32_t n, char *why, size_t size)
 	while (vm->ncells < n) {
 		uint32_t before = vm->ncells;
 
+		/* One that cannot start may end behind the request as well as before it. */
+		if (!before && !nursery_speaks(vm)) {
+			say_nursery_failed(vm, why, size);
+			return EXIT_HOST;
+		}
 		if (!vm_nursery_event(vm, why, size))
 			return EXIT_HOST;
 		if (vm->ncells == before)

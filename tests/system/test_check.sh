@@ -37,6 +37,8 @@ lacks 'no memfd_create' 'memfd' 'memfd_create' "$deny" memfd_create
 lacks 'no process' 'cells' 'cannot start a process' "$deny" fork,clone,clone3
 lacks 'no socketpair' 'cells' 'socket pair' "$deny" socketpair
 lacks 'no execveat' 'cells' 'run the cell program' "$deny" execveat
+limited 20 "$scratch/out" "$deny" execveat "$ring1" check
+check "no execveat: check names the reason, too, however soon it asks" has '^cells +MISSING +cannot run the cell program'
 lacks 'a filter that kills i386 calls' 'i386 system calls' 'filter around ring1' "$deny" i386
 lacks 'few open files' 'resource limits' 'open files' \
 	sh -c 'ulimit -n 16; exec "$@"' sh
