@@ -1,6 +1,7 @@
 #!/bin/sh
 # A guest program in 64-bit mode has its cell and the machine state in its hands. It may ruin its own guest; main survives
 # whatever it does, ends with a reason when the machine does, and leaves no process.
+# Time limit: 400 s
 # shellcheck source=tests/system/lib.sh
 . "$(dirname "$0")/lib.sh"
 
@@ -18,7 +19,7 @@ attack() {
 	all=$(family "$main")
 	if [ "${3:-}" = ends ]; then wait_for_end "$main" 60; else end_after "$main" 4; fi
 	# A log line of the cell's may be unfinished.
-	tr '\r' '\n' <"$scratch/words" >"$scratch/lines"
+	tr '\r' '\n' <"$scratch/words" | sed 's/ring1: /\n&/g' >"$scratch/lines"
 }
 last_word() { tr -c '[:print:]\n' '?' <"$scratch/lines" | grep '^ring1: ' | tail -n 1 | cut -c 1-100; }
 # A guest that merely runs on, or loops, after its state was ruined has harmed itself only: SIGTERM ends it then.
