@@ -274,7 +274,7 @@ bool vm_nursery_event(struct vm *vm, char *why, size_t size)
 	case NURSERY_FAILED:
 		snprintf(why, size, "the host refuses more processes or memory: %s",
 		         strerror(-r.status));
-		vm->host_refused = true;
+		vm->host_refused = !vm->ncells;
 		return vm->ncells > 0; /* what there is suffices */
 	case NURSERY_DIED:
 		say_death(vm, r.status, why, size);
