@@ -17,6 +17,7 @@ memory=512M # of a guest
 disk=       # a file: each system's disk
 image=      # a disk image with a Debian, which is booted instead
 net=        # the port of a server at 127.0.0.1, which guests reach as 10.0.2.2
+iperf=      # that of iperf3's, there as well
 
 # The kernel of the table that compares VMI with annotation: NAME below $RING1_VMI_KERNELS, as in the tests.
 vmi_kernel_file() { # NAME
@@ -96,7 +97,7 @@ launch_native() { # LOG PARAMETER...
 	make_native_root "$place/root"
 	status=0
 	(cd "$place/work" && pinned "$launch" --timeout 300 "$place/root/bin/busybox" sh \
-		"$place/root/bin/bench-init" --native "$place/root" ${disk:+"bench.disk=$disk"} ${net:+"bench.net=127.0.0.1:$net"} "$@" >"$log") || status=$?
+		"$place/root/bin/bench-init" --native "$place/root" ${disk:+"bench.disk=$disk"} ${net:+"bench.net=127.0.0.1:$net"} ${iperf:+"bench.iperf=$iperf"} "$@" >"$log") || status=$?
 	rm -rf "$place"
 	return $status
 }
@@ -105,7 +106,7 @@ launch_ring1() { # LOG PARAMETER...; the counters go beside the log
 	log=$1
 	shift
 	pinned "$launch" --timeout 600 "$bench/ring1" run -m "$memory" ${ring1_options:-} ${disk:+--disk "$disk"} ${net:+--net user} -k "$kernel" -i "$initramfs" \
-		--stats="${log%.log}.stats.json" --count=exits -a "$as_guest ${disk:+bench.disk=/dev/vda} ${net:+bench.net=10.0.2.2:$net} $*" >"$log"
+		--stats="${log%.log}.stats.json" --count=exits -a "$as_guest ${disk:+bench.disk=/dev/vda} ${net:+bench.net=10.0.2.2:$net} ${iperf:+bench.iperf=$iperf} $*" >"$log"
 }
 
 # One kernel file that speaks VMI, with the ROM and without: what differs is how it reaches the core.
@@ -123,7 +124,7 @@ launch_qemu() { # LOG PARAMETER...
 	nic=none
 	[ -z "$net" ] || nic=user,model=virtio-net-pci
 	pinned "$launch" --timeout 900 qemu-system-i386 -accel tcg -m "$memory" -smp 1 -nographic -no-reboot \
-		-nic "$nic" ${disk:+-drive "file=$disk,if=virtio,format=raw,cache=writeback"} -kernel "$kernel" -initrd "$initramfs" -append "console=ttyS0 panic=-1 $as_guest ${disk:+bench.disk=/dev/vda} ${net:+bench.net=10.0.2.2:$net} $*" >"$log"
+		-nic "$nic" ${disk:+-drive "file=$disk,if=virtio,format=raw,cache=writeback"} -kernel "$kernel" -initrd "$initramfs" -append "console=ttyS0 panic=-1 $as_guest ${disk:+bench.disk=/dev/vda} ${net:+bench.net=10.0.2.2:$net} ${iperf:+bench.iperf=$iperf} $*" >"$log"
 }
 
 # UML keeps the guest's memory in a file below TMPDIR. What its disks are told to flush it does not; "s" opens the file with

@@ -38,7 +38,7 @@ $(BENCH_GCC): $(BENCH)/initramfs-gcc.list $(BENCH_INITRAMFS)
 	@$(GUESTS)/mkinitramfs $< >$@.raw
 	@gzip -1nc $@.raw >$@.new && rm $@.raw && mv $@.new $@
 
-# With the drivers of virtio disks and networks, modules of Debian's kernel; and fio, where it could be fetched.
+# With the drivers of virtio disks and networks, modules of Debian's kernel; fio and iperf3, where they could be fetched.
 BENCH_DISKS := $(BENCH)/bench-disks.cpio.gz
 bench-disks-files: bench-files
 	@$(MAKE) --no-print-directory $(BENCH_DISKS)
@@ -47,8 +47,9 @@ $(BENCH)/fio-absent/libabsent.so: $(BENCH)/fetched bench/absent
 	@mkdir -p $(@D)
 	@[ ! -e $(BENCH)/fio ] || bench/absent $(BENCH)/fio/usr/bin/fio $@
 
-$(BENCH)/initramfs-disks.list: $(BENCH)/initramfs.list $(BENCH)/fio-absent/libabsent.so bench/guest/fio.list mk/bench.mk
-	@{ cat $<; [ ! -e $(BENCH)/fio ] || cat bench/guest/fio.list; echo 'dir modules 0755'; \
+$(BENCH)/initramfs-disks.list: $(BENCH)/initramfs.list $(BENCH)/fio-absent/libabsent.so bench/guest/fio.list bench/guest/iperf.list mk/bench.mk
+	@{ cat $<; [ ! -e $(BENCH)/fio ] || cat bench/guest/fio.list; [ ! -e $(BENCH)/iperf ] || cat bench/guest/iperf.list; \
+	   echo 'dir modules 0755'; \
 	   find $(GUESTS)/debian-686/modules/*/kernel/drivers/virtio $(GUESTS)/debian-686/modules/*/kernel/drivers/block \
 		$(GUESTS)/debian-686/modules/*/kernel/drivers/net $(GUESTS)/debian-686/modules/*/kernel/net/core \
 		'(' -name 'virtio*.ko' -o -name '*failover.ko' ')' | sed 's,.*/\(.*\),file modules/\1 0644 &,'; } >$@
@@ -74,7 +75,7 @@ $(BENCH_LAUNCH): bench/launch.c
 	@echo "  CC          $<"
 	@$(CC) -std=gnu11 -O2 -D_GNU_SOURCE $(BENCH_WARN) -o $@ $<
 
-# tcc, fio and User Mode Linux: a package that cannot be had leaves its rows out.
+# tcc, fio, iperf3 and User Mode Linux: a package that cannot be had leaves its rows out.
 $(BENCH)/fetched: FORCE
 	@bench/fetch
 
